@@ -1,0 +1,1 @@
+"""Statistics, tables and plots of a results folder. They read its rows and nothing else."""

@@ -1,0 +1,85 @@
+"""The rows of a results folder: what the runner writes and every table and plot is made of.
+
+- `runs.csv`: one row a finished run (method × seed).
+- `history.csv`: one row a run and epoch.
+- `space.csv`: the distribution of the ground truth over the whole space, so that a folder explains itself.
+
+Accuracies are in percent. A *metric* is a data set and a split joined by `_`, as `cifar10_test`; which metrics a
+folder has depends on its truth table.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+RUN_COLUMNS = {
+    "method": "name of the method",
+    "seed": "seed of the run",
+    "genotype": "the cell it chose, as a NAS-Bench-201 string",
+    "metric": "the metric that `regret` and `rank` speak of",
+    "regret": "best accuracy of the space minus the chosen cell's, percentage points",
+    "rank": "1 + the number of the 15,625 cells that are strictly better",
+    "other_selection": "a second selection rule on the same trained supernet, or empty",
+    "other_genotype": "the cell that rule would have chosen",
+    "epochs": "epochs of the search, selection included",
+    "search_seconds": "time of the search without start-up and truth queries; a shared supernet counts for each user",
+    "device": "the device's name",
+    "images": "the image set searched on",
+    "preset": "the preset's name",
+    "settings": "hash of every setting that shapes the result",
+    "truth": "the truth table's name",
+    "truth_checksum": "its checksum",
+    "version": "version of this program",
+}
+"""Columns of `runs.csv`. Beside them stand the metrics of `genotype`, and as `other_METRIC` those of `other_genotype`."""
+
+HISTORY_COLUMNS = {
+    "method": "name of the method",
+    "seed": "seed of the run",
+    "epoch": "1 for the first epoch; the selection's epochs are counted on after the supernet's",
+    "phase": "name of the search that this epoch was part of: the supernet's or the selection's",
+    "genotype": "the cell the search would choose after this epoch",
+    "skip_connects": "edges of that cell with skip_connect",
+}
+"""Columns of `history.csv`. Beside them stand the metrics of `genotype` and what the searches measured (a value
+is empty where a search does not measure it): `train_loss`, `train_accuracy` (%), `valid_loss`, `valid_accuracy` (%),
+`largest_weight` (the largest softmax weight of α over all edges and operations), `weights` (the 6 × 5 softmax weights,
+edge by edge in the order of `spaces.EDGES` and `spaces.OPERATIONS`, separated by spaces), `angle` (radians)."""
+
+SPACE_COLUMNS = {
+    "metric": "the metric",
+    "statistic": "`mean`, or a quantile: a number from 0 (worst cell) to 1 (best cell)",
+    "accuracy": "its value, %",
+}
+"""Columns of `space.csv`."""
+
+
+class RowsError(Exception):
+    """A results folder without readable rows; the message says which file and what to do."""
+
+
+def read_rows(folder: Path, name: str, columns: dict[str, str]) -> pd.DataFrame:
+    """The rows of `folder/name`, with at least `columns`.
+
+    Raises:
+        RowsError: where the file is missing, unreadable, empty, or lacks a column.
+    """
+    path = folder / name
+    try:
+        rows = pd.read_csv(path, keep_default_na=True)
+    except FileNotFoundError:
+        raise RowsError(
+            f"{path} does not exist: give a folder that `benchmark run --out` has written"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise RowsError(f"{path} cannot be read as CSV ({error})") from None
+    missing = [column for column in columns if column not in rows]
+    if missing:
+        raise RowsError(
+            f"{path} has no column {missing[0]!r}: it was not written by this program, or was edited"
+        )
+    if rows.empty:
+        raise RowsError(f"{path} holds no rows: no run has finished in this folder yet")
+    return rows
