@@ -70,16 +70,12 @@ def read_rows(folder: Path, name: str, columns: dict[str, str]) -> pd.DataFrame:
     try:
         rows = pd.read_csv(path, keep_default_na=True)
     except FileNotFoundError:
-        raise RowsError(
-            f"{path} does not exist: give a folder that `benchmark run --out` has written"
-        ) from None
+        raise RowsError(f"{path} does not exist: give a folder that `benchmark run --out` has written") from None
     except (OSError, ValueError) as error:
         raise RowsError(f"{path} cannot be read as CSV ({error})") from None
     missing = [column for column in columns if column not in rows]
     if missing:
-        raise RowsError(
-            f"{path} has no column {missing[0]!r}: it was not written by this program, or was edited"
-        )
+        raise RowsError(f"{path} has no column {missing[0]!r}: it was not written by this program, or was edited")
     if rows.empty:
         raise RowsError(f"{path} holds no rows: no run has finished in this folder yet")
     return rows

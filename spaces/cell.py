@@ -32,9 +32,7 @@ class Cell:
 
     def __post_init__(self) -> None:
         if len(self.operations) != len(EDGES):
-            raise CellError(
-                f"a cell has {len(EDGES)} operations, one an edge, but {len(self.operations)} were given"
-            )
+            raise CellError(f"a cell has {len(EDGES)} operations, one an edge, but {len(self.operations)} were given")
         for operation in self.operations:
             if operation not in range(len(OPERATIONS)):
                 raise CellError(f"operation {operation!r} is not one of 0 to {len(OPERATIONS) - 1}")
@@ -62,21 +60,15 @@ class Cell:
             for source, token in enumerate(tokens):
                 name, _, number = token.partition("~")
                 if name not in OPERATIONS:
-                    raise CellError(
-                        f"{token!r}: {name!r} is not an operation; they are {', '.join(OPERATIONS)}"
-                    )
+                    raise CellError(f"{token!r}: {name!r} is not an operation; they are {', '.join(OPERATIONS)}")
                 if number != str(source):
-                    raise CellError(
-                        f"{token!r}: expected '{name}~{source}', the operation from node {source}"
-                    )
+                    raise CellError(f"{token!r}: expected '{name}~{source}', the operation from node {source}")
                 operations.append(OPERATIONS.index(name))
         return cls(tuple(operations))
 
     def __str__(self) -> str:
         """The benchmark's own form, which `parse` reads."""
-        tokens = iter(
-            f"{OPERATIONS[op]}~{source}|" for op, (source, _) in zip(self.operations, EDGES, strict=True)
-        )
+        tokens = iter(f"{OPERATIONS[op]}~{source}|" for op, (source, _) in zip(self.operations, EDGES, strict=True))
         return "+".join("|" + "".join(itertools.islice(tokens, target)) for target in (1, 2, 3))
 
     @property
