@@ -28,7 +28,7 @@ class CellError(ValueError):
 class Cell:
     """One cell: the number of the operation on each of the 6 edges, in the order of `EDGES`."""
 
-    operations: tuple[int, int, int, int, int, int]
+    operations: tuple[int, ...]
 
     def __post_init__(self) -> None:
         if len(self.operations) != len(EDGES):

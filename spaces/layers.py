@@ -1,0 +1,97 @@
+"""The layers that every network of the space is built of, with batch statistics throughout a search."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def average_pool(x: Tensor) -> Tensor:
+    """The 3×3 average of each pixel's neighbours inside the image (stride 1, `count_include_pad=False`).
+
+    Shape (B, C, H, W) in and out. On a CPU the sums run over rows, then columns, several times faster than PyTorch's
+    own pooling; elsewhere one kernel is best.
+    """
+    if x.device.type != "cpu":
+        return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+    padded = F.pad(x, (1, 1, 1, 1))
+    rows = padded[..., :-2] + padded[..., 1:-1] + padded[..., 2:]
+    sums = rows[..., :-2, :] + rows[..., 1:-1, :] + rows[..., 2:, :]
+    return sums * _inverse_neighbours(x.shape[-2], x.shape[-1], x.dtype)
+
+
+@functools.cache
+def _inverse_neighbours(height: int, width: int, dtype: torch.dtype) -> Tensor:
+    """1 / (pixels of the 3×3 window that lie inside the image), shape (height, width)."""
+    ones = torch.ones(1, 1, height, width, dtype=dtype)
+    return 1 / (9 * F.avg_pool2d(ones, 3, stride=1, padding=1))[0, 0]
+
+
+def normalise(x: Tensor, scale: Tensor | None = None) -> Tensor:
+    """Batch normalisation by the batch's own statistics, times `scale` (one factor a channel)."""
+    return F.batch_norm(x, None, None, scale, None, training=True)
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation with learned scale and shift, by batch statistics in training and evaluation alike."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, track_running_stats=False)
+
+
+class ReductionBlock(nn.Module):
+    """The residual block of stride 2 between two stages: C × H × W in, 2C × H/2 × W/2 out (NAS-Bench-201, §2.1)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv_a = nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1, bias=False)
+        self.norm_a = BatchNorm(2 * channels)
+        self.conv_b = nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, bias=False)
+        self.norm_b = BatchNorm(2 * channels)
+        self.shortcut = nn.Conv2d(channels, 2 * channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm_a(self.conv_a(F.relu(x)))
+        y = self.norm_b(self.conv_b(F.relu(y)))
+        output: Tensor = y + self.shortcut(F.avg_pool2d(x, 2))
+        return output
+
+
+class Stem(nn.Sequential):
+    """3×3 convolution of the image and its batch normalisation: B × 3 × H × W in, B × C × H × W out."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(nn.Conv2d(3, channels, 3, padding=1, bias=False), BatchNorm(channels))
+
+
+class Head(nn.Module):
+    """Batch normalisation, ReLU, global average pool and the linear classifier: B × C × H × W in, B × classes out."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.norm = BatchNorm(channels)
+        self.classifier = nn.Linear(channels, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(F.relu(self.norm(x)).mean((2, 3)))
+        return logits
+
+
+def initialise(network: nn.Module, generator: torch.Generator) -> None:
+    """Draw every convolution and linear layer from U(±1/√fan_in), PyTorch's default, which the papers' programs use.
+
+    `generator` lives on the CPU, so that a seed gives the same network on every device.
+    """
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.dim() > 1:
+                bound = 1 / math.sqrt(parameter[0].numel())
+                parameter.uniform_(-bound, bound, generator=generator)
+        for layer in network.modules():
+            if isinstance(layer, nn.Linear):
+                bound = 1 / math.sqrt(layer.in_features)
+                layer.bias.uniform_(-bound, bound, generator=generator)

@@ -1,0 +1,132 @@
+"""The supernet: every cell of the space at once, in one network of shared weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from spaces.cell import CONV1, CONV3, EDGES, NONE, POOL, SKIP, Cell
+from spaces.layers import Head, ReductionBlock, Stem, average_pool, initialise, normalise
+
+LEAVING = tuple(tuple(e for e, (source, _) in enumerate(EDGES) if source == node) for node in range(3))
+"""The edges that leave nodes 0, 1 and 2, by target: (0, 1, 3), (2, 4), (5,)."""
+
+
+class SearchCell(nn.Module):
+    """A cell with all five operations on all six edges: B × C × H × W in and out.
+
+    What the edges leaving one node share is computed once: its ReLU, its average pool, and, as one convolution with
+    three, two or one times C outputs, their convolutions of one size: `conv3[node]` holds the weights of the edges
+    in `LEAVING[node]`, one after the other. `none` is never computed.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.conv1, self.conv3 = (
+            nn.ParameterList(nn.Parameter(torch.empty(len(edges) * channels, channels, k, k)) for edges in LEAVING)
+            for k in (1, 3)
+        )
+
+    def merged(self, operation: int, node: int) -> Tensor:
+        """Weights of the convolutions `operation` on the edges leaving `node`, (edges · C, C, k, k)."""
+        return {CONV1: self.conv1, CONV3: self.conv3}[operation][node]
+
+    def convolution(self, operation: int, edge: int) -> Tensor:
+        """Weights of the one convolution `operation` on `edge`, (C, C, k, k), a view."""
+        node = EDGES[edge][0]
+        return self.merged(operation, node).chunk(len(LEAVING[node]))[LEAVING[node].index(edge)]
+
+    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+        """Each node is Σ over its incoming edges and their operations of weight × operation(source).
+
+        `weights` has a row an edge and a column an operation, (6, 5). The weight of a convolution scales its batch
+        normalisation, which makes its gradient a reduction that the normalisation computes anyway.
+        """
+        nodes: list[Tensor | None] = [x, None, None, None]
+        for node, edges in enumerate(LEAVING):
+            source = nodes[node]
+            assert source is not None
+            active, pooled = F.relu(source), average_pool(source)
+            scale = weights[list(edges)].repeat_interleave(self.channels, 0)
+            convolved = normalise(F.conv2d(active, self.merged(CONV3, node), padding=1), scale[:, CONV3])
+            convolved = convolved + normalise(F.conv2d(active, self.merged(CONV1, node)), scale[:, CONV1])
+            for edge, mixed in zip(edges, convolved.chunk(len(edges), 1), strict=True):
+                mixed = torch.addcmul(mixed, weights[edge, SKIP], source)
+                mixed = torch.addcmul(mixed, weights[edge, POOL], pooled)
+                target = EDGES[edge][1]
+                sum_so_far = nodes[target]
+                nodes[target] = mixed if sum_so_far is None else sum_so_far + mixed
+        output = nodes[3]
+        assert output is not None
+        return output
+
+    def forward_path(self, x: Tensor, cell: Cell) -> Tensor:
+        """The same sum for a discrete cell, of which only the chosen operations are computed."""
+        nodes: list[Tensor | None] = [x, None, None, None]  # None is a node of zeros
+        for edge, (operation, (source_node, target)) in enumerate(zip(cell.operations, EDGES, strict=True)):
+            source = nodes[source_node]
+            if operation == NONE or source is None:
+                continue
+            if operation == SKIP:
+                term = source
+            elif operation == POOL:
+                term = average_pool(source)
+            else:
+                convolution = self.convolution(operation, edge)
+                term = normalise(F.conv2d(F.relu(source), convolution, padding=convolution.shape[-1] // 2))
+            sum_so_far = nodes[target]
+            nodes[target] = term if sum_so_far is None else sum_so_far + term
+        return torch.zeros_like(x) if nodes[3] is None else nodes[3]
+
+
+class Supernet(nn.Module):
+    """Stem, three stages of search cells joined by reduction blocks, and the classifier (NAS-Bench-201, §2.1).
+
+    Batch normalisation uses batch statistics and, in the search cells, has no affine parameters.
+
+    Args:
+        channels: C of the first stage; the second and third have 2C and 4C.
+        cells_per_stage: N, the number of search cells in a stage.
+        classes: outputs of the classifier.
+        generator: a CPU generator from which the weights are drawn.
+    """
+
+    def __init__(self, channels: int, cells_per_stage: int, classes: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.stem = Stem(channels)
+        self.body = nn.ModuleList()
+        for width in (channels, 2 * channels, 4 * channels):
+            if width > channels:
+                self.body.append(ReductionBlock(width // 2))
+            self.body.extend(SearchCell(width) for _ in range(cells_per_stage))
+        self.head = Head(4 * channels, classes)
+        initialise(self, generator)
+
+    @property
+    def cells(self) -> list[SearchCell]:
+        """The 3·N search cells, from input to output."""
+        return [layer for layer in self.body if isinstance(layer, SearchCell)]
+
+    def forward(self, images: Tensor, weights: Tensor) -> Tensor:
+        """Logits (B, classes) of images (B, 3, H, W) where every edge mixes its operations by `weights` (6, 5).
+
+        The weights may be soft (a softmax of α), masked (zeros without renormalisation) or one-hot.
+        """
+        x = self.stem(images)
+        for layer in self.body:
+            x = layer(x, weights) if isinstance(layer, SearchCell) else layer(x)
+        logits: Tensor = self.head(x)
+        return logits
+
+    def forward_path(self, images: Tensor, choices: Sequence[Cell]) -> Tensor:
+        """Logits (B, classes) of the single path that takes `choices[i]`, a discrete cell, in search cell i."""
+        x = self.stem(images)
+        remaining = iter(choices)
+        for layer in self.body:
+            x = layer.forward_path(x, next(remaining)) if isinstance(layer, SearchCell) else layer(x)
+        logits: Tensor = self.head(x)
+        return logits
