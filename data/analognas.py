@@ -1,0 +1,83 @@
+"""The true accuracies of AnalogNAS-Bench: the cells of NAS-Bench-201 trained once more by others.
+
+Source: Bessalah et al., "AnalogNAS-Bench: A NAS Benchmark for Analog In-Memory Computing", arXiv:2506.18495; data from
+the distribution `analog-nasbench` 0.1.3, whose own code is not imported.
+"""
+
+from __future__ import annotations
+
+import io
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.folder import DataError
+from data.pickles import load_pickle
+from spaces import NUM_CELLS, Cell
+from spaces.cell import CONV1, CONV3, NONE, POOL, SKIP
+
+DISTRIBUTION = "analog-nasbench"
+FILE = "analognasbench/data.anb"
+
+OPERATION_OF_CODE = (SKIP, NONE, CONV3, CONV1, POOL)
+"""Our operation for each of the table's codes 0…4."""
+
+EDGE_ORDER = (0, 1, 3, 2, 4, 5)
+"""For each of our edges its place among the table's, which go (0→1) (0→2) (0→3) (1→2) (1→3) (2→3)."""
+
+
+class _Architecture:
+    """Stands in for the table's record of one cell; its pickled fields become attributes."""
+
+
+class _DriftMeasurement:
+    """Stands in for an accuracy of a drifting analog network, which nobody asks for here."""
+
+
+def find_file() -> Path:
+    """Where the installed distribution keeps its data file.
+
+    Raises:
+        DataError: where it is not installed.
+    """
+    try:
+        path = Path(str(metadata.distribution(DISTRIBUTION).locate_file(FILE)))
+    except metadata.PackageNotFoundError:
+        path = None
+    if path is None or not path.is_file():
+        raise DataError(f"AnalogNAS-Bench is not installed: run pip install {DISTRIBUTION}==0.1.3")
+    return path
+
+
+def read_analognas(content: bytes, what: str) -> NDArray[np.float64]:
+    """The full-precision CIFAR-10 test accuracy of every cell.
+
+    Args:
+        content: of the data file.
+        what: the file's name, for messages.
+
+    Returns:
+        (15,625,) percent, by `Cell.position`.
+
+    Raises:
+        DataError: where the pickle holds anything but the table's two record classes, or not every cell once.
+    """
+    admitted = {
+        "analognasbench.data.Architecture": _Architecture,
+        "analognasbench.data.DriftMeasurement": _DriftMeasurement,
+    }
+    records: Any = load_pickle(io.BytesIO(content), what, admitted)
+    accuracies = np.full(NUM_CELLS, np.nan)
+    try:
+        for codes, record in records.items():
+            operations = tuple(OPERATION_OF_CODE[codes[place]] for place in EDGE_ORDER)
+            accuracies[Cell(operations).position] = record.baseline_accuracy
+    except (AttributeError, TypeError, ValueError, IndexError) as error:
+        raise DataError(f"{what} is not AnalogNAS-Bench's table: reinstall {DISTRIBUTION}==0.1.3") from error
+    missing = int(np.isnan(accuracies).sum())
+    if missing:
+        raise DataError(f"{what} lacks {missing:,} of {NUM_CELLS:,} cells: reinstall {DISTRIBUTION}==0.1.3")
+    return accuracies

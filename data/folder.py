@@ -1,0 +1,79 @@
+"""The user's data folder, and how files land in it: whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+import platformdirs
+
+Progress = Callable[[str, int, int], None]
+"""Called as (what is being done, units done, units in all); 0 in all means not known."""
+
+
+class DataError(Exception):
+    """A data file is absent, damaged or not what it claims to be; the message says in one sentence what to do."""
+
+
+def data_folder(chosen: Path | None = None) -> Path:
+    """The folder of downloaded and imported data: `chosen`, else `$BENCHMARK_DATA`, else the platform's own place.
+
+    The folder need not exist yet; whatever writes into it makes it.
+    """
+    if chosen is not None:
+        return chosen.expanduser()
+    if from_environment := os.environ.get("BENCHMARK_DATA"):
+        return Path(from_environment).expanduser()
+    return platformdirs.user_data_path("replica-201", appauthor=False)
+
+
+def make_folder(folder: Path) -> Path:
+    """`folder`, made if absent.
+
+    Raises:
+        DataError: where it cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"the data folder {folder} cannot be made ({error.strerror}); "
+            "choose another with --data-dir or BENCHMARK_DATA"
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DataError(
+            f"the data folder {folder} cannot be written to; choose another with --data-dir or BENCHMARK_DATA"
+        )
+    return folder
+
+
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
+    """Write `content` to `path` so that a reader, or a crash, sees the old file or the new one and nothing between.
+
+    Raises:
+        DataError: where the folder of `path` cannot be written to or the disk is full.
+    """
+    make_folder(path.parent)
+    # In the same folder, since a rename is atomic only within one file system.
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with partial.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be written ({error.strerror}); free some space or choose another folder"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def checksum(path: Path, algorithm: str = "sha256") -> str:
+    """The hash of a file's content as lower-case hex, by any algorithm that `hashlib` knows."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
