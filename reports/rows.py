@@ -33,7 +33,7 @@ RUN_COLUMNS = {
     "truth_checksum": "its checksum",
     "version": "version of this program",
 }
-"""Columns of `runs.csv`. Beside them stand the metrics of `genotype`, and as `other_METRIC` those of `other_genotype`."""
+"""Columns of `runs.csv`. Beside them stand the metrics of `genotype`, and as `other_METRIC` of `other_genotype`."""
 
 HISTORY_COLUMNS = {
     "method": "name of the method",

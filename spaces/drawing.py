@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from spaces.cell import CONV1, CONV3, EDGES, NONE, POOL, SKIP, Cell
 
@@ -13,13 +13,17 @@ NODES = ((0.0, 0.0), (1.5, 1.8), (1.5, 0.68), (3.0, 0.0))
 """Places of the nodes: input left, output right, and no two of the 6 straight edges cross."""
 
 
+Dashes = Literal["solid"] | tuple[int, tuple[float, ...]]
+"""A line style as matplotlib takes it: unbroken, or lengths on and off in line widths."""
+
+
 class Stroke(NamedTuple):
     """How an operation is drawn; the label and the dashes tell it without the colour."""
 
     label: str
     colour: str
     width: float
-    dashes: str | tuple[int, tuple[float, ...]]
+    dashes: Dashes
 
 
 STROKES = {

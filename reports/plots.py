@@ -1,0 +1,438 @@
+"""The plots of a results folder. Each function draws one figure from the rows, or says why it can't."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from reports import style
+from reports.results import Results, method_name, metric_name, seeds_text
+from reports.statistics import Floats, paired, seed_band, share_at_or_below, spread
+from reports.style import FAINT, GREY, INK, WIDTH, Plot, Scale, headline
+from spaces import NUM_CELLS, OPERATIONS, Cell
+from spaces.drawing import STROKES, Dashes, draw_cell
+
+
+class NotDrawn(Exception):
+    """The rows lack what a plot needs; the message says what, as the end of a sentence."""
+
+
+def accuracy(results: Results) -> Plot:
+    """True accuracy of the cell the search would choose, against the epoch: one panel a method, one scale for all."""
+    curves = {method: results.curves(method, results.metric) for method in results.methods}
+    drawn = [method for method in results.methods if np.isfinite(curves[method]).any()]
+    if not drawn:
+        raise NotDrawn("history.csv holds no epochs of the finished runs")
+    columns = min(len(drawn), 4)
+    rows = -(-len(drawn) // columns)
+    width = {1: 4.2, 2: 5.6}.get(columns, WIDTH)
+    figure = Figure(figsize=(width, 0.9 + 1.95 * rows))
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False).flatten()
+    scale = Scale(results.best(results.metric))
+    shown = np.concatenate([curves[method].ravel() for method in drawn])
+    low, high = scale.limits([np.nanmin(shown), results.mean(results.metric)])
+    looks = style.looks(results.methods)
+    for axes, method in zip(panels, drawn, strict=False):
+        scale.apply(axes, "y", low, high)
+        axes.set_title(method_name(method), loc="left")
+        _levels(axes, results)
+        _phases(axes, results, method)
+        _band(axes, curves[method], looks[method].colour)
+    for axes in panels[len(drawn) :]:
+        axes.set_visible(False)
+    for axes in panels[::columns]:
+        axes.set_ylabel(f"{metric_name(results.metric)} accuracy (%)")
+    for index in range(max(0, len(drawn) - columns), len(drawn)):
+        panels[index].set_xlabel("epoch")
+    _legend(figure, _BAND_KEYS + _LEVEL_KEYS)
+    headline(figure, "True accuracy of the current cell", _source(results, f"{_SCALE_NOTE}"))
+    caption = (
+        f"True accuracy ({_truth(results)}) of the cell each search would choose after each epoch: mean over seeds "
+        "(bold), every seed (thin) and the band from the worst to the best seed."
+    )
+    return Plot(figure, caption)
+
+
+def darts_and_bdarts(results: Results) -> Plot:
+    """DARTS beside β-DARTS: true accuracy, number of skip connections, largest softmax weight."""
+    pair = ("darts", "bdarts")
+    for method in pair:
+        if method not in results.methods or not results.curves(method, results.metric).size:
+            raise NotDrawn(f"this folder has no finished run of {method_name(method)}")
+    measures = [
+        (results.metric, f"{metric_name(results.metric)}\naccuracy (%)"),
+        ("skip_connects", "edges with skip"),
+        ("largest_weight", "largest softmax\nweight of α"),
+    ]
+    curves = {(method, column): results.curves(method, column) for method in pair for column, _ in measures}
+    measures = [
+        (column, label) for column, label in measures if any(np.isfinite(curves[m, column]).any() for m in pair)
+    ]
+    figure = Figure(figsize=(WIDTH, 0.9 + 1.45 * len(measures)))
+    panels = figure.subplots(len(measures), 2, sharex="col", sharey="row", squeeze=False)
+    looks = style.looks(results.methods)
+    scale = Scale(results.best(results.metric))
+    for row, (column, label) in enumerate(measures):
+        for axes, method in zip(panels[row], pair, strict=True):
+            if column == results.metric:
+                shown = np.concatenate([curves[m, column].ravel() for m in pair])
+                scale.apply(axes, "y", *scale.limits([np.nanmin(shown), results.mean(results.metric)]), gap=0.1)
+                _levels(axes, results)
+                axes.set_title(method_name(method), loc="left")
+            elif column == "skip_connects":
+                axes.set_ylim(-0.3, 6.3)
+                axes.set_yticks(range(0, 7, 2))
+            else:
+                axes.set_ylim(0, 1)
+                axes.axhline(1 / len(OPERATIONS), color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=1)
+            if np.isfinite(curves[method, column]).any():
+                _band(axes, curves[method, column], looks[method].colour)
+            else:
+                axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color=GREY)
+        panels[row, 0].set_ylabel(label)
+    for axes in panels[-1]:
+        axes.set_xlabel("epoch")
+    keys = _BAND_KEYS + _LEVEL_KEYS
+    if measures[-1][0] == "largest_weight":
+        keys = [*keys, Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), label="all weights equal")]
+    _legend(figure, keys)
+    headline(figure, "DARTS against β-DARTS", _source(results, _SCALE_NOTE, pair))
+    caption = (
+        f"DARTS against β-DARTS, epoch by epoch: true accuracy ({_truth(results)}) of the cell the search would "
+        "choose, its edges with skip_connect, and the largest softmax weight of α over all edges and operations "
+        "(mean over seeds bold, every seed thin, band from lowest to highest)."
+    )
+    return Plot(figure, caption)
+
+
+def magnitude_and_perturbation(results: Results) -> Plot:
+    """One line a seed from magnitude selection to the method's own, on the same supernet, beside the whole space."""
+    other = f"other_{results.metric}"
+    pairs: dict[str, pd.DataFrame] = {}
+    if other in results.runs:
+        for method in results.methods:
+            runs = results.of(method)
+            runs = runs[(runs["other_selection"] == "magnitude") & runs[other].notna()]
+            if not runs.empty:
+                pairs[method] = runs
+    if not pairs:
+        raise NotDrawn("no run of this folder compares a selection rule with magnitude on the same supernet")
+    most = max(len(runs) for runs in pairs.values())
+    height = max(3.4, 1.5 + 0.13 * most)
+    figure = Figure(figsize=(min(WIDTH, 1.7 + 3.2 * len(pairs)), height))
+    *panels, strip = figure.subplots(1, len(pairs) + 1, sharey=True, width_ratios=[3.2] * len(pairs) + [1])
+    scale = Scale(results.best(results.metric))
+    values = np.concatenate(
+        [runs[[other, results.metric]].to_numpy(dtype=np.float64).ravel() for runs in pairs.values()]
+    )
+    low, high = scale.limits([values.min(), results.quantiles(results.metric)[1].mean()])
+    for axes, (method, runs) in zip(panels, pairs.items(), strict=True):
+        scale.apply(axes, "y", low, high)
+        _levels(axes, results)
+        _slopes(axes, scale, height - 1.2, runs, other, results.metric)
+        both = paired(runs[other], runs[results.metric])
+        axes.set_title(f"{method_name(method)}: better {both.won}, worse {both.lost}, equal {both.tied}", loc="left")
+        axes.set_xticks([0, 1], ["magnitude (argmax α)", method_name(method)])
+    panels[0].set_ylabel(f"{metric_name(results.metric)} accuracy (%)")
+    scale.apply(strip, "y", low, high)
+    below = _histogram(strip, scale, results, low, high, vertical=True)
+    strip.set_title("all cells", loc="left", fontweight="normal", fontsize=7.5)
+    _levels(strip, results)
+    _legend(figure, [*_SLOPE_KEYS, *_LEVEL_KEYS])
+    note = f"The worst {below:.1%} of the cells lie below the axis. " if below > 0 else ""
+    headline(figure, "One supernet, two selection rules", _source(results, note + _SCALE_NOTE, tuple(pairs)))
+    caption = (
+        f"True accuracy ({_truth(results)}) of the cell that the largest α would choose (left) and that the method "
+        "chooses (right), one line for each seed's supernet, beside the distribution of all cells."
+    )
+    return Plot(figure, caption)
+
+
+def seeds(results: Results) -> Plot:
+    """Every run's true accuracy, one strip a method, under the distribution of the whole space."""
+    scale = Scale(results.best(results.metric))
+    low, high = scale.limits(results.quantiles(results.metric)[1], margin=0.025)
+    start, end = scale.place([low, high])
+    length = WIDTH - 2.1  # inches of the accuracy axis, beside the names and numbers
+    dot = 0.085  # inches
+    offsets = {}
+    for method in results.methods:
+        places = scale.place(results.of(method)[results.metric]) * length / (end - start)
+        offsets[method] = style.swarm(places, dot)
+    heights = [max(0.34, 0.16 + 2 * float(np.abs(offsets[method]).max())) for method in results.methods]
+    figure = Figure(figsize=(WIDTH, 1.95 + sum(heights)))
+    top, strips = figure.subplots(2, 1, sharex=True, height_ratios=[0.9, sum(heights)])
+    scale.apply(strips, "x", low, high, gap=0.045)
+    _histogram(top, scale, results, low, high, vertical=False)
+    _quantile_marks(top, results)
+    looks = style.looks(results.methods)
+    middle = 0.0
+    for method, height in zip(results.methods, heights, strict=True):
+        values = results.of(method)[results.metric]
+        middle -= height / 2
+        strips.plot(
+            values,
+            middle + offsets[method],
+            linestyle="none",
+            marker=looks[method].marker,
+            markersize=dot * 72 * 0.86,
+            markerfacecolor=looks[method].colour,
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+        )
+        mean = spread(values)
+        strips.plot([mean.mean] * 2, [middle - height * 0.4, middle + height * 0.4], color=INK, linewidth=1.4, zorder=1)
+        deviation = "–" if np.isnan(mean.std) else f"{mean.std:.2f}"
+        strips.annotate(
+            f"{mean.mean:.2f} ± {deviation}   n = {len(values)}",
+            (1.01, middle),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=7,
+        )
+        middle -= height / 2
+        if method != results.methods[-1]:
+            strips.axhline(middle, color="#e6e6e6", linewidth=0.5, zorder=0)
+    centres = -np.cumsum(heights) + np.array(heights) / 2
+    strips.set_yticks(centres, [method_name(method) for method in results.methods])
+    strips.tick_params(axis="y", length=0)
+    strips.set_ylim(middle, 0)
+    strips.grid(False)
+    strips.grid(True, axis="x")
+    for axes in (top, strips):
+        axes.axvline(results.best(results.metric), color=INK, linewidth=0.8, zorder=1)
+        axes.axvline(results.mean(results.metric), color=GREY, linewidth=0.8, linestyle=(0, (5, 2)), zorder=1)
+    strips.set_xlabel(f"{metric_name(results.metric)} accuracy (%)")
+    keys: list[Line2D | Patch] = [
+        Line2D([], [], linestyle="none", marker="o", markersize=5, color=GREY, label="one seed"),
+        Line2D(
+            [], [], linestyle="none", marker="|", markersize=8, markeredgewidth=1.4, color=INK, label="mean of seeds"
+        ),
+    ]
+    _legend(figure, keys + _LEVEL_KEYS)
+    headline(figure, "Every seed against the whole space", _source(results, _SCALE_NOTE))
+    caption = (
+        f"True accuracy ({_truth(results)}) of every seed's cell, under the distribution of all {NUM_CELLS:,} cells; "
+        "dots that would overlap stand side by side."
+    )
+    return Plot(figure, caption)
+
+
+def cells(results: Results) -> Plot:
+    """The chosen cells of each method drawn as graphs: those of most seeds first, up to 5 a method."""
+    across = 5
+    chosen = {method: _distinct(results.of(method), results.metric) for method in results.methods}
+    columns = min(across, max(len(found) for found in chosen.values()))
+    figure = Figure(figsize=(max(0.85 + 1.25 * columns, 4.6), 0.95 + 1.22 * len(chosen)))
+    panels = figure.subplots(len(chosen), max(columns, 1), squeeze=False)
+    for row, (method, found) in zip(panels, chosen.items(), strict=True):
+        for axes in row[len(found) :]:
+            axes.set_axis_off()
+        for axes, (genotype, value, of_seeds) in zip(row, found, strict=False):
+            draw_cell(Cell.parse(genotype), axes)
+            listed = ", ".join(str(seed) for seed in of_seeds)
+            listed = f"{len(of_seeds)} seeds" if len(listed) > 14 else f"seed{'s' * (len(of_seeds) > 1)} {listed}"
+            axes.set_title(f"{value:.2f} %", fontsize=7.5, pad=2, loc="left")
+            axes.set_title(listed, fontsize=6.5, pad=2, loc="right", fontweight="normal", color=GREY)
+        rest = len(found) - columns
+        name = method_name(method) + (f"\n+ {rest} more" if rest > 0 else "")
+        row[0].annotate(
+            name,
+            (-0.14, 0.5),
+            xycoords="axes fraction",
+            rotation=90,
+            ha="center",
+            va="center",
+            fontsize=8 if rest <= 0 else 7.5,
+            fontweight="bold",
+        )
+    drawn = [(OPERATIONS[operation], stroke) for operation, stroke in STROKES.items()]
+    keys = [
+        Line2D([], [], color=stroke.colour, linewidth=stroke.width, linestyle=stroke.dashes, label=name)
+        for name, stroke in drawn
+    ]
+    _legend(figure, keys)
+    headline(figure, "Chosen cells", _source(results, f"Beside each cell its {metric_name(results.metric)} accuracy."))
+    caption = (
+        f"The cells that the searches chose, with their true accuracy ({_truth(results)}) and seeds; "
+        "node 0 is the input, node 3 the output."
+    )
+    return Plot(figure, caption)
+
+
+PLOTS: dict[str, Callable[[Results], Plot]] = {
+    "accuracy": accuracy,
+    "darts-vs-bdarts": darts_and_bdarts,
+    "magnitude-vs-pt": magnitude_and_perturbation,
+    "seeds": seeds,
+    "cells": cells,
+}
+"""Every plot by the name of its files."""
+
+
+def draw_all(results: Results) -> Iterator[tuple[str, Plot | NotDrawn]]:
+    """Each plot, or why it is missing, one after the other and in the house style."""
+    for name, draw in PLOTS.items():
+        try:
+            yield name, draw(results)
+        except NotDrawn as reason:
+            yield name, reason
+
+
+_SCALE_NOTE = "Accuracy axes are logarithmic in the distance to the best cell."
+
+_BAND_KEYS: list[Line2D | Patch] = [
+    Line2D([], [], color=INK, linewidth=1.6, label="mean of seeds"),
+    Line2D([], [], color=INK, linewidth=0.6, alpha=0.55, label="one seed"),
+    Patch(color=INK, alpha=0.14, linewidth=0, label="worst to best seed"),
+]
+_LEVEL_KEYS: list[Line2D | Patch] = [
+    Line2D([], [], color=INK, linewidth=0.8, label="best cell of the space"),
+    Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (5, 2)), label="mean of the space"),
+]
+_SLOPES: dict[int, tuple[str, Dashes, str]] = {  # sign of the change: colour, dashes, name
+    1: ("#0072b2", "solid", "better"),
+    -1: ("#d55e00", (0, (4, 1.6)), "worse"),
+    0: (INK, (0, (1, 1.2)), "equal"),
+}
+_SLOPE_KEYS = [
+    Line2D([], [], color=colour, linewidth=1.2, linestyle=dashes, label=f"{name} than magnitude" if sign else "equal")
+    for sign, (colour, dashes, name) in _SLOPES.items()
+]
+
+
+def _truth(results: Results) -> str:
+    return f"{results.truth}, {metric_name(results.metric)}"
+
+
+def _source(results: Results, note: str, methods: tuple[str, ...] = ()) -> str:
+    """The line under every figure: where its numbers come from."""
+    counts = [len(results.of(method)) for method in methods or results.methods]
+    preset = " / ".join(results.values("preset"))
+    return (
+        f"Truth: {_truth(results)} · searched on {results.images} · preset {preset} · n = {seeds_text(counts)}"
+        f"{' a method' if len(counts) > 1 else ''} · {note}"
+    )
+
+
+def _legend(figure: Figure, keys: Sequence[Line2D | Patch]) -> None:
+    wide = figure.get_figwidth() > 5.5
+    figure.legend(handles=keys, loc="outside upper left", ncols=len(keys) if wide else 3, columnspacing=1.2)
+
+
+def _levels(axes: Axes, results: Results) -> None:
+    axes.axhline(results.best(results.metric), color=INK, linewidth=0.8, zorder=1)
+    axes.axhline(results.mean(results.metric), color=GREY, linewidth=0.8, linestyle=(0, (5, 2)), zorder=1)
+
+
+def _band(axes: Axes, curves: Floats, colour: str) -> None:
+    """The seeds' curves, shape (n, epochs), thin, their mean bold and their range shaded."""
+    epochs = np.arange(1, curves.shape[1] + 1)
+    band = seed_band(curves)
+    marker = "o" if curves.shape[1] == 1 else ""
+    if len(curves) > 1:
+        axes.fill_between(epochs, band.low, band.high, color=colour, alpha=0.14, linewidth=0)
+        axes.plot(epochs, curves.T, color=colour, linewidth=0.6, alpha=0.55, marker=marker, markersize=2.5)
+    axes.plot(epochs, band.mean, color=colour, linewidth=1.6, marker=marker, markersize=4)
+    axes.set_xlim(0, max(2, curves.shape[1]) + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+
+
+def _phases(axes: Axes, results: Results, method: str) -> None:
+    """A dotted line where one search ends and the next begins, with the names of both."""
+    rows = results.history[results.history["method"] == method].sort_values("epoch")
+    phases = [
+        (name, [epoch for _, epoch in group])
+        for name, group in groupby(
+            rows.drop_duplicates("epoch")[["phase", "epoch"]].itertuples(index=False), key=lambda row: row[0]
+        )
+    ]
+    if len(phases) < 2:
+        return
+    last = phases[-1][1][-1]
+    for index, (name, epochs) in enumerate(phases):
+        if index:
+            axes.axvline(epochs[0] - 0.5, color=GREY, linewidth=0.7, linestyle=(0, (1, 1.5)), zorder=1)
+        centre = ((epochs[0] + epochs[-1]) / 2) / (last + 0.5)
+        axes.annotate(
+            method_name(str(name)),
+            (centre, 0.02),
+            xycoords="axes fraction",
+            ha="center",
+            va="bottom",
+            fontsize=6.3,
+            color=GREY,
+        )
+
+
+def _histogram(axes: Axes, scale: Scale, results: Results, low: float, high: float, vertical: bool) -> float:
+    """The share of cells in bins of equal length on the axis; returns the share that lies below `low`."""
+    edges = scale.accuracy(np.linspace(scale.place(low), scale.place(high), 61))
+    share = share_at_or_below(*results.quantiles(results.metric), edges)
+    mass = np.diff(share)
+    fill: dict[str, Any] = {"facecolor": "#d0d0d0", "edgecolor": "#8c8c8c", "linewidth": 0.6}
+    axes.stairs(mass, edges, orientation="horizontal" if vertical else "vertical", fill=True, **fill)
+    axes.grid(False)
+    if vertical:
+        axes.set_xticks([])
+        axes.spines["bottom"].set_visible(False)
+        axes.set_xlim(0, mass.max() * 1.08)
+        axes.tick_params(axis="y", length=0)
+    else:
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.set_ylim(0, mass.max() * 1.35)
+        axes.tick_params(axis="x", length=0)
+        axes.set_ylabel(f"all {NUM_CELLS:,}\ncells", rotation=0, ha="right", va="center", labelpad=4)
+    return float(share[0])
+
+
+def _quantile_marks(axes: Axes, results: Results) -> None:
+    """Where the median cell and the top 10 % and 1 % begin."""
+    levels, values = results.quantiles(results.metric)
+    for level, text in ((0.5, "half of all cells"), (0.9, "top 10 %"), (0.99, "top 1 %")):
+        value = float(np.interp(level, levels, values))
+        axes.axvline(value, ymax=0.8, color=GREY, linewidth=0.6, linestyle=(0, (1, 1.5)))
+        axes.annotate(text, (value, 0.82), xycoords=("data", "axes fraction"), ha="center", fontsize=6.3, color=GREY)
+
+
+def _slopes(axes: Axes, scale: Scale, inches: float, runs: pd.DataFrame, left: str, right: str) -> None:
+    """One line a seed; seeds whose ends coincide share one label that names them all."""
+    low, high = (float(place) for place in scale.place(axes.get_ylim()))
+    for before, after in zip(runs[left], runs[right], strict=True):
+        colour, dashes, _ = _SLOPES[int(np.sign(after - before))]
+        axes.plot([0, 1], [before, after], color=colour, linestyle=dashes, linewidth=1.2, marker="o", markersize=3.2)
+    for side, column in ((0, left), (1, right)):
+        ends = sorted((float(group[column].iloc[0]), list(group["seed"])) for _, group in runs.groupby(column))
+        places = scale.place([value for value, _ in ends])
+        room = (high - low) * 0.02
+        shown = style.spaced(places, (high - low) * 0.125 / inches, low + room, high - room)
+        for (value, of_seeds), place in zip(ends, shown, strict=True):
+            names = "seed" + "s" * (len(of_seeds) > 1) + " " + ", ".join(str(seed) for seed in of_seeds)
+            text = f"{names}  {value:.2f}" if side == 0 else f"{value:.2f}  {names}"
+            tip = side + (0.02 if side else -0.02)
+            y = float(scale.accuracy(place))
+            axes.plot([tip, side + (0.06 if side else -0.06)], [value, y], color=FAINT, linewidth=0.5)
+            axes.text(
+                side + (0.07 if side else -0.07), y, text, fontsize=6.5, va="center", ha="left" if side else "right"
+            )
+    axes.set_xlim(-0.75, 1.75)
+    axes.tick_params(axis="x", length=0)
+
+
+def _distinct(runs: pd.DataFrame, metric: str) -> list[tuple[str, float, list[int]]]:
+    """The chosen cells with their accuracy and seeds: those of most seeds first, then the better."""
+    found = [
+        (str(genotype), float(rows[metric].iloc[0]), [int(seed) for seed in rows["seed"]])
+        for genotype, rows in runs.groupby("genotype")
+    ]
+    return sorted(found, key=lambda cell: (-len(cell[2]), -cell[1], cell[0]))

@@ -1,0 +1,184 @@
+"""A results folder in memory: its rows, checked and sorted, and the names that tables and plots give to things."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reports.rows import HISTORY_COLUMNS, RUN_COLUMNS, SPACE_COLUMNS, RowsError, read_rows
+from reports.statistics import Floats
+from spaces import Cell, CellError
+
+METHODS = {"darts": "DARTS", "bdarts": "β-DARTS", "rlnas": "RLNAS", "pt": "DARTS-PT"}
+"""The names that the papers use; a method that is not listed keeps its own."""
+
+DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16": "ImageNet16-120"}
+"""The names that papers use for data sets; one that is not listed keeps its own."""
+
+ONE_A_FOLDER = ("metric", "truth", "truth_checksum")
+"""What all runs of a folder must share: a mean over two truth tables would be the truth of nothing."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """The rows of one folder: `runs` by method and seed, `history` by method, seed and epoch, of those runs alone."""
+
+    runs: pd.DataFrame
+    history: pd.DataFrame
+    space: pd.DataFrame
+    methods: tuple[str, ...]
+    metrics: tuple[str, ...]  # the main metric first
+
+    @property
+    def metric(self) -> str:
+        """The main metric: the one that regret and rank speak of."""
+        return self.metrics[0]
+
+    @property
+    def truth(self) -> str:
+        """The truth table's name."""
+        return str(self.runs["truth"].iloc[0])
+
+    @property
+    def images(self) -> str:
+        """The image set searched on, as papers call it."""
+        return " / ".join(DATA_SETS.get(name, name) for name in self.values("images"))
+
+    def of(self, method: str) -> pd.DataFrame:
+        """The runs of one method, by seed."""
+        return self.runs[self.runs["method"] == method]
+
+    def curves(self, method: str, column: str) -> Floats:
+        """`column` of the method's history, shape (n, epochs): one row a seed in the order of `of(method)`.
+
+        nan where a seed has no such epoch or the search did not measure it. No epochs: shape (n, 0).
+        """
+        rows = self.history[self.history["method"] == method]
+        place = {seed: row for row, seed in enumerate(self.of(method)["seed"])}
+        if column not in rows or rows.empty:
+            return np.empty((len(place), 0))
+        curves = np.full((len(place), int(rows["epoch"].max())), np.nan)
+        curves[rows["seed"].map(place), rows["epoch"] - 1] = rows[column]
+        return curves
+
+    def values(self, column: str, method: str | None = None) -> tuple[str, ...]:
+        """The distinct values of a column of `runs`, as text, in order of appearance."""
+        rows = self.runs if method is None else self.of(method)
+        return tuple(str(value) for value in rows[column].dropna().unique())
+
+    def best(self, metric: str) -> float:
+        """The best cell's accuracy, %."""
+        return float(self.quantiles(metric)[1][-1])
+
+    def mean(self, metric: str) -> float:
+        """The mean accuracy over all cells, %."""
+        rows = self.space[(self.space["metric"] == metric) & (self.space["statistic"] == "mean")]
+        return float(rows["accuracy"].iloc[0])
+
+    def quantiles(self, metric: str) -> tuple[Floats, Floats]:
+        """Levels from 0 to 1, shape (q,), and the accuracy at each, %, shape (q,)."""
+        rows = self.space[(self.space["metric"] == metric) & (self.space["statistic"] != "mean")]
+        levels = rows["statistic"].to_numpy(dtype=np.float64)
+        order = np.argsort(levels)
+        return levels[order], rows["accuracy"].to_numpy(dtype=np.float64)[order]
+
+
+def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
+    """The rows of `folder`. The methods come in the given order, else in that of their first appearance.
+
+    Raises:
+        RowsError: where a file is missing or wrong, or its rows can't stand in one table.
+    """
+    runs = read_rows(folder, "runs.csv", RUN_COLUMNS)
+    history = read_rows(folder, "history.csv", HISTORY_COLUMNS)
+    space = read_rows(folder, "space.csv", SPACE_COLUMNS)
+    for rows in (runs, history):
+        rows["method"] = rows["method"].astype(str)
+    space["statistic"] = space["statistic"].astype(str)
+    for column in ONE_A_FOLDER:
+        found = runs[column].unique()
+        if len(found) > 1:
+            raise RowsError(
+                f"{folder / 'runs.csv'} mixes {column} {found[0]} and {found[1]}: each needs its own folder"
+            )
+    main = str(runs["metric"].iloc[0])
+    named = [str(metric) for metric in space["metric"].unique()]
+    metrics = [main, *(metric for metric in named if metric != main and metric in runs)]
+    _check_space(folder, space, metrics)
+    _numeric(folder, "runs.csv", runs, ["seed", "regret", "rank", "epochs", "search_seconds", *metrics])
+    others = [f"other_{metric}" for metric in metrics]
+    _numeric(folder, "runs.csv", runs, [column for column in others if column in runs], empty=True)
+    _numeric(folder, "history.csv", history, ["seed", "epoch", "skip_connects", main])
+    if "largest_weight" in history:
+        _numeric(folder, "history.csv", history, ["largest_weight"], empty=True)
+    _check_cells(folder, runs)
+    _check_key(folder, "runs.csv", runs, ["method", "seed"])
+    _check_key(folder, "history.csv", history, ["method", "seed", "epoch"])
+
+    rows_of = {str(method): rows for method, rows in runs.groupby("method", sort=False)}
+    order = list(rows_of) if methods is None else [name for name in dict.fromkeys(methods) if name in rows_of]
+    order += [name for name in rows_of if name not in order]
+    runs = pd.concat([rows_of[name].sort_values("seed") for name in order], ignore_index=True)
+    history = history.merge(runs[["method", "seed"]], on=["method", "seed"])  # runs that are not finished have no n
+    return Results(runs, history.sort_values(["method", "seed", "epoch"]), space, tuple(order), tuple(metrics))
+
+
+def method_name(method: str) -> str:
+    """The name a method has in the tables and plots."""
+    return METHODS.get(method, method)
+
+
+def metric_name(metric: str) -> str:
+    """`cifar10_test` as CIFAR-10 test."""
+    data_set, _, split = metric.rpartition("_")
+    return f"{DATA_SETS.get(data_set, data_set)} {split}".strip()
+
+
+def seeds_text(counts: Iterable[int]) -> str:
+    """How many seeds stand behind a picture or table, as `5 seeds` or `3–5 seeds`."""
+    low, high = min(counts := list(counts)), max(counts)
+    return f"{low}–{high} seeds" if low < high else f"{low} seed{'s' * (low != 1)}"
+
+
+def _numeric(folder: Path, file: str, rows: pd.DataFrame, columns: Iterable[str], empty: bool = False) -> None:
+    """Makes `columns` numbers in place; `empty` allows for rows without one."""
+    for column in columns:
+        if column not in rows:
+            raise RowsError(f"{folder / file} has no column {column!r}, which its metric needs: was it edited?")
+        numbers = pd.to_numeric(rows[column], errors="coerce")
+        wrong = numbers.isna() & (rows[column].notna() if empty else True)
+        if wrong.any():
+            value = rows.loc[wrong, column].iloc[0]
+            raise RowsError(f"{folder / file}: {value!r} in column {column!r} is no number: the file was edited")
+        rows[column] = numbers
+
+
+def _check_space(folder: Path, space: pd.DataFrame, metrics: Iterable[str]) -> None:
+    path = folder / "space.csv"
+    _numeric(folder, "space.csv", space, ["accuracy"])
+    for metric in metrics:
+        found = space.loc[space["metric"] == metric, "statistic"]
+        levels = pd.to_numeric(found[found != "mean"], errors="coerce")
+        if levels.isna().any() or not levels.between(0, 1).all():
+            raise RowsError(f"{path}: each statistic of {metric} must be `mean` or a quantile from 0 to 1")
+        if not ("mean" in set(found) and {0.0, 1.0} <= set(levels)):
+            raise RowsError(f"{path} lacks the mean, worst (0) or best (1) accuracy of {metric}")
+
+
+def _check_cells(folder: Path, runs: pd.DataFrame) -> None:
+    for genotype in runs["genotype"]:
+        try:
+            Cell.parse(str(genotype))
+        except CellError as error:
+            raise RowsError(f"{folder / 'runs.csv'}, column 'genotype': {error}") from None
+
+
+def _check_key(folder: Path, file: str, rows: pd.DataFrame, key: list[str]) -> None:
+    twice = rows.loc[rows.duplicated(key), key]
+    if not twice.empty:
+        first = ", ".join(f"{name} {value}" for name, value in twice.iloc[0].items())
+        raise RowsError(f"{folder / file} has more than one row for {first}: remove all but one")

@@ -1,0 +1,102 @@
+"""What the tables and plots compute: pure functions on arrays. *n* is always the number of seeds."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+class Spread(NamedTuple):
+    """Mean and sample standard deviation (divisor n − 1; nan for a single seed, which has no spread to speak of)."""
+
+    mean: float
+    std: float
+
+
+class Band(NamedTuple):
+    """Three curves of shape (epochs,): the mean over seeds, the worst and the best seed."""
+
+    mean: Floats
+    low: Floats
+    high: Floats
+
+
+class Paired(NamedTuple):
+    """A comparison of two rules seed by seed; `difference` is that of second − first over the n pairs."""
+
+    n: int
+    first: Spread
+    second: Spread
+    difference: Spread
+    won: int
+    lost: int
+    tied: int
+
+
+def spread(values: ArrayLike) -> Spread:
+    """Mean and sample standard deviation of `values`, shape (n,): one value a seed.
+
+    Raises:
+        ValueError: where n = 0.
+    """
+    array = _vector(values)
+    return Spread(float(array.mean()), float(array.std(ddof=1)) if len(array) > 1 else float("nan"))
+
+
+def seed_band(curves: ArrayLike) -> Band:
+    """Mean, lowest and highest of `curves`, shape (n, epochs): one row a seed.
+
+    An epoch that some seed has no value for (nan) has none here either: a mean over fewer seeds would jump.
+
+    Raises:
+        ValueError: where n = 0.
+    """
+    array = np.asarray(curves, dtype=np.float64)
+    if array.ndim != 2 or len(array) == 0:
+        raise ValueError(f"expected curves of shape (n, epochs) with n > 0, got {array.shape}")
+    return Band(array.mean(axis=0), array.min(axis=0), array.max(axis=0))
+
+
+def paired(first: ArrayLike, second: ArrayLike) -> Paired:
+    """Compares `second` with `first`, both of shape (n,): position i of both comes from the same seed.
+
+    A seed is won where second > first, and tied only where both are equal.
+
+    Raises:
+        ValueError: where n = 0 or the shapes differ.
+    """
+    before, after = _vector(first), _vector(second)
+    if before.shape != after.shape:
+        raise ValueError(f"pairs need two vectors of one length, got {len(before)} and {len(after)}")
+    change = after - before
+    won, lost, tied = (int(np.count_nonzero(hit)) for hit in (change > 0, change < 0, change == 0))
+    return Paired(len(change), spread(before), spread(after), spread(change), won, lost, tied)
+
+
+def share_at_or_below(levels: ArrayLike, values: ArrayLike, points: ArrayLike) -> Floats:
+    """The share of a distribution at or below each of `points`, shape (p,), from its quantiles.
+
+    `levels`, shape (q,), ascending from 0 to 1, and `values`, shape (q,), the quantile of each level; between two
+    quantiles the distribution is taken for uniform, and where several levels share a value it jumps there.
+
+    Raises:
+        ValueError: where q = 0 or the shapes differ.
+    """
+    level, value = _vector(levels), _vector(values)
+    if level.shape != value.shape:
+        raise ValueError(f"quantiles need a value for each level, got {len(value)} for {len(level)}")
+    distinct = np.append(value[1:] > value[:-1], True)  # of equal values, the highest level
+    at = np.asarray(points, dtype=np.float64)
+    share = np.interp(at, value[distinct], level[distinct])
+    return np.asarray(np.where(at < value[0], 0.0, share), dtype=np.float64)
+
+
+def _vector(values: ArrayLike) -> Floats:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or len(array) == 0:
+        raise ValueError(f"expected a vector with at least one value, got shape {array.shape}")
+    return array

@@ -1,0 +1,57 @@
+"""Writes the report of a results folder into that folder, from its rows alone."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from reports.results import read_results
+from reports.tables import summary, summary_markdown
+
+
+def write_report(folder: Path, methods: Sequence[str] | None = None) -> list[Path]:
+    """Writes summary.md, summary.csv and plots/ into `folder`; returns the written files.
+
+    The methods come in the order given, else in that of their first row. A plot that these rows have nothing for is
+    not written, one of an earlier report is removed, and summary.md says why.
+
+    Raises:
+        RowsError: where the rows are missing or wrong.
+    """
+    from reports import plots, style  # matplotlib is slow to import
+
+    results = read_results(folder, methods)
+    (folder / "plots").mkdir(exist_ok=True)
+    written: list[Path] = []
+    figures: list[tuple[str, str]] = []
+    skipped: dict[str, str] = {}
+    with style.applied():
+        for name, plot in plots.draw_all(results):
+            if isinstance(plot, plots.NotDrawn):
+                skipped[name] = str(plot)
+                for suffix in ("png", "svg"):
+                    (folder / "plots" / f"{name}.{suffix}").unlink(missing_ok=True)
+                continue
+            for suffix, image in style.images_of(plot).items():
+                written.append(_write(folder / "plots" / f"{name}.{suffix}", image))
+            figures.append((f"plots/{name}.png", plot.caption))
+    table = summary(results).to_csv(index=False, float_format="%.4f", lineterminator="\n")
+    written.append(_write(folder / "summary.csv", table.encode()))
+    written.append(_write(folder / "summary.md", summary_markdown(results, figures, skipped).encode()))
+    return written
+
+
+def _write(path: Path, content: bytes) -> Path:
+    """Puts `content` at `path` in one step: whoever looks sees the old file or the new one, never a part."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return path
