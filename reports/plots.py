@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from reports import style
 from reports.results import Results, method_name, metric_name, seeds_text
 from reports.statistics import Floats, paired, seed_band, share_at_or_below, spread
-from reports.style import FAINT, GREY, INK, WIDTH, Plot, Scale, headline
+from reports.style import FAINT, GREY, INK, WIDTH, Plot, Scale, frame
 from spaces import NUM_CELLS, OPERATIONS, Cell
 from spaces.drawing import STROKES, Dashes, draw_cell
 
@@ -35,29 +34,28 @@ def accuracy(results: Results) -> Plot:
     columns = min(len(drawn), 4)
     rows = -(-len(drawn) // columns)
     width = {1: 4.2, 2: 5.6}.get(columns, WIDTH)
-    figure = Figure(figsize=(width, 0.9 + 1.95 * rows))
+    figure = Figure(figsize=(width, 0.1 + 2.0 * rows))
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False).flatten()
     scale = Scale(results.best(results.metric))
     shown = np.concatenate([curves[method].ravel() for method in drawn])
     low, high = scale.limits([np.nanmin(shown), results.mean(results.metric)])
     looks = style.looks(results.methods)
     for axes, method in zip(panels, drawn, strict=False):
+        axes.set_xlabel(_epochs(axes, results, method))
         scale.apply(axes, "y", low, high)
-        axes.set_title(method_name(method), loc="left")
+        name = method_name(method)
+        axes.set_title(name, loc="left", fontsize=8.5 * min(1, 16 / len(name)))
         _levels(axes, results)
-        _phases(axes, results, method)
         _band(axes, curves[method], looks[method].colour)
     for axes in panels[len(drawn) :]:
         axes.set_visible(False)
     for axes in panels[::columns]:
         axes.set_ylabel(f"{metric_name(results.metric)} accuracy (%)")
-    for index in range(max(0, len(drawn) - columns), len(drawn)):
-        panels[index].set_xlabel("epoch")
-    _legend(figure, _BAND_KEYS + _LEVEL_KEYS)
-    headline(figure, "True accuracy of the current cell", _source(results, f"{_SCALE_NOTE}"))
+    keys = _band_keys(map(len, curves.values())) + _level_keys()
+    frame(figure, "True accuracy of the current cell", keys, _source(results, _SCALE_NOTE))
     caption = (
-        f"True accuracy ({_truth(results)}) of the cell each search would choose after each epoch: mean over seeds "
-        "(bold), every seed (thin) and the band from the worst to the best seed."
+        f"True accuracy ({_truth(results)}) of the cell each search would choose after each epoch: "
+        "the mean over seeds (bold), every seed (thin) and the range from the worst to the best seed."
     )
     return Plot(figure, caption)
 
@@ -77,7 +75,7 @@ def darts_and_bdarts(results: Results) -> Plot:
     measures = [
         (column, label) for column, label in measures if any(np.isfinite(curves[m, column]).any() for m in pair)
     ]
-    figure = Figure(figsize=(WIDTH, 0.9 + 1.45 * len(measures)))
+    figure = Figure(figsize=(WIDTH, 0.3 + 1.3 * len(measures)))
     panels = figure.subplots(len(measures), 2, sharex="col", sharey="row", squeeze=False)
     looks = style.looks(results.methods)
     scale = Scale(results.best(results.metric))
@@ -101,15 +99,14 @@ def darts_and_bdarts(results: Results) -> Plot:
         panels[row, 0].set_ylabel(label)
     for axes in panels[-1]:
         axes.set_xlabel("epoch")
-    keys = _BAND_KEYS + _LEVEL_KEYS
+    keys = _band_keys(map(len, curves.values())) + _level_keys()
     if measures[-1][0] == "largest_weight":
         keys = [*keys, Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), label="all weights equal")]
-    _legend(figure, keys)
-    headline(figure, "DARTS against β-DARTS", _source(results, _SCALE_NOTE, pair))
+    frame(figure, "DARTS against β-DARTS", keys, _source(results, _SCALE_NOTE, pair))
     caption = (
         f"DARTS against β-DARTS, epoch by epoch: true accuracy ({_truth(results)}) of the cell the search would "
         "choose, its edges with skip_connect, and the largest softmax weight of α over all edges and operations "
-        "(mean over seeds bold, every seed thin, band from lowest to highest)."
+        "(mean over seeds bold, every seed thin, range shaded)."
     )
     return Plot(figure, caption)
 
@@ -127,18 +124,18 @@ def magnitude_and_perturbation(results: Results) -> Plot:
     if not pairs:
         raise NotDrawn("no run of this folder compares a selection rule with magnitude on the same supernet")
     most = max(len(runs) for runs in pairs.values())
-    height = max(3.4, 1.5 + 0.13 * most)
-    figure = Figure(figsize=(min(WIDTH, 1.7 + 3.2 * len(pairs)), height))
+    height = max(2.7, 0.6 + 0.125 * most)
+    figure = Figure(figsize=(min(WIDTH, 2.1 + 3.2 * len(pairs)), height))
     *panels, strip = figure.subplots(1, len(pairs) + 1, sharey=True, width_ratios=[3.2] * len(pairs) + [1])
     scale = Scale(results.best(results.metric))
     values = np.concatenate(
         [runs[[other, results.metric]].to_numpy(dtype=np.float64).ravel() for runs in pairs.values()]
     )
-    low, high = scale.limits([values.min(), results.quantiles(results.metric)[1].mean()])
+    low, high = scale.limits([values.min(), results.mean(results.metric)])
     for axes, (method, runs) in zip(panels, pairs.items(), strict=True):
         scale.apply(axes, "y", low, high)
         _levels(axes, results)
-        _slopes(axes, scale, height - 1.2, runs, other, results.metric)
+        _slopes(axes, scale, height - 0.5, runs, other, results.metric)
         both = paired(runs[other], runs[results.metric])
         axes.set_title(f"{method_name(method)}: better {both.won}, worse {both.lost}, equal {both.tied}", loc="left")
         axes.set_xticks([0, 1], ["magnitude (argmax α)", method_name(method)])
@@ -147,9 +144,13 @@ def magnitude_and_perturbation(results: Results) -> Plot:
     below = _histogram(strip, scale, results, low, high, vertical=True)
     strip.set_title("all cells", loc="left", fontweight="normal", fontsize=7.5)
     _levels(strip, results)
-    _legend(figure, [*_SLOPE_KEYS, *_LEVEL_KEYS])
     note = f"The worst {below:.1%} of the cells lie below the axis. " if below > 0 else ""
-    headline(figure, "One supernet, two selection rules", _source(results, note + _SCALE_NOTE, tuple(pairs)))
+    source = _source(results, note + _SCALE_NOTE, tuple(pairs))
+    keys = [
+        Line2D([], [], color=colour, linewidth=1.2, linestyle=dashes, label=name)
+        for colour, dashes, name in _SLOPES.values()
+    ]
+    frame(figure, "One supernet, two selection rules", [*keys, *_level_keys()], source)
     caption = (
         f"True accuracy ({_truth(results)}) of the cell that the largest α would choose (left) and that the method "
         "chooses (right), one line for each seed's supernet, beside the distribution of all cells."
@@ -169,7 +170,7 @@ def seeds(results: Results) -> Plot:
         places = scale.place(results.of(method)[results.metric]) * length / (end - start)
         offsets[method] = style.swarm(places, dot)
     heights = [max(0.34, 0.16 + 2 * float(np.abs(offsets[method]).max())) for method in results.methods]
-    figure = Figure(figsize=(WIDTH, 1.95 + sum(heights)))
+    figure = Figure(figsize=(WIDTH, 1.4 + sum(heights)))
     top, strips = figure.subplots(2, 1, sharex=True, height_ratios=[0.9, sum(heights)])
     scale.apply(strips, "x", low, high, gap=0.045)
     _histogram(top, scale, results, low, high, vertical=False)
@@ -190,10 +191,12 @@ def seeds(results: Results) -> Plot:
             markeredgewidth=0.5,
         )
         mean = spread(values)
-        strips.plot([mean.mean] * 2, [middle - height * 0.4, middle + height * 0.4], color=INK, linewidth=1.4, zorder=1)
+        strips.plot(
+            [mean.mean] * 2, [middle - height * 0.47, middle + height * 0.47], color=INK, linewidth=1.4, zorder=1
+        )
         deviation = "–" if np.isnan(mean.std) else f"{mean.std:.2f}"
         strips.annotate(
-            f"{mean.mean:.2f} ± {deviation}   n = {len(values)}",
+            f"n = {len(values)}   {mean.mean:.2f} ± {deviation}",
             (1.01, middle),
             xycoords=("axes fraction", "data"),
             va="center",
@@ -218,8 +221,7 @@ def seeds(results: Results) -> Plot:
             [], [], linestyle="none", marker="|", markersize=8, markeredgewidth=1.4, color=INK, label="mean of seeds"
         ),
     ]
-    _legend(figure, keys + _LEVEL_KEYS)
-    headline(figure, "Every seed against the whole space", _source(results, _SCALE_NOTE))
+    frame(figure, "Every seed against the whole space", keys + _level_keys(), _source(results, _SCALE_NOTE))
     caption = (
         f"True accuracy ({_truth(results)}) of every seed's cell, under the distribution of all {NUM_CELLS:,} cells; "
         "dots that would overlap stand side by side."
@@ -232,7 +234,7 @@ def cells(results: Results) -> Plot:
     across = 5
     chosen = {method: _distinct(results.of(method), results.metric) for method in results.methods}
     columns = min(across, max(len(found) for found in chosen.values()))
-    figure = Figure(figsize=(max(0.85 + 1.25 * columns, 4.6), 0.95 + 1.22 * len(chosen)))
+    figure = Figure(figsize=(max(1.4 * columns, 4.2), 1.34 * len(chosen)))
     panels = figure.subplots(len(chosen), max(columns, 1), squeeze=False)
     for row, (method, found) in zip(panels, chosen.items(), strict=True):
         for axes in row[len(found) :]:
@@ -241,27 +243,19 @@ def cells(results: Results) -> Plot:
             draw_cell(Cell.parse(genotype), axes)
             listed = ", ".join(str(seed) for seed in of_seeds)
             listed = f"{len(of_seeds)} seeds" if len(listed) > 14 else f"seed{'s' * (len(of_seeds) > 1)} {listed}"
-            axes.set_title(f"{value:.2f} %", fontsize=7.5, pad=2, loc="left")
-            axes.set_title(listed, fontsize=6.5, pad=2, loc="right", fontweight="normal", color=GREY)
+            axes.set_title(f"{value:.2f} %  {listed}", fontsize=7, pad=1.5, loc="left", fontweight="normal")
         rest = len(found) - columns
-        name = method_name(method) + (f"\n+ {rest} more" if rest > 0 else "")
-        row[0].annotate(
-            name,
-            (-0.14, 0.5),
-            xycoords="axes fraction",
-            rotation=90,
-            ha="center",
-            va="center",
-            fontsize=8 if rest <= 0 else 7.5,
-            fontweight="bold",
-        )
+        name = method_name(method) + (f"   (and {rest} more)" if rest > 0 else "")
+        row[0].annotate(name, (0, 1.17), xycoords="axes fraction", fontsize=8, fontweight="bold")
     drawn = [(OPERATIONS[operation], stroke) for operation, stroke in STROKES.items()]
     keys = [
         Line2D([], [], color=stroke.colour, linewidth=stroke.width, linestyle=stroke.dashes, label=name)
         for name, stroke in drawn
     ]
-    _legend(figure, keys)
-    headline(figure, "Chosen cells", _source(results, f"Beside each cell its {metric_name(results.metric)} accuracy."))
+    source = _source(
+        results, f"Above each cell its {metric_name(results.metric)} accuracy and the seeds that chose it."
+    )
+    frame(figure, "Chosen cells", keys, source)
     caption = (
         f"The cells that the searches chose, with their true accuracy ({_truth(results)}) and seeds; "
         "node 0 is the input, node 3 the output."
@@ -288,26 +282,32 @@ def draw_all(results: Results) -> Iterator[tuple[str, Plot | NotDrawn]]:
             yield name, reason
 
 
-_SCALE_NOTE = "Accuracy axes are logarithmic in the distance to the best cell."
+_SCALE_NOTE = "Accuracy axes: logarithm of the distance to the best."
 
-_BAND_KEYS: list[Line2D | Patch] = [
-    Line2D([], [], color=INK, linewidth=1.6, label="mean of seeds"),
-    Line2D([], [], color=INK, linewidth=0.6, alpha=0.55, label="one seed"),
-    Patch(color=INK, alpha=0.14, linewidth=0, label="worst to best seed"),
-]
-_LEVEL_KEYS: list[Line2D | Patch] = [
-    Line2D([], [], color=INK, linewidth=0.8, label="best cell of the space"),
-    Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (5, 2)), label="mean of the space"),
-]
+
+def _band_keys(counts: Iterable[int]) -> list[Line2D | Patch]:
+    if max(counts) == 1:
+        return [Line2D([], [], color=INK, linewidth=1.6, label="the only seed")]
+    return [
+        Line2D([], [], color=INK, linewidth=1.6, label="mean of seeds"),
+        Line2D([], [], color=INK, linewidth=0.6, alpha=0.55, label="one seed"),
+        Patch(color=INK, alpha=0.14, linewidth=0, label="worst to best seed"),
+    ]
+
+
+def _level_keys() -> list[Line2D | Patch]:
+    return [
+        Line2D([], [], color=INK, linewidth=0.8, label="best cell of the space"),
+        Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (5, 2)), label="mean of the space"),
+    ]
+
+
 _SLOPES: dict[int, tuple[str, Dashes, str]] = {  # sign of the change: colour, dashes, name
-    1: ("#0072b2", "solid", "better"),
+    1: ("#0072b2", "solid", "better than magnitude"),
     -1: ("#d55e00", (0, (4, 1.6)), "worse"),
     0: (INK, (0, (1, 1.2)), "equal"),
 }
-_SLOPE_KEYS = [
-    Line2D([], [], color=colour, linewidth=1.2, linestyle=dashes, label=f"{name} than magnitude" if sign else "equal")
-    for sign, (colour, dashes, name) in _SLOPES.items()
-]
+_LABEL_BOX = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"}
 
 
 def _truth(results: Results) -> str:
@@ -322,11 +322,6 @@ def _source(results: Results, note: str, methods: tuple[str, ...] = ()) -> str:
         f"Truth: {_truth(results)} · searched on {results.images} · preset {preset} · n = {seeds_text(counts)}"
         f"{' a method' if len(counts) > 1 else ''} · {note}"
     )
-
-
-def _legend(figure: Figure, keys: Sequence[Line2D | Patch]) -> None:
-    wide = figure.get_figwidth() > 5.5
-    figure.legend(handles=keys, loc="outside upper left", ncols=len(keys) if wide else 3, columnspacing=1.2)
 
 
 def _levels(axes: Axes, results: Results) -> None:
@@ -344,34 +339,18 @@ def _band(axes: Axes, curves: Floats, colour: str) -> None:
         axes.plot(epochs, curves.T, color=colour, linewidth=0.6, alpha=0.55, marker=marker, markersize=2.5)
     axes.plot(epochs, band.mean, color=colour, linewidth=1.6, marker=marker, markersize=4)
     axes.set_xlim(0, max(2, curves.shape[1]) + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
 
 
-def _phases(axes: Axes, results: Results, method: str) -> None:
-    """A dotted line where one search ends and the next begins, with the names of both."""
-    rows = results.history[results.history["method"] == method].sort_values("epoch")
-    phases = [
-        (name, [epoch for _, epoch in group])
-        for name, group in groupby(
-            rows.drop_duplicates("epoch")[["phase", "epoch"]].itertuples(index=False), key=lambda row: row[0]
-        )
-    ]
-    if len(phases) < 2:
-        return
-    last = phases[-1][1][-1]
-    for index, (name, epochs) in enumerate(phases):
-        if index:
-            axes.axvline(epochs[0] - 0.5, color=GREY, linewidth=0.7, linestyle=(0, (1, 1.5)), zorder=1)
-        centre = ((epochs[0] + epochs[-1]) / 2) / (last + 0.5)
-        axes.annotate(
-            method_name(str(name)),
-            (centre, 0.02),
-            xycoords="axes fraction",
-            ha="center",
-            va="bottom",
-            fontsize=6.3,
-            color=GREY,
-        )
+def _epochs(axes: Axes, results: Results, method: str) -> str:
+    """The label of the epochs; where one search hands over to the next, with both names and a dotted line between."""
+    rows = results.history[results.history["method"] == method].drop_duplicates("epoch").sort_values("epoch")
+    first = rows[rows["phase"] != rows["phase"].shift()]
+    if len(first) < 2:
+        return "epoch"
+    for epoch in first["epoch"].iloc[1:]:
+        axes.axvline(epoch - 0.5, color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=1)
+    return "epoch\n" + ", then ".join(method_name(str(phase)) for phase in first["phase"])
 
 
 def _histogram(axes: Axes, scale: Scale, results: Results, low: float, high: float, vertical: bool) -> float:
@@ -414,7 +393,7 @@ def _slopes(axes: Axes, scale: Scale, inches: float, runs: pd.DataFrame, left: s
     for side, column in ((0, left), (1, right)):
         ends = sorted((float(group[column].iloc[0]), list(group["seed"])) for _, group in runs.groupby(column))
         places = scale.place([value for value, _ in ends])
-        room = (high - low) * 0.02
+        room = (high - low) * 0.04
         shown = style.spaced(places, (high - low) * 0.125 / inches, low + room, high - room)
         for (value, of_seeds), place in zip(ends, shown, strict=True):
             names = "seed" + "s" * (len(of_seeds) > 1) + " " + ", ".join(str(seed) for seed in of_seeds)
@@ -423,7 +402,13 @@ def _slopes(axes: Axes, scale: Scale, inches: float, runs: pd.DataFrame, left: s
             y = float(scale.accuracy(place))
             axes.plot([tip, side + (0.06 if side else -0.06)], [value, y], color=FAINT, linewidth=0.5)
             axes.text(
-                side + (0.07 if side else -0.07), y, text, fontsize=6.5, va="center", ha="left" if side else "right"
+                side + (0.07 if side else -0.07),
+                y,
+                text,
+                fontsize=6.5,
+                va="center",
+                ha="left" if side else "right",
+                bbox=_LABEL_BOX,
             )
     axes.set_xlim(-0.75, 1.75)
     axes.tick_params(axis="x", length=0)

@@ -13,6 +13,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import ArrayLike
 
@@ -52,6 +56,8 @@ RC: dict[Any, Any] = {  # of matplotlib's own names
     "legend.frameon": False,
     "legend.fontsize": 7,
     "legend.handlelength": 1.8,
+    "legend.borderaxespad": 0,
+    "legend.borderpad": 0.3,
     "text.color": INK,
     "figure.constrained_layout.use": True,
     "figure.constrained_layout.h_pad": 0.03,
@@ -118,8 +124,11 @@ class Scale(NamedTuple):
         """Round accuracies from `low` to the best cell that stand at least `gap` of the axis apart."""
         start, end = self.place([low, high])
         chosen: list[float] = []
-        for step in (10.0, 5.0, 1.0, 0.5):
-            first = np.ceil(low / step) * step
+        for step in (10.0, 5.0, 1.0, 0.5, 0.1):
+            if step < 0.5 and len(chosen) >= 3:
+                break
+            near = low if step >= 5 else max(low, self.best - 5 * step)  # finer steps only just below the best
+            first = np.ceil(near / step) * step
             for value in np.arange(first, min(high, self.best) + 1e-9, step)[::-1]:
                 places = self.place([*chosen, value])
                 if np.all(np.abs(places[:-1] - places[-1]) >= gap * (end - start)):
@@ -159,11 +168,35 @@ def looks(methods: Sequence[str]) -> dict[str, Look]:
     return {method: LOOKS[method] if method in LOOKS else others[method] for method in methods}
 
 
-def headline(figure: Figure, title: str, source: str) -> None:
-    """Title above the figure and its source below, both flush left."""
-    figure.suptitle(title, x=0.01, ha="left", fontsize=9.5, fontweight="bold")
-    letters = int(figure.get_figwidth() * 19)  # 6.3 points of DejaVu Sans take about 1/20 inch a letter
-    figure.supxlabel(textwrap.fill(source, letters), x=0.01, ha="left", fontsize=6.3, color=GREY, linespacing=1.35)
+def frame(figure: Figure, title: str, keys: Sequence[Line2D | Patch], source: str) -> None:
+    """Adds the title and legend above the drawing and its source below, and makes the figure so much higher."""
+    width, body = figure.get_size_inches()
+    sizes = [0.41 + TextPath((0, 0), str(key.get_label()), size=7).get_extents().width / 72 for key in keys]  # inches
+    columns = next(
+        count
+        for count in range(len(keys), 0, -1)
+        if sum(max(sizes[at : at + -(-len(keys) // count)]) for at in range(0, len(keys), -(-len(keys) // count)))
+        < width - 0.1
+        or count == 1
+    )
+    lines = textwrap.wrap(source, int(width * 21.5))  # letters of 6.3 points in an inch
+    head = 0.29 + 0.15 * -(-len(keys) // columns)
+    foot = 0.07 + 0.125 * len(lines)
+    height = body + head + foot
+    figure.set_size_inches(width, height)
+    figure.suptitle(title, x=0.07 / width, y=1 - 0.05 / height, ha="left", va="top", fontsize=9.5, fontweight="bold")
+    figure.set_layout_engine(
+        ConstrainedLayoutEngine(rect=(0.04 / width, foot / height, 1 - 0.08 / width, 1 - (head + foot) / height))
+    )
+    figure.legend(
+        handles=keys,
+        loc="upper left",
+        bbox_to_anchor=(0.04 / width, 1 - 0.22 / height),
+        ncols=columns,
+        columnspacing=1.4,
+    )
+    note = "\n".join(lines)
+    figure.text(0.07 / width, 0.06 / height, note, va="bottom", fontsize=6.3, color=GREY, linespacing=1.35)
 
 
 def images_of(plot: Plot) -> dict[str, bytes]:
