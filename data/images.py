@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,9 +13,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from data import IMAGE_SETS
-from data.cifar import read_cifar10
+from data.cifar import CIFAR10, CIFAR100, read_cifar
 from data.digits import read_digits
 from data.folder import DataError, Progress
+from data.imagenet16 import read_imagenet16
 from data.raw import RawImages
 
 
@@ -136,13 +138,6 @@ class _Source:
     read: Callable[[Path, Progress | None], RawImages]
 
 
-# The constants of the CIFAR sets are those of AutoDL-Projects, `get_dataset_with_transform.py`.
-_SOURCES = {
-    "cifar10": _Source(10, (125.3, 123.0, 113.9), (63.0, 62.1, 66.7), read_cifar10),
-    "digits": _Source(10, (77.8, 77.8, 77.8), (95.6, 95.6, 95.6), read_digits),
-}
-
-
 def _shrink(images: Tensor, resolution: int) -> Tensor:
     # In portions: as floats the whole set would take four times its size.
     portions = [
@@ -150,3 +145,12 @@ def _shrink(images: Tensor, resolution: int) -> Tensor:
         for portion in torch.split(images, 4096)
     ]
     return torch.cat(portions)
+
+
+# The constants of all but the digits are those of AutoDL-Projects, `get_dataset_with_transform.py`.
+_SOURCES = {
+    "cifar10": _Source(10, (125.3, 123.0, 113.9), (63.0, 62.1, 66.7), partial(read_cifar, CIFAR10)),
+    "cifar100": _Source(100, (129.3, 124.1, 112.4), (68.2, 65.4, 70.4), partial(read_cifar, CIFAR100)),
+    "imagenet16-120": _Source(120, (122.68, 116.66, 104.01), (63.22, 61.26, 65.09), read_imagenet16),
+    "digits": _Source(10, (77.8, 77.8, 77.8), (95.6, 95.6, 95.6), read_digits),
+}

@@ -7,6 +7,8 @@ import pickle
 from collections.abc import Mapping
 from typing import IO, Any
 
+import numpy as np
+
 from data.folder import DataError
 
 
@@ -47,3 +49,26 @@ class _Restricted(pickle.Unpickler):
                 f"{self._what} asks for {dotted}, which has no place in it, and was not loaded: do not trust it"
             )
         return self._admitted[dotted]
+
+
+def latin1(text: str, encoding: str) -> bytes:
+    """Stands in for `_codecs.encode`, by which Python 3 writes bytes into pickles that Python 2 can read.
+
+    Raises:
+        DataError: for any other encoding, since looking one up imports a module.
+    """
+    if encoding != "latin1":
+        raise DataError(f"a pickle asks for the encoding {encoding!r}, which has no place in it: do not trust the file")
+    return text.encode("latin1")
+
+
+_rebuild_array = np.empty(0).__reduce__()[0]  # NumPy's own function, which it gives no public name
+
+ARRAY_CLASSES: Mapping[str, Any] = {
+    "numpy.ndarray": np.ndarray,
+    "numpy.dtype": np.dtype,
+    "_codecs.encode": latin1,
+    "numpy.core.multiarray._reconstruct": _rebuild_array,
+    "numpy._core.multiarray._reconstruct": _rebuild_array,  # as it is called since NumPy 2
+}
+"""What a pickle of plain NumPy arrays, lists and dicts mentions."""
