@@ -1,0 +1,1 @@
+"""The command line, and the loop that ties images, searches, truth and report together."""

@@ -33,7 +33,8 @@ class SearchCell(nn.Module):
 
     def merged(self, operation: int, node: int) -> Tensor:
         """Weights of the convolutions `operation` on the edges leaving `node`, (edges · C, C, k, k)."""
-        return {CONV1: self.conv1, CONV3: self.conv3}[operation][node]
+        weights: Tensor = (self.conv1 if operation == CONV1 else self.conv3)[node]
+        return weights
 
     def convolution(self, operation: int, edge: int) -> Tensor:
         """Weights of the one convolution `operation` on `edge`, (C, C, k, k), a view."""

@@ -1,0 +1,266 @@
+"""The command line. Nothing heavy is imported before it is needed, so that help comes at once."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from data import IMAGE_SETS, TRUTH_TABLES
+from data.folder import DataError, data_folder
+from methods import registry
+from methods.registry import MethodError
+from spaces import NUM_CELLS, Cell, CellError
+
+DESCRIPTION = """\
+Replicates architecture-search papers on NAS-Bench-201: runs the searches for real, looks the chosen cells up in a table
+of all 15,625 cells, and writes tables and plots."""
+
+RUN_EXAMPLES = """\
+examples:
+  python -m benchmark run --methods darts,bdarts,rlnas,pt --seeds 5
+  python -m benchmark run --methods darts --seeds 3,7 --epochs 50 --out out/longer
+  python -m benchmark run --methods darts,bdarts --seeds 2 --preset smoke
+  python -m benchmark run --methods bdarts --seeds 5 --set bdarts.beta_decay=5 --out out/weak-decay
+
+Stop it at any moment: the same command goes on from the last finished epoch."""
+
+
+class UsageError(Exception):
+    """An option that cannot be used; the message says which, and what to do."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 2 for input that cannot be used, 130 when interrupted."""
+    options = parser().parse_args(arguments)
+    # These import PyTorch, pandas or Matplotlib, which takes seconds.
+    from benchmark.settings import SettingsError
+    from reports.rows import RowsError
+
+    try:
+        code: int = options.command(options)
+    except (UsageError, SettingsError, MethodError, DataError, RowsError, CellError) as error:
+        print(f"benchmark: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nbenchmark: stopped; the same command goes on from the last finished epoch", file=sys.stderr)
+        return 130
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m benchmark", description=DESCRIPTION)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    run = commands.add_parser(
+        "run",
+        help="search with every method and seed, then write the report",
+        description="Search with every method and seed, look the cells up, and write tables and plots.",
+        epilog=RUN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.set_defaults(command=run_command)
+    run.add_argument(
+        "--methods", required=True, metavar="A,B,…", help=f"methods, by name: {', '.join(registry.names())}"
+    )
+    run.add_argument(
+        "--seeds",
+        default="5",
+        metavar="N|A,B,…",
+        help="5 means seeds 0 to 4; 3,7 (or 3, for one) means those (default 5)",
+    )
+    run.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="settings: paper (as published), mini (scaled down for a laptop), smoke (seconds, shows nothing), or the "
+        "path of a TOML file like theirs (default: paper on a GPU, mini on a CPU)",
+    )
+    run.add_argument(
+        "--images", metavar="NAME", help=f"images to search on: {', '.join(IMAGE_SETS)} (default: the preset's)"
+    )
+    run.add_argument(
+        "--truth",
+        metavar="NAME",
+        help=f"truth table: {', '.join(TRUTH_TABLES)} (default: nasbench201 where imported, else analognas)",
+    )
+    run.add_argument("--epochs", type=int, metavar="N", help="epochs of every supernet, instead of the preset's")
+    run.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="METHOD.SETTING=VALUE",
+        help="change one setting, as darts.alpha_lr=1e-3; can be repeated (settings: benchmark methods NAME)",
+    )
+    run.add_argument("--out", type=Path, metavar="DIR", help="results folder (default out/PRESET-IMAGES)")
+    run.add_argument(
+        "--jobs", type=int, metavar="N", help="runs side by side (default: what the cores allow; 1 on a GPU)"
+    )
+    run.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, … (default: a CUDA GPU where there is one)")
+    add_data_dir(run)
+
+    report = commands.add_parser("report", help="write tables and plots again from a results folder's rows")
+    report.set_defaults(command=report_command)
+    report.add_argument("folder", type=Path, metavar="DIR", help="a folder that `run` has written")
+
+    query = commands.add_parser("query", help="print a cell's true accuracies")
+    query.set_defaults(command=query_command)
+    query.add_argument(
+        "cell",
+        metavar="CELL",
+        help="|op~0|+|op~0|op~1|+|op~0|op~1|op~2| with op one of none, skip_connect, …; quote it",
+    )
+    query.add_argument("--truth", metavar="NAME", help=f"truth table: {', '.join(TRUTH_TABLES)}")
+    add_data_dir(query)
+
+    methods = commands.add_parser("methods", help="list the methods, or show one with its settings and their sources")
+    methods.set_defaults(command=methods_command)
+    methods.add_argument("name", nargs="?", metavar="NAME", help="a method")
+    return top
+
+
+def add_data_dir(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder of images and truth tables (default: $BENCHMARK_DATA, else the user's data folder)",
+    )
+
+
+def run_command(options: argparse.Namespace) -> int:
+    methods = parse_methods(options.methods)
+    seeds = parse_seeds(options.seeds)
+    for name in ("epochs", "jobs"):
+        if (number := getattr(options, name)) is not None and number < 1:
+            raise UsageError(f"--{name} {number}: give a whole number from 1 up")
+    from rich.console import Console
+
+    from benchmark.plan import plan
+    from benchmark.progress import LEGEND, Fetching, Progress
+    from benchmark.runner import Results, Study, run_all, threads, write_space
+    from benchmark.settings import override, read_preset
+    from data.images import open_images
+    from data.truth import open_truth
+    from reports.write import write_report
+
+    console = Console(soft_wrap=True)
+    device, why_device = choose_device(options.device)
+    preset = options.preset or ("mini" if device == "cpu" else "paper")
+    tables = read_preset(preset)
+    changes = list(options.set)
+    if options.images:
+        changes.append(f"problem.images={options.images}")
+    runs = plan(override(tables, changes), methods, seeds, options.epochs)
+    problem = runs[0].problem
+    label = Path(preset).stem
+    out = options.out or Path("out") / f"{label}-{problem.images}"
+    make_results_folder(out)
+    folder = data_folder(options.data_dir)
+    truth = open_truth(options.truth, folder)
+    with Fetching(console) as fetching:
+        open_images(problem.images, folder, fetching)
+    cores = os.cpu_count() or 1
+    jobs = options.jobs or (max(1, cores // threads(problem)) if device == "cpu" else 1)
+    console.print(
+        f"Preset {label}{'' if options.preset else f' ({why_device})'}: {len(methods)} methods × {len(seeds)} seeds "
+        f"on {device}, {jobs} at a time with {threads(problem)} of {cores} cores each; "
+        f"images {problem.images}, truth {truth.name}, results in {out}",
+        highlight=False,
+    )
+    console.print(LEGEND, style="dim", highlight=False)
+    study = Study(out, options.data_dir, device, options.truth, label)
+    results = Results(out, runs, truth)
+    missing = results.missing(runs)
+    write_space(out, truth)
+    with Progress(console, len(runs), len(runs) - len(missing)) as progress:
+        run_all(study, missing, results, jobs, progress)
+    written = write_report(out)
+    console.print((out / "summary.md").read_text().split("\n![", 1)[0], highlight=False, markup=False)
+    console.print(
+        f"{len(written)} files of tables and plots are in {out}; start with {out / 'summary.md'}", highlight=False
+    )
+    return 0
+
+
+def report_command(options: argparse.Namespace) -> int:
+    from reports.write import write_report
+
+    for path in write_report(options.folder):
+        print(path)
+    return 0
+
+
+def query_command(options: argparse.Namespace) -> int:
+    cell = Cell.parse(options.cell)
+    from data.truth import open_truth
+
+    truth = open_truth(options.truth, data_folder(options.data_dir))
+    print(cell)
+    print(truth.label)
+    for metric, accuracy in truth.query(cell).items():
+        print(
+            f"  {metric:<24}{accuracy:8.3f} %   rank {truth.rank(cell, metric):>6,} of {NUM_CELLS:,}   "
+            f"regret {truth.regret(cell, metric):.3f}"
+        )
+    return 0
+
+
+def methods_command(options: argparse.Namespace) -> int:
+    from benchmark.describe import describe, overview
+
+    print(describe(options.name) if options.name else overview())
+    return 0
+
+
+def parse_methods(text: str) -> list[str]:
+    methods = [name.strip() for name in text.split(",") if name.strip()]
+    if not methods:
+        raise UsageError(f"--methods {text!r} names no method; choose from {', '.join(registry.names())}")
+    if len(set(methods)) < len(methods):
+        raise UsageError(f"--methods {text!r} names a method twice; name each once")
+    return methods
+
+
+def parse_seeds(text: str) -> list[int]:
+    """`5` is 0 to 4; `3,7` and `3,` are those."""
+    try:
+        numbers = [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        numbers = []
+    seeds = list(range(numbers[0])) if len(numbers) == 1 and "," not in text else numbers
+    if not seeds or min(seeds) < 0 or max(seeds) >= 2**32 or len(set(seeds)) < len(seeds):
+        raise UsageError(
+            f"--seeds {text!r}: give how many (5 means seeds 0 to 4), or which, separated by commas (3,7), each once"
+        )
+    return seeds
+
+
+def choose_device(name: str | None) -> tuple[str, str]:
+    """The device to compute on, and why."""
+    import torch
+
+    if name is None:
+        if torch.cuda.is_available():
+            return "cuda", "a CUDA GPU is visible"
+        return "cpu", "no CUDA GPU is visible"
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()) or (kind == "cpu" and number):
+        raise UsageError(f"--device {name!r} is unknown; choose cpu, cuda, or one GPU of several as cuda:1")
+    if kind == "cuda":
+        visible = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if int(number or 0) >= visible:
+            raise UsageError(
+                f"--device {name!r}: {visible} CUDA GPUs are visible to PyTorch here; choose cpu or another"
+            )
+    return name, "as asked"
+
+
+def make_results_folder(out: Path) -> None:
+    try:
+        (out / "checkpoints").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {out} cannot be made ({error.strerror}); choose another folder") from None
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise UsageError(f"--out {out} cannot be written to; choose another folder")

@@ -1,0 +1,94 @@
+"""What `benchmark methods` prints: the methods, and each one's settings with their meaning and source."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import sys
+import textwrap
+from importlib.resources import files
+from typing import Any
+
+import tomlkit
+
+from benchmark.settings import PRESETS
+from methods import registry
+
+
+def overview() -> str:
+    """A line a method."""
+    lines = []
+    for name in registry.names():
+        method = registry.load(name)
+        lines.append(f"{name:<10} {first_line(method)}")
+    return "\n".join([*lines, "", "benchmark methods NAME shows a method's settings, their values and sources."])
+
+
+def describe(name: str) -> str:
+    """A method's source and, for each preset, its settings with their meaning and where the value comes from.
+
+    Raises:
+        MethodError: where there is no such method.
+    """
+    method = registry.load(name)
+    lines = [f"{name}: {first_line(method)}", f"source: {method.source}"]
+    if method.follows:
+        lines.append(f"starts from the trained supernet of: {method.follows}")
+    meanings = field_docs(method.Settings)
+    for field in dataclasses.fields(method.Settings):
+        lines += ["", f"{name}.{field.name}", *textwrap.wrap(meanings.get(field.name, ""), 110)]
+        for preset in PRESETS:
+            value, reason = preset_value(preset, [name, field.name])
+            if value is not None:
+                lines.append(f"    {preset:<6} {value:<14} {reason}")
+        if field.default is not dataclasses.MISSING:
+            lines.append(f"    default {field.default!r}")
+    if method.follows:
+        lines += ["", f"the supernet's settings are those of {method.follows}, except"]
+        for preset in PRESETS:
+            for key in preset_keys(preset, [name, "supernet"]):
+                value, reason = preset_value(preset, [name, "supernet", key])
+                lines.append(f"    {preset:<6} {name}.supernet.{key} = {value:<10} {reason}")
+    return "\n".join(lines)
+
+
+def first_line(method: type) -> str:
+    return (inspect.getdoc(method) or "").partition("\n")[0]
+
+
+def field_docs(settings: type) -> dict[str, str]:
+    """The string literal under each field of a dataclass and its bases, by field."""
+    docs: dict[str, str] = {}
+    for cls in reversed(settings.__mro__):
+        if not dataclasses.is_dataclass(cls) or cls.__module__ not in sys.modules:
+            continue
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+        assert isinstance(definition, ast.ClassDef)
+        for field, doc in zip(definition.body, definition.body[1:], strict=False):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                match doc:
+                    case ast.Expr(value=ast.Constant(value=str(text))):
+                        docs[field.target.id] = " ".join(text.split())
+    return docs
+
+
+def preset_keys(preset: str, path: list[str]) -> list[str]:
+    table = _document(preset).unwrap()
+    for key in path:
+        table = table.get(key, {})
+    return list(table)
+
+
+def preset_value(preset: str, path: list[str]) -> tuple[str | None, str]:
+    """A setting's value in a preset as written there, and the comment behind it; None where it is not set."""
+    item: Any = _document(preset)
+    for key in path:
+        if key not in item:
+            return None, ""
+        item = item[key]
+    return item.as_string(), item.trivia.comment.lstrip("# ")
+
+
+def _document(preset: str) -> tomlkit.TOMLDocument:
+    return tomlkit.parse((files("benchmark") / "presets" / f"{preset}.toml").read_text(encoding="utf-8"))

@@ -1,0 +1,85 @@
+"""The plan of a study: which runs there are, and of which stages each is made."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from benchmark.settings import ProblemSettings, SettingsError, Table, checked, digest
+from methods import registry
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One search of a run: the training of a supernet, or a selection that starts from a trained one."""
+
+    method: str
+    settings: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One method and one seed; its stages run one after the other. Equal stages of a seed are run only once."""
+
+    method: str
+    seed: int
+    stages: tuple[Stage, ...]
+    problem: ProblemSettings
+
+    @property
+    def name(self) -> str:
+        return f"{self.method}-seed{self.seed}"
+
+    @property
+    def settings_hash(self) -> str:
+        return self.hash_of(len(self.stages))
+
+    def hash_of(self, stages: int) -> str:
+        """Hash of everything that shapes the first so many stages, but the seed."""
+        return digest(
+            self.problem, *(part for stage in self.stages[:stages] for part in (stage.method, stage.settings))
+        )
+
+    def checkpoint_name(self, stage: int) -> str:
+        """Name of the file that holds the state of stage 0, 1, …: the same for all runs that share the stage."""
+        return f"{self.stages[stage].method}-seed{self.seed}-{self.hash_of(stage + 1)}.safetensors"
+
+
+def plan(tables: Table, methods: Sequence[str], seeds: Sequence[int], epochs: int | None = None) -> list[Run]:
+    """The runs of every method with every seed, seed by seed; `epochs`, if given, for every supernet.
+
+    Raises:
+        SettingsError: for settings that cannot be used.
+        MethodError: for an unknown method.
+    """
+    problem = checked(tables.get("problem", {}), ProblemSettings, "problem")
+    stages = {method: _stages(tables, method, epochs) for method in methods}
+    for section in tables:
+        if section != "problem" and section not in registry.names():
+            raise SettingsError(
+                f"[{section}] is neither [problem] nor a method; methods: {', '.join(registry.names())}"
+            )
+    return [Run(method, seed, stages[method], problem) for seed in seeds for method in methods]
+
+
+def _stages(tables: Table, method: str, epochs: int | None, changes: Table | None = None) -> tuple[Stage, ...]:
+    search = registry.load(method)
+    table = {**tables.get(method, {}), **(changes or {})}
+    of_supernet = table.pop("supernet", {})
+    before: tuple[Stage, ...] = ()
+    if search.follows is not None:
+        before = _stages(tables, search.follows, epochs, of_supernet)
+    elif of_supernet:
+        raise SettingsError(f"[{method}.supernet] has no meaning: {method} starts from no other method's supernet")
+    if epochs is not None and any(field.name == "epochs" for field in dataclasses.fields(search.Settings)):
+        table["epochs"] = epochs
+    return (*before, Stage(method, checked(table, search.Settings, method)))
+
+
+def chains(runs: Sequence[Run]) -> list[list[Run]]:
+    """The runs in groups: those of one group share their first stage, so they go one after the other."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.checkpoint_name(0), []).append(run)
+    return list(groups.values())

@@ -1,0 +1,102 @@
+"""Settings: a preset (a TOML file) with the changes asked for on the command line, checked against the dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+
+PRESETS = ("paper", "mini", "smoke")
+
+Table = dict[str, Any]
+T = TypeVar("T")
+
+
+class SettingsError(Exception):
+    """A preset, option or value that cannot be used; the message says which, and what to do."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ProblemSettings:
+    images: str
+    """The image set to search on."""
+    channels: Annotated[int, msgspec.Meta(ge=1)]
+    """C, the channels of the first stage."""
+    cells_per_stage: Annotated[int, msgspec.Meta(ge=1)]
+    """N, the search cells of each of the three stages."""
+    resolution: Annotated[int, msgspec.Meta(ge=4)] | Literal["full"]
+    """Side in pixels that the images are scaled down to, or "full"."""
+    training_images: Annotated[int, msgspec.Meta(ge=4)] | Literal["all"]
+    """Training images used, the same number of every class, in two halves; or "all"."""
+    threads: Annotated[int, msgspec.Meta(ge=1)] | Literal["all"]
+    """CPU threads of one run. A setting, since it decides the order of sums and so the last bits of a result."""
+
+
+def read_preset(name: str) -> Table:
+    """The tables of a preset: one of `PRESETS`, or a path to a file of the same layout.
+
+    Raises:
+        SettingsError: for an unknown name, or a file that cannot be read as TOML.
+    """
+    path = files("benchmark") / "presets" / f"{name}.toml" if name in PRESETS else Path(name)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(
+            f"there is no preset {name!r}; choose {', '.join(PRESETS)}, or give the path of a TOML file like theirs"
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"preset {name!r} cannot be read: {error}") from None
+
+
+def override(tables: Table, changes: Sequence[str]) -> Table:
+    """`tables` with changes written `darts.alpha_lr=1e-3`: a dotted name of a setting, and its value as in TOML.
+
+    Raises:
+        SettingsError: for a change of another form.
+    """
+    changed: Table = json.loads(json.dumps(tables))
+    for change in changes:
+        name, equals, text = change.partition("=")
+        *sections, key = name.strip().split(".")
+        try:
+            value = tomllib.loads(f"value = {text.strip()}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text.strip()  # a bare word, as in darts.train_batches=drawn
+        if not (equals and sections and all(sections) and key):
+            raise SettingsError(f"--set {change!r} is not of the form METHOD.SETTING=VALUE, as in darts.alpha_lr=1e-3")
+        table = changed
+        for section in sections:
+            table = table.setdefault(section, {})
+            if not isinstance(table, dict):
+                raise SettingsError(f"--set {change!r}: {section!r} is a value, not a table of settings")
+        table[key] = value
+    return changed
+
+
+def checked(table: Mapping[str, Any], kind: type[T], where: str) -> T:
+    """`table` as an instance of the dataclass `kind`.
+
+    Raises:
+        SettingsError: for an unknown, missing, ill-typed or out-of-range setting, naming it.
+    """
+    fields = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if unknown := [name for name in table if name not in fields]:
+        raise SettingsError(f"{where}.{unknown[0]} is not a setting; there are {', '.join(sorted(fields))}")
+    try:
+        return msgspec.convert(dict(table), kind)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"the settings of {where} cannot be used: {error}") from None
+
+
+def digest(*parts: Any) -> str:
+    """A hash of settings, 12 hexadecimal digits: equal exactly for equal settings."""
+    text = json.dumps([msgspec.to_builtins(part) for part in parts], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,53 @@
+"""Augmented batches of one half of the training images, made on the device a pass at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from data.augment import crop_and_flip, normalise
+from data.images import ImageSet
+
+Batch = tuple[Tensor, Tensor]
+"""Normalised float32 images (B, 3, H, W) and their labels (B,)."""
+
+
+class Half:
+    """Images [start, stop) of a set, cropped at random with padding H/8 (4 pixels of 32) and flipped.
+
+    Args:
+        images: the whole set; a view of it is kept.
+        part: 0 for the first half of the training images, 1 for the second.
+        generator: on the images' device; every call draws from it.
+        labels: instead of the set's own, one for each image of the half.
+    """
+
+    def __init__(self, images: ImageSet, part: int, generator: torch.Generator, labels: Tensor | None = None) -> None:
+        middle = len(images.images) // 2
+        half = slice(0, middle) if part == 0 else slice(middle, len(images.images))
+        self.images = images.images[half]
+        self.labels = images.labels[half] if labels is None else labels
+        self.mean, self.std = images.mean, images.std
+        self.generator = generator
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def shuffled(self, size: int) -> Iterator[Batch]:
+        """One pass over the half in random order; the last batch may be smaller."""
+        order = torch.randperm(len(self), generator=self.generator, device=self.images.device)
+        return self._batches(order, size)
+
+    def drawn(self, size: int, batches: int) -> Iterator[Batch]:
+        """`batches` full batches, each drawn afresh from the whole half."""
+        order = torch.randint(len(self), (batches * size,), generator=self.generator, device=self.images.device)
+        return self._batches(order, size)
+
+    def _batches(self, order: Tensor, size: int) -> Iterator[Batch]:
+        images = crop_and_flip(self.images[order], self.images.shape[-1] // 8, self.generator)
+        labels = self.labels[order]
+        for start in range(0, len(order), size):
+            batch = slice(start, start + size)
+            yield normalise(images[batch], self.mean, self.std), labels[batch]

@@ -1,0 +1,197 @@
+"""What the gradient methods share: a supernet whose weights w and architecture parameters α train in turns."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from msgspec import Meta
+from torch import Tensor
+
+from methods.batches import Batch, Half
+from methods.search import Measurements, Problem, Search, State, cell_of, one_hot, seeded
+from spaces import EDGES, OPERATIONS, Cell
+
+Count = Annotated[int, Meta(ge=1)]
+Rate = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientSettings:
+    epochs: Count
+    """Epochs of the supernet; one epoch is one pass over the training half."""
+    batch_size: Count
+    """Images in a batch, of the training and of the validation half."""
+    lr: Rate
+    """Learning rate of w at the start (SGD, cosine per epoch)."""
+    lr_min: NotNegative
+    """Learning rate of w that the cosine ends at."""
+    momentum: NotNegative
+    """Momentum of w."""
+    nesterov: bool
+    """Whether that momentum is Nesterov's."""
+    weight_decay: NotNegative
+    """Weight decay of w."""
+    clip: Rate
+    """Largest norm of the gradient of w; a longer one is scaled down to it."""
+    clip_counts_alpha: bool
+    """Whether that norm also counts α's gradient of the training loss."""
+    skip_first_lr: bool
+    """Whether the schedule of w's learning rate starts at its second value."""
+    alpha_lr: Rate
+    """Learning rate of α (Adam)."""
+    alpha_betas: tuple[NotNegative, NotNegative]
+    """Adam's decay rates for α."""
+    alpha_weight_decay: NotNegative
+    """Adam's weight decay of α."""
+    alpha_init: NotNegative
+    """Standard deviation of the normal distribution that α starts from."""
+    alpha_first: bool
+    """Whether α steps before w within one iteration."""
+    train_batches: Literal["shuffled", "drawn"]
+    """Training batches: one shuffled pass, or each batch drawn afresh from the half."""
+
+
+class GradientSearch(Search):
+    """A supernet on the first half of the training images and α on the second, in alternating steps."""
+
+    Settings: ClassVar[type] = GradientSettings
+
+    def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
+        self.settings: GradientSettings = settings
+        self.epochs = self.settings.epochs
+        self.epochs_done = 0
+        initial = torch.Generator().manual_seed(seeded(seed, 0))
+        self.supernet = problem.supernet(initial)
+        alpha = settings.alpha_init * torch.randn(len(EDGES), len(OPERATIONS), generator=initial)
+        self.alpha = alpha.to(problem.device).requires_grad_()
+        self.decided = torch.full((len(EDGES),), -1, device=problem.device)
+        """The operation an edge is decided for, or -1 while α still weighs it."""
+        self.generator = torch.Generator(problem.device).manual_seed(seeded(seed, 1))
+        self.train = Half(problem.images, 0, self.generator)
+        self.valid = Half(problem.images, 1, self.generator)
+        self.parameters = list(self.supernet.parameters())
+        self.restart_weights(settings.lr)
+        self.alpha_optimiser = torch.optim.Adam(
+            [self.alpha], settings.alpha_lr, settings.alpha_betas, weight_decay=settings.alpha_weight_decay
+        )
+
+    def restart_weights(self, lr: float) -> None:
+        """A new optimiser of w, its momentum at zero."""
+        s = self.settings
+        self.weight_optimiser = torch.optim.SGD(
+            self.parameters, lr, s.momentum, weight_decay=s.weight_decay, nesterov=s.nesterov
+        )
+
+    def weights(self) -> Tensor:
+        """The (6, 5) weights of the operations: softmax of α (DARTS, Eq. 2), or one-hot where an edge is decided."""
+        soft = self.alpha.softmax(1)
+        return torch.where(self.decided[:, None] < 0, soft, one_hot(self.decided.clamp(min=0)))
+
+    def loss(self, batch: Batch, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Cross-entropy of the supernet on a batch, and the number of images it classifies rightly."""
+        images, labels = batch
+        logits = self.supernet(images, weights)
+        return F.cross_entropy(logits, labels), (logits.detach().argmax(1) == labels).sum()
+
+    @abstractmethod
+    def alpha_gradient(self, valid: Batch, tally: Tally) -> Tensor:
+        """The gradient (6, 5) that α follows, by the method's own equation."""
+
+    def alpha_step(self, valid: Batch, tally: Tally) -> None:
+        self.alpha.grad = self.alpha_gradient(valid, tally)
+        self.alpha_optimiser.step()
+
+    def weight_step(self, train: Batch, tally: Tally) -> None:
+        inputs = [*self.parameters, self.alpha] if self.settings.clip_counts_alpha else self.parameters
+        weights = self.weights()
+        loss, right = self.loss(train, weights if self.settings.clip_counts_alpha else weights.detach())
+        tally.add(loss, right, train)
+        for parameter, gradient in zip(inputs, torch.autograd.grad(loss, inputs), strict=True):
+            parameter.grad = gradient
+        torch.nn.utils.clip_grad_norm_(inputs, self.settings.clip)
+        self.weight_optimiser.step()
+
+    def learning_rate(self) -> float:
+        """Cosine from `lr` to `lr_min` over the epochs, constant within one."""
+        s = self.settings
+        epoch = self.epochs_done + s.skip_first_lr
+        return s.lr_min + (s.lr - s.lr_min) * (1 + math.cos(math.pi * epoch / s.epochs)) / 2
+
+    def epoch(self) -> Measurements:
+        for group in self.weight_optimiser.param_groups:
+            group["lr"] = self.learning_rate()
+        measured = self.alternate(self.settings.train_batches)
+        self.epochs_done += 1
+        return measured
+
+    def alternate(self, train_batches: Literal["shuffled", "drawn"]) -> Measurements:
+        """One epoch of alternating steps (DARTS, Alg. 1) at the optimisers' present learning rates."""
+        size, steps = self.settings.batch_size, math.ceil(len(self.train) / self.settings.batch_size)
+        train = self.train.shuffled(size) if train_batches == "shuffled" else self.train.drawn(size, steps)
+        train_tally, valid_tally = Tally(), Tally()
+        for train_batch, valid_batch in zip(train, self.valid.drawn(size, steps), strict=True):
+            if self.settings.alpha_first:
+                self.alpha_step(valid_batch, valid_tally)
+            self.weight_step(train_batch, train_tally)
+            if not self.settings.alpha_first:
+                self.alpha_step(valid_batch, valid_tally)
+        weights = self.weights().detach().cpu()
+        return {
+            **train_tally.measured("train"),
+            **valid_tally.measured("valid"),
+            "largest_weight": float(weights.max()),
+            "weights": " ".join(f"{weight:.5f}" for weight in weights.flatten().tolist()),
+        }
+
+    def cell(self) -> Cell:
+        """The operation with the largest weight on every edge (DARTS, §2.2; here `none` may be chosen)."""
+        return cell_of(self.weights())
+
+    def state(self) -> State:
+        return {
+            "epochs_done": self.epochs_done,
+            "supernet": self.supernet.state_dict(),
+            "alpha": self.alpha.detach(),
+            "decided": self.decided,
+            "weight_optimiser": self.weight_optimiser.state_dict(),
+            "alpha_optimiser": self.alpha_optimiser.state_dict(),
+            "generator": self.generator.get_state(),
+        }
+
+    def load(self, state: State) -> None:
+        self.epochs_done = state["epochs_done"]
+        self.supernet.load_state_dict(state["supernet"])
+        with torch.no_grad():
+            self.alpha.copy_(state["alpha"])
+        self.decided.copy_(state["decided"])
+        self.weight_optimiser.load_state_dict(state["weight_optimiser"])
+        self.alpha_optimiser.load_state_dict(state["alpha_optimiser"])
+        self.generator.set_state(state["generator"])
+
+
+class Tally:
+    """Mean loss and accuracy over the batches of an epoch, kept on the device until it ends."""
+
+    def __init__(self) -> None:
+        self.loss: Tensor | float = 0.0
+        self.right: Tensor | int = 0
+        self.images = 0
+
+    def add(self, loss: Tensor, right: Tensor, batch: Batch) -> None:
+        images = len(batch[1])
+        self.loss = self.loss + loss.detach() * images
+        self.right = self.right + right
+        self.images += images
+
+    def measured(self, part: str) -> Measurements:
+        """`PART_loss`, and `PART_accuracy` in percent."""
+        return {
+            f"{part}_loss": float(self.loss) / self.images,
+            f"{part}_accuracy": 100 * float(self.right) / self.images,
+        }

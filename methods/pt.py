@@ -1,0 +1,93 @@
+"""DARTS-PT: Wang et al., "Rethinking Architecture Selection in Differentiable NAS", ICLR 2021.
+
+The magnitude of α does not say how much an operation contributes to the supernet. Perturbation-based selection (Alg. 1)
+asks the supernet instead: take a random undecided edge; for each of its operations, mask that one (the others are not
+renormalised) and measure the accuracy on the validation half; decide the edge for the operation whose removal hurts
+most; fine-tune the supernet for a few epochs; repeat until every edge is decided.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from methods.gradient import Count, GradientSearch, Rate, Tally
+from methods.search import Measurements, Problem, Search, State, cell_of, seeded
+from spaces import EDGES, OPERATIONS, Cell
+
+
+@dataclass(frozen=True, kw_only=True)
+class PTSettings:
+    finetune_epochs: Count
+    """Epochs of fine-tuning from one decision to the next."""
+    finetune_lr: Rate
+    """Constant learning rate of w while fine-tuning (SGD restarted, its other settings the supernet's)."""
+
+
+class PT(Search):
+    """DARTS-PT: perturbation-based selection over a trained DARTS supernet"""
+
+    Settings: ClassVar[type] = PTSettings
+    source = 'Wang et al., "Rethinking Architecture Selection", ICLR 2021; program: darts-pt, nasbench201/projection.py'
+    follows = "darts"
+
+    def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
+        assert isinstance(start, GradientSearch)
+        self.settings: PTSettings = settings
+        self.trained = start
+        self.magnitude = start.cell()
+        """What argmax α would have chosen from the very same supernet."""
+        start.restart_weights(self.settings.finetune_lr)
+        # 5 epochs after each of the first 5 decisions; the program takes the sixth before the last of those 25 epochs.
+        self.epochs = self.settings.finetune_epochs * (len(EDGES) - 1)
+        self.epochs_done = 0
+        self.random = np.random.default_rng(seeded(seed, 2))
+
+    def epoch(self) -> Measurements:
+        last = self.epochs_done == self.epochs - 1
+        due = len(EDGES) if last else self.epochs_done // self.settings.finetune_epochs + 1
+        while int((self.trained.decided >= 0).sum()) < due:
+            self.decide()
+        measured = self.trained.alternate("shuffled")
+        self.epochs_done += 1
+        return measured
+
+    def decide(self) -> None:
+        """Decide one random edge for the operation whose removal hurts the supernet most."""
+        edge = int(self.random.choice(np.flatnonzero(self.trained.decided.cpu() < 0)))
+        accuracies = [self.accuracy_without(edge, operation) for operation in range(len(OPERATIONS))]
+        self.trained.decided[edge] = int(np.argmin(accuracies))  # of equals the first
+
+    @torch.no_grad()
+    def accuracy_without(self, edge: int, operation: int) -> float:
+        """Validation accuracy (%) with one operation masked; batch statistics, augmented images, as in the program."""
+        weights = self.trained.weights()
+        weights[edge, operation] = 0
+        tally = Tally()
+        for batch in self.trained.valid.shuffled(self.trained.settings.batch_size):
+            tally.add(*self.trained.loss(batch, weights), batch)
+        return float(tally.measured("masked")["masked_accuracy"])
+
+    def cell(self) -> Cell:
+        """The decided operations; of edges still undecided, the one with the largest α."""
+        return cell_of(self.trained.weights())
+
+    def other_selection(self) -> tuple[str, Cell]:
+        return "magnitude", self.magnitude
+
+    def state(self) -> State:
+        return {
+            "epochs_done": self.epochs_done,
+            "trained": self.trained.state(),
+            "magnitude": str(self.magnitude),
+            "random": self.random.bit_generator.state,
+        }
+
+    def load(self, state: State) -> None:
+        self.epochs_done = state["epochs_done"]
+        self.trained.load(state["trained"])
+        self.magnitude = Cell.parse(state["magnitude"])
+        self.random.bit_generator.state = state["random"]

@@ -1,0 +1,69 @@
+"""RLNAS: Zhang et al., "Neural Architecture Search with Random Labels", CVPR 2021.
+
+A supernet is trained, one uniformly sampled path at a time, to predict labels that are drawn at random once for every
+image and then kept (§3.2.1). Whatever it learns is not the task; but the architectures whose weights have turned
+furthest from their initialisation are those that converge fastest, and evolution looks for the largest angle (§3.2.2),
+
+    Angle(a) = arccos( ⟨V(a, W₀), V(a, W_t)⟩ / (‖V(a, W₀)‖ · ‖V(a, W_t)‖) ).
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from methods.angle import angles
+from methods.evolution import EvolutionSettings, evolve
+from methods.search import Measurements, Problem, Search, State, seeded
+from methods.single_path import SinglePathSettings, SinglePathTraining
+from spaces import Cell
+
+
+@dataclass(frozen=True, kw_only=True)
+class RLNASSettings(SinglePathSettings, EvolutionSettings):
+    pass
+
+
+class RLNAS(Search):
+    """RLNAS: single-path supernet on random labels, then evolution for the largest angle of weights"""
+
+    Settings: ClassVar[type] = RLNASSettings
+    source = 'Zhang et al., "Neural Architecture Search with Random Labels", CVPR 2021; program: RLNAS, nas_bench_201'
+
+    def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
+        self.settings: RLNASSettings = settings
+        self.seed = seed
+        self.epochs = self.settings.epochs
+        images = problem.images
+        drawn = torch.Generator().manual_seed(seeded(seed, 3))
+        labels = torch.randint(images.classes, images.labels.shape, generator=drawn).to(problem.device)
+        self.training = SinglePathTraining(problem, self.settings, seed, labels[: len(labels) // 2])
+        self.initial = deepcopy(self.training.supernet)
+
+    def epoch(self) -> Measurements:
+        measured = self.training.epoch()
+        return {**measured, "angle": float(self.angles()[self.cell().position])}
+
+    def angles(self) -> NDArray[np.float64]:
+        """The angle of every cell, (15625,), in radians."""
+        return angles(self.initial, self.training.supernet)
+
+    def cell(self) -> Cell:
+        """What evolution finds on the present angles; its random numbers depend on seed and epoch alone."""
+        random = np.random.default_rng(seeded(self.seed, 4 + self.training.epochs_done))
+        return evolve(self.angles(), self.settings, random)
+
+    def other_selection(self) -> tuple[str, Cell]:
+        """The cell with the largest angle of all 15,625, which evolution should have found."""
+        return "exhaustive", Cell.at(int(self.angles().argmax()))
+
+    def state(self) -> State:
+        return self.training.state()
+
+    def load(self, state: State) -> None:
+        self.training.load(state)

@@ -1,0 +1,105 @@
+"""The contract between the runner and every search method, ours or a third party's.
+
+A method is a class that fulfils `Search`, registered under its name in the entry-point group `benchmark.methods`.
+The runner owns everything else: the order of runs, progress, history, checkpoints, devices and truth queries.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from spaces import EDGES, OPERATIONS, Cell
+from spaces.supernet import Supernet
+
+if TYPE_CHECKING:
+    from data.images import ImageSet
+
+State = dict[str, Any]
+"""A search's whole state: dicts and lists, nested at will, of tensors, numbers, strings, booleans and None."""
+
+Measurements = dict[str, float | str]
+"""What one epoch measured, by the names of `history.csv`'s columns."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What every search is given: images on the device and the size of the networks."""
+
+    images: ImageSet
+    """The training images are split by the search; the test images are never searched on."""
+    channels: int
+    """C, the channels of the first stage (16 in NAS-Bench-201)."""
+    cells_per_stage: int
+    """N, the search cells of a stage (5 in NAS-Bench-201)."""
+
+    @property
+    def device(self) -> torch.device:
+        return self.images.images.device
+
+    def supernet(self, generator: torch.Generator) -> Supernet:
+        """A new supernet on the device, its weights drawn from the CPU generator."""
+        network = Supernet(self.channels, self.cells_per_stage, self.images.classes, generator)
+        return network.to(self.device)
+
+
+class Search(ABC):
+    """A search in progress. The class doc's first line is the method's description in `benchmark methods`."""
+
+    Settings: ClassVar[type]
+    """A frozen dataclass of the method's settings; a string under a field documents it."""
+
+    source: ClassVar[str]
+    """The paper and the program that the defaults follow."""
+
+    follows: ClassVar[str | None] = None
+    """The method whose trained supernet this one starts from; None where it trains its own."""
+
+    epochs: int
+    """Epochs from start to end; of a search that follows another, its own only."""
+
+    @abstractmethod
+    def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
+        """Set up; `start` is the finished search of `follows`, of the same problem and seed, which is used up."""
+
+    @abstractmethod
+    def epoch(self) -> Measurements:
+        """Advance by one epoch."""
+
+    @abstractmethod
+    def cell(self) -> Cell:
+        """The cell the search would choose now. Calling it changes nothing."""
+
+    def other_selection(self) -> tuple[str, Cell] | None:
+        """Name and choice of a second selection rule on the same trained supernet, where there is one to compare."""
+        return None
+
+    @abstractmethod
+    def state(self) -> State:
+        """Everything that `load` needs to go on to the identical result."""
+
+    @abstractmethod
+    def load(self, state: State) -> None:
+        """Take over a state that `state` gave, in a search built of the same problem, settings and seed."""
+
+
+def seeded(seed: int, stream: int) -> int:
+    """A 63-bit seed for one of a run's independent random streams (weights, images, choices, …)."""
+    return int(np.random.SeedSequence((seed, stream)).generate_state(2, np.uint32).astype(np.uint64) @ [1, 2**31])
+
+
+def one_hot(operations: Tensor) -> Tensor:
+    """The (6, 5) weight matrix of discrete operations (6,), float32."""
+    return F.one_hot(operations, len(OPERATIONS)).float()
+
+
+def cell_of(scores: Tensor) -> Cell:
+    """The cell with the best-scored operation on every edge; `scores` is (6, 5). Ties go to the lower number."""
+    assert scores.shape == (len(EDGES), len(OPERATIONS))
+    return Cell(tuple(int(operation) for operation in scores.detach().cpu().numpy().argmax(1)))

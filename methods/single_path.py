@@ -1,0 +1,108 @@
+"""Single-path training of a supernet: each step samples one path and trains the weights on it alone.
+
+Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampling" (SPOS), ECCV 2020.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from methods.batches import Half
+from methods.gradient import Count, NotNegative, Rate, Tally
+from methods.search import Measurements, Problem, State, seeded
+from spaces import EDGES, NONE, OPERATIONS, Cell
+
+
+@dataclass(frozen=True, kw_only=True)
+class SinglePathSettings:
+    epochs: Count
+    """Epochs of the supernet; one epoch is one pass over the training half."""
+    batch_size: Count
+    """Images in a batch."""
+    lr: Rate
+    """Learning rate at the start (SGD, cosine per epoch)."""
+    lr_min: NotNegative
+    """Learning rate that the cosine ends at."""
+    momentum: NotNegative
+    """Momentum."""
+    nesterov: bool
+    """Whether that momentum is Nesterov's."""
+    weight_decay: NotNegative
+    """Weight decay; of every weight in every step, sampled or not, as in the program."""
+
+
+def sample_cell(random: np.random.Generator) -> Cell:
+    """A cell with uniform operations, where a node whose inputs would all be `none` is drawn again."""
+    operations: list[int] = []
+    for target in (1, 2, 3):
+        drawn = np.full(target, NONE)
+        while (drawn == NONE).all():
+            drawn = random.integers(len(OPERATIONS), size=target)
+        operations += drawn.tolist()
+    assert len(operations) == len(EDGES)
+    return Cell(tuple(operations))
+
+
+class SinglePathTraining:
+    """A supernet trained on the first half of the images, with a new path for every batch.
+
+    Args:
+        labels: what the network learns to predict, one for each image of the half; None for the true labels.
+    """
+
+    def __init__(self, problem: Problem, settings: SinglePathSettings, seed: int, labels: Tensor | None) -> None:
+        self.settings = settings
+        self.epochs_done = 0
+        self.supernet = problem.supernet(torch.Generator().manual_seed(seeded(seed, 0)))
+        self.parameters = list(self.supernet.parameters())
+        self.generator = torch.Generator(problem.device).manual_seed(seeded(seed, 1))
+        self.train = Half(problem.images, 0, self.generator, labels)
+        self.choices = np.random.default_rng(seeded(seed, 2))
+        self.optimiser = torch.optim.SGD(
+            self.parameters,
+            settings.lr,
+            settings.momentum,
+            weight_decay=settings.weight_decay,
+            nesterov=settings.nesterov,
+        )
+
+    def epoch(self) -> Measurements:
+        s = self.settings
+        lr = s.lr_min + (s.lr - s.lr_min) * (1 + math.cos(math.pi * self.epochs_done / s.epochs)) / 2
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr
+        tally = Tally()
+        for images, labels in self.train.shuffled(s.batch_size):
+            # Each search cell takes a path of its own (the program's choice; SPOS shares nothing between layers).
+            path = [sample_cell(self.choices) for _ in self.supernet.cells]
+            logits = self.supernet.forward_path(images, path)
+            loss = F.cross_entropy(logits, labels)
+            gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
+            for parameter, gradient in zip(self.parameters, gradients, strict=True):
+                parameter.grad = gradient
+            self.optimiser.step()
+            tally.add(loss, (logits.detach().argmax(1) == labels).sum(), (images, labels))
+        self.epochs_done += 1
+        return tally.measured("train")
+
+    def state(self) -> State:
+        return {
+            "epochs_done": self.epochs_done,
+            "supernet": self.supernet.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "generator": self.generator.get_state(),
+            "choices": self.choices.bit_generator.state,
+        }
+
+    def load(self, state: State) -> None:
+        self.epochs_done = state["epochs_done"]
+        self.supernet.load_state_dict(state["supernet"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.generator.set_state(state["generator"])
+        self.choices.bit_generator.state = state["choices"]
