@@ -282,7 +282,7 @@ def draw_all(results: Results) -> Iterator[tuple[str, Plot | NotDrawn]]:
             yield name, reason
 
 
-_SCALE_NOTE = "Accuracy axes: logarithm of the distance to the best."
+_SCALE_NOTE = "Accuracy axes: log distance to the best."
 
 
 def _band_keys(counts: Iterable[int]) -> list[Line2D | Patch]:
@@ -303,7 +303,7 @@ def _level_keys() -> list[Line2D | Patch]:
 
 
 _SLOPES: dict[int, tuple[str, Dashes, str]] = {  # sign of the change: colour, dashes, name
-    1: ("#0072b2", "solid", "better than magnitude"),
+    1: ("#0072b2", "solid", "better"),
     -1: ("#d55e00", (0, (4, 1.6)), "worse"),
     0: (INK, (0, (1, 1.2)), "equal"),
 }

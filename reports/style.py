@@ -129,7 +129,7 @@ class Scale(NamedTuple):
                 break
             near = low if step >= 5 else max(low, self.best - 5 * step)  # finer steps only just below the best
             first = np.ceil(near / step) * step
-            for value in np.arange(first, min(high, self.best) + 1e-9, step)[::-1]:
+            for value in np.arange(first, min(high, self.best) + 1e-9, step)[::-1].round(1):
                 places = self.place([*chosen, value])
                 if np.all(np.abs(places[:-1] - places[-1]) >= gap * (end - start)):
                     chosen.append(float(value))
@@ -171,7 +171,7 @@ def looks(methods: Sequence[str]) -> dict[str, Look]:
 def frame(figure: Figure, title: str, keys: Sequence[Line2D | Patch], source: str) -> None:
     """Adds the title and legend above the drawing and its source below, and makes the figure so much higher."""
     width, body = figure.get_size_inches()
-    sizes = [0.41 + TextPath((0, 0), str(key.get_label()), size=7).get_extents().width / 72 for key in keys]  # inches
+    sizes = [0.39 + TextPath((0, 0), str(key.get_label()), size=7).get_extents().width / 72 for key in keys]  # inches
     columns = next(
         count
         for count in range(len(keys), 0, -1)
@@ -202,6 +202,7 @@ def frame(figure: Figure, title: str, keys: Sequence[Line2D | Patch], source: st
 def images_of(plot: Plot) -> dict[str, bytes]:
     """The figure as files, by suffix, without dates or versions inside."""
     made = {}
+    _settle(plot.figure)
     title = plot.figure.get_suptitle()
     for suffix, metadata in (
         ("png", {"Software": None, "Title": title, "Description": plot.caption}),
@@ -211,6 +212,15 @@ def images_of(plot: Plot) -> dict[str, bytes]:
         plot.figure.savefig(buffer, format=suffix, metadata=metadata)
         made[suffix] = buffer.getvalue()
     return made
+
+
+def _settle(figure: Figure) -> None:
+    """Lays the figure out once and for all; the solver's last digits differ between runs, so they are rounded away."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, bottom, width, height = axes.get_position(original=True).bounds
+        axes.set_position((round(left, 5), round(bottom, 5), round(width, 5), round(height, 5)))
 
 
 def swarm(places: ArrayLike, diameter: float) -> Floats:
