@@ -101,7 +101,7 @@ def darts_and_bdarts(results: Results) -> Plot:
         axes.set_xlabel("epoch")
     keys = _band_keys(map(len, curves.values())) + _level_keys()
     if measures[-1][0] == "largest_weight":
-        keys = [*keys, Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), label="all weights equal")]
+        keys = [*keys, Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), label="equal weights")]
     frame(figure, "DARTS against β-DARTS", keys, _source(results, _SCALE_NOTE, pair))
     caption = (
         f"DARTS against β-DARTS, epoch by epoch: true accuracy ({_truth(results)}) of the cell the search would "
@@ -291,7 +291,7 @@ def _band_keys(counts: Iterable[int]) -> list[Line2D | Patch]:
     return [
         Line2D([], [], color=INK, linewidth=1.6, label="mean of seeds"),
         Line2D([], [], color=INK, linewidth=0.6, alpha=0.55, label="one seed"),
-        Patch(color=INK, alpha=0.14, linewidth=0, label="worst to best seed"),
+        Patch(color=INK, alpha=0.14, linewidth=0, label="range of seeds"),
     ]
 
 
