@@ -1,6 +1,3 @@
-import itertools
-from collections import Counter
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -151,8 +148,8 @@ def test_cells_of_different_classes_differ_but_for_pooling_being_linear(classes)
     probe = torch.randn(X.numel(), generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     values = {form: round(float(output(cells[0]).flatten() @ probe), 7) for form, cells in classes.items()}
     joined = {form: distribute(form) for form in classes}
-    assert len(set(joined.values())) == len(set(values.values())) == 4_660
-    assert all(count == 1 for count in Counter(pair[0] for pair in set(zip(values.values(), joined.values()))).values())
+    assert len(set(values.values())) == len(set(joined.values())) == 4_660
+    assert len({(values[form], joined[form]) for form in classes}) == 4_660  # the same classes are joined
 
 
 def _parse_sum(text):
@@ -185,6 +182,4 @@ def _distribute(terms):
 def test_count_counts_edges():
     cell = Cell((SKIP, SKIP, CONV3, NONE, SKIP, POOL))
     assert [cell.count(operation) for operation in range(5)] == [1, 3, 0, 1, 1]
-    assert all(
-        sum(Cell.at(p).count(op) for op in range(5)) == 6 for p in itertools.islice(range(NUM_CELLS), 0, None, 997)
-    )
+    assert all(sum(cell.count(operation) for operation in range(5)) == 6 for cell in Cell.all())

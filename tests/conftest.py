@@ -1,0 +1,47 @@
+"""What the tests share: one core a process, and small problems."""
+
+import os
+
+# Tests run side by side, a process a core.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+import torch
+
+from benchmark.plan import plan
+from benchmark.settings import read_preset
+from data.images import ImageSet, open_images
+from methods import registry
+from methods.search import Problem, Search
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory) -> ImageSet:
+    return open_images("digits", tmp_path_factory.mktemp("data")).scaled(None, 120)
+
+
+@pytest.fixture(scope="session")
+def problem(digits) -> Problem:
+    return Problem(digits, channels=4, cells_per_stage=1)
+
+
+@pytest.fixture
+def build(problem):
+    """`build("darts", seed=0, epochs=2)`: a search with the smoke preset's settings; PT gets a finished supernet."""
+
+    def build(method: str, seed: int = 0, **changes) -> Search:
+        tables = read_preset("smoke")
+        tables[method] = {**tables.get(method, {}), **changes}
+        (run,) = plan(tables, [method], [seed])
+        search = None
+        for stage in run.stages:
+            if search is not None:
+                for _ in range(search.epochs):
+                    search.epoch()
+            search = registry.load(stage.method)(problem, stage.settings, seed, search)
+        assert search is not None
+        return search
+
+    return build

@@ -1,0 +1,95 @@
+"""What holds for every method there is."""
+
+import pytest
+import torch
+
+from benchmark import checkpoint
+from methods import registry
+from methods.registry import MethodError
+from spaces import Cell
+
+METHODS = ["bdarts", "darts", "pt", "rlnas"]
+
+
+def test_the_methods_are_registered():
+    assert set(METHODS) <= set(registry.names())
+
+
+def history(search, epochs):
+    return [(search.epoch(), search.cell()) for _ in range(epochs)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_same_seed_gives_the_same_search_bit_for_bit(build, method):
+    first, second = build(method, seed=3), build(method, seed=3)
+    assert history(first, 2) == history(second, 2)
+    assert first.other_selection() == second.other_selection()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_another_seed_gives_another_search(build, method):
+    assert history(build(method, seed=0), 1) != history(build(method, seed=1), 1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_search_goes_on_from_its_checkpoint_to_the_identical_result(build, method, tmp_path):
+    whole, stopped, resumed = build(method), build(method), build(method)
+    expected = history(whole, 3)
+    begun = history(stopped, 1)
+    path = tmp_path / "c.safetensors"
+    checkpoint.write(path, checkpoint.Checkpoint(stopped.state(), [], 1.5))
+    saved = checkpoint.read(path)
+    assert saved is not None
+    resumed.load(saved.state)
+    assert begun + history(resumed, 2) == expected
+    assert resumed.other_selection() == whole.other_selection()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_asking_for_the_cell_changes_nothing(build, method):
+    asked, silent = build(method), build(method)
+    for _ in range(2):
+        assert isinstance(asked.cell(), Cell)
+        asked.other_selection()
+        assert asked.epoch() == silent.epoch()
+    assert asked.cell() == asked.cell() == silent.cell()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_training_lowers_the_loss(build, method):
+    """Of the training half; RLNAS learns labels by heart, slowly, so its supernet gets more epochs."""
+    if method == "pt":
+        pytest.skip("fine-tuning starts from a trained supernet while edges are decided, so its loss may rise")
+    search = build(method, epochs=12, lr=0.1)
+    losses = [search.epoch()["train_loss"] for _ in range(12)]
+    assert sum(losses[-3:]) < sum(losses[:3])
+
+
+def test_an_unknown_method_is_refused_with_the_nearest_name():
+    with pytest.raises(MethodError, match="did you mean 'darts'"):
+        registry.load("dart")
+
+
+def test_checkpoints_keep_every_kind_of_value(tmp_path):
+    view = torch.arange(6).reshape(2, 3).T
+    state = {"a": {0: torch.ones(2), 1: [view, view]}, "b": None, "c": [True, 2**100, 1e-300], "d": "α"}
+    path = tmp_path / "c.safetensors"
+    checkpoint.write(path, checkpoint.Checkpoint(state, [{"loss": 0.1 + 0.2}], 2.5))
+    read = checkpoint.read(path)
+    assert read.rows == [{"loss": 0.1 + 0.2}]
+    assert read.seconds == 2.5
+    assert list(read.state["a"]) == [0, 1]
+    assert all(torch.equal(tensor, view) for tensor in read.state["a"][1])
+    assert {key: read.state[key] for key in "bcd"} == {key: state[key] for key in "bcd"}
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "foreign", "absent"])
+def test_a_damaged_checkpoint_is_none(tmp_path, damage):
+    path = tmp_path / "c.safetensors"
+    checkpoint.write(path, checkpoint.Checkpoint({"a": torch.ones(100)}, [], 0.0))
+    content = path.read_bytes()
+    if damage == "absent":
+        path.unlink()
+    else:
+        path.write_bytes({"cut": content[:-7], "empty": b"", "foreign": b"PK\x03\x04 no checkpoint at all"}[damage])
+    assert checkpoint.read(path) is None

@@ -1,0 +1,181 @@
+"""DARTS, β-DARTS and PT: their equations and protocols."""
+
+import math
+
+import numpy as np
+import oracle
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.testing import assert_close
+
+from methods.gradient import Tally
+from spaces import CONV3, EDGES, SKIP, Cell
+
+
+def test_weights_are_the_softmax_of_alpha_until_an_edge_is_decided(build):
+    search = build("darts")
+    with torch.no_grad():
+        search.alpha.copy_(torch.arange(30.0).reshape(6, 5) / 10)
+    expected = torch.exp(search.alpha) / torch.exp(search.alpha).sum(1, keepdim=True)
+    assert_close(search.weights(), expected)
+    search.decided[2] = CONV3
+    assert search.weights()[2].tolist() == [0, 0, 0, 1, 0]
+    assert_close(search.weights()[[0, 1, 3, 4, 5]], expected[[0, 1, 3, 4, 5]])
+    assert search.cell() == Cell((4, 4, CONV3, 4, 4, 4))
+
+
+def test_ties_of_alpha_go_to_the_lower_operation(build):
+    search = build("darts", alpha_init=0.0)
+    assert search.cell() == Cell((0,) * 6)
+
+
+def test_alpha_starts_small_and_normal(build):
+    values = torch.cat([build("darts", seed=seed).alpha.detach().flatten() for seed in range(20)])
+    assert values.std().item() == pytest.approx(1e-3, rel=0.1)
+    assert abs(values.mean().item()) < 2e-4
+
+
+def test_the_learning_rate_falls_as_a_cosine_from_epoch_to_epoch(build):
+    search = build("darts", epochs=4, lr=0.025, lr_min=0.001)
+    used = []
+    for _ in range(4):
+        search.epoch()
+        used.append(search.weight_optimiser.param_groups[0]["lr"])
+    assert used == pytest.approx([0.001 + 0.024 * (1 + math.cos(math.pi * e / 4)) / 2 for e in range(4)])
+    assert used[0] == 0.025
+    quirky = build("bdarts", epochs=4)
+    quirky.epoch()
+    assert quirky.weight_optimiser.param_groups[0]["lr"] == pytest.approx(used[1])
+
+
+@pytest.mark.parametrize("alpha_first", [True, False])
+def test_the_order_of_the_steps(build, monkeypatch, alpha_first):
+    search = build("darts", alpha_first=alpha_first)
+    order = []
+    for name in ("alpha_step", "weight_step"):
+        step = getattr(search, name)
+        monkeypatch.setattr(search, name, lambda *a, step=step, name=name: (order.append(name), step(*a)))
+    search.epoch()
+    first, second = ("alpha_step", "weight_step") if alpha_first else ("weight_step", "alpha_step")
+    assert order[0::2] == [first] * len(order[0::2])
+    assert order[1::2] == [second] * len(order[1::2])
+
+
+def test_weights_train_on_the_first_half_and_alpha_on_the_second(build, digits):
+    search = build("darts")
+    assert torch.equal(search.train.images, digits.images[:60])
+    assert torch.equal(search.valid.images, digits.images[60:])
+
+
+def test_darts_gradient_is_that_of_the_validation_loss_through_the_naive_supernet(build):
+    search = build("darts", alpha_init=1.0)
+    images, labels = batch = next(search.valid.drawn(16, 1))
+    gradient = search.alpha_gradient(batch, Tally())
+    logits = oracle.logits(search.supernet, images, [search.alpha.softmax(1)] * 3)
+    (expected,) = torch.autograd.grad(F.cross_entropy(logits, labels), [search.alpha])
+    assert_close(gradient, expected, rtol=1e-3, atol=1e-6)
+    assert gradient.abs().max() > 1e-3
+
+
+def test_beta_decay_gradient_is_lambda_times_softmax_over_six(build):
+    search = build("bdarts", beta_decay=50.0, beta_decay_epochs=100)
+    search.epochs_done = 30
+    with torch.no_grad():
+        search.alpha.normal_(generator=torch.Generator().manual_seed(0))
+    batch = next(search.valid.drawn(16, 1))
+    (plain,) = torch.autograd.grad(search.loss(batch, search.weights())[0], [search.alpha])
+    decay = search.alpha_gradient(batch, Tally()) - plain
+    assert_close(decay, 15.0 * search.alpha.detach().softmax(1) / 6, rtol=1e-4, atol=1e-5)
+
+
+def test_beta_decay_grows_linearly_and_does_not_know_the_number_of_epochs(build):
+    search = build("bdarts", epochs=50, beta_decay=50.0, beta_decay_epochs=100)
+    assert search.decay() == 0
+    search.epochs_done = 49
+    assert search.decay() == 24.5
+
+
+def test_beta_decay_keeps_the_spread_of_alpha_small(build):
+    """The law of the regulariser: what makes a weight large is what pushes it down."""
+    spreads = {}
+    for name, decay in (("with", 50.0), ("without", 0.0)):
+        search = build("bdarts", epochs=8, alpha_lr=0.05, beta_decay=decay, beta_decay_epochs=1)
+        for _ in range(8):
+            search.epoch()
+        spreads[name] = search.alpha.detach().std(1).mean().item()
+    assert spreads["with"] < 0.5 * spreads["without"]
+
+
+def test_the_clip_may_count_alphas_gradient(build, monkeypatch):
+    counted = {}
+    for method in ("darts", "bdarts"):
+        search = build(method)
+        monkeypatch.setattr(
+            torch.nn.utils,
+            "clip_grad_norm_",
+            lambda tensors, norm, m=method: counted.__setitem__(m, (list(tensors), norm)),
+        )
+        search.weight_step(next(search.train.drawn(8, 1)), Tally())
+        alphas = [tensor is search.alpha for tensor in counted[method][0]]
+        assert any(alphas) == (method == "bdarts")
+        assert counted[method][1] == 5.0
+
+
+def test_pt_decides_five_edges_before_fine_tuning_epochs_and_the_last_before_the_last(build):
+    search = build("pt", finetune_epochs=5)
+    assert search.epochs == 25
+    decided = []
+    for _ in range(25):
+        search.epoch()
+        decided.append(int((search.trained.decided >= 0).sum()))
+    assert decided == [1] * 5 + [2] * 5 + [3] * 5 + [4] * 5 + [5] * 4 + [6]
+    assert search.cell().operations == tuple(search.trained.decided.tolist())
+    assert search.trained.weight_optimiser.param_groups[0]["lr"] == 0.0025
+
+
+def test_pt_keeps_the_operation_whose_removal_hurts_most_and_of_equals_the_first(build, monkeypatch):
+    search = build("pt")
+    table = {edge: [50.0, 40.0, 45.0, 40.0, 60.0] for edge in range(len(EDGES))}
+    table[3] = [10.0, 40.0, 45.0, 9.99, 60.0]
+    monkeypatch.setattr(search, "accuracy_without", lambda edge, operation: table[edge][operation])
+    for _ in range(search.epochs):
+        search.epoch()
+    assert search.cell() == Cell((SKIP, SKIP, SKIP, CONV3, SKIP, SKIP))
+
+
+def test_pt_measures_the_masked_supernet_without_renormalising_the_others(build, monkeypatch):
+    search = build("pt")
+    seen = []
+    loss = search.trained.loss
+    monkeypatch.setattr(search.trained, "loss", lambda batch, weights: (seen.append(weights), loss(batch, weights))[1])
+    before = search.trained.weights().detach().clone()
+    accuracy = search.accuracy_without(2, CONV3)
+    assert 0 <= accuracy <= 100
+    expected = before.clone()
+    expected[2, CONV3] = 0
+    assert all(torch.equal(weights, expected) for weights in seen)
+    assert len(seen) == -(-60 // search.trained.settings.batch_size)  # the whole validation half
+    assert torch.equal(search.trained.weights(), before)
+
+
+def test_pt_edges_come_in_random_order(build):
+    orders = set()
+    for seed in range(3):
+        search = build("pt", seed=seed)
+        order = []
+        for _ in range(search.epochs):
+            search.epoch()
+            order += [e for e in np.flatnonzero(search.trained.decided >= 0) if e not in order]
+        assert sorted(order) == list(range(6))
+        orders.add(tuple(order))
+    assert len(orders) > 1
+
+
+def test_pt_remembers_the_magnitude_selection_of_the_supernet_it_started_from(build):
+    darts, pt = build("darts"), build("pt")
+    for _ in range(darts.epochs):
+        darts.epoch()
+    assert pt.other_selection() == ("magnitude", darts.cell())
+    pt.epoch()
+    assert pt.other_selection() == ("magnitude", darts.cell())

@@ -1,0 +1,176 @@
+"""RLNAS: random labels, single paths, the angle, evolution."""
+
+import math
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from methods.angle import angles
+from methods.evolution import EvolutionSettings, evolve
+from methods.single_path import sample_cell
+from spaces import CONV1, CONV3, EDGES, NONE, NUM_CELLS, POOL, SKIP, Cell
+from spaces.supernet import Supernet
+
+
+def two_supernets() -> tuple[Supernet, Supernet]:
+    initial = Supernet(2, 2, 3, torch.Generator().manual_seed(0))
+    trained = deepcopy(initial)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
+    return initial, trained
+
+
+def angle_by_definition(initial: Supernet, trained: Supernet, cell: Cell) -> float:
+    """The concatenation itself, path by path and search cell by search cell."""
+    paths = ([(0, 3)], [(0, 2), (2, 3)], [(0, 1), (1, 2), (2, 3)], [(0, 1), (1, 3)])
+    edges_of_paths = [[EDGES.index(edge) for edge in path] for path in paths]
+    alive = [path for path in edges_of_paths if all(cell.operations[edge] != NONE for edge in path)]
+    if not alive:
+        return 0.0
+    vectors = []
+    for network in (initial, trained):
+        pieces = []
+        for name, parameter in network.named_parameters():
+            if ".conv1." not in name and ".conv3." not in name:
+                pieces.append(parameter.detach().flatten().double())
+        for path in alive:
+            for search_cell in network.cells:
+                for edge in path:
+                    operation = cell.operations[edge]
+                    if operation == POOL:
+                        pieces.append(torch.full((search_cell.channels * 9,), 1 / 9, dtype=torch.float64))
+                    elif operation in (CONV1, CONV3):
+                        pieces.append(search_cell.convolution(operation, edge).detach().flatten().double())
+        vectors.append(torch.cat(pieces))
+    first, second = vectors
+    return math.acos(float(first @ second / (first.norm() * second.norm())))
+
+
+ANGLES = angles(*two_supernets())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, NUM_CELLS - 1).map(Cell.at))
+def test_angles_of_all_cells_agree_with_the_concatenation(cell):
+    assert ANGLES[cell.position] == pytest.approx(angle_by_definition(*two_supernets(), cell), abs=1e-9)
+
+
+def test_angle_of_one_convolution_worked_out_by_hand():
+    """All weights of two networks are ones and twos, but for one convolution that turns by a right angle."""
+    initial = Supernet(2, 1, 3, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for parameter in initial.parameters():
+            parameter.fill_(0)
+        initial.head.classifier.bias.fill_(1)  # 3 ones
+        trained = deepcopy(initial)
+        for network, at in ((initial, 0), (trained, 1)):
+            network.cells[0].convolution(CONV1, 3).flatten()[at] = 2  # edge 0→3
+    cell = Cell((NONE, NONE, NONE, CONV1, NONE, NONE))
+    # ⟨V₀, V⟩ = 3, ‖V₀‖² = ‖V‖² = 3 + 4
+    assert angles(initial, trained)[cell.position] == pytest.approx(math.acos(3 / 7))
+
+
+def test_an_untrained_supernet_has_angle_zero_everywhere():
+    initial, _ = two_supernets()
+    assert np.abs(angles(initial, initial)).max() < 1e-6
+
+
+def test_cells_without_a_path_have_angle_zero_and_only_they():
+    for cell, angle in zip(Cell.all(), ANGLES, strict=True):
+        assert (angle == 0) == (cell.canonical() == ""), cell
+
+
+def test_angles_do_not_depend_on_what_no_path_takes():
+    with_none = Cell((CONV3, NONE, NONE, SKIP, NONE, CONV1))  # only 0→3 is alive
+    bare = Cell((NONE, NONE, NONE, SKIP, NONE, NONE))
+    assert ANGLES[with_none.position] == pytest.approx(ANGLES[bare.position], abs=1e-12)
+
+
+def test_sampled_cells_have_no_empty_node_and_are_uniform_otherwise():
+    random = np.random.default_rng(0)
+    cells = [sample_cell(random) for _ in range(6000)]
+    for cell in cells:
+        by_node = cell.operations[:1], cell.operations[1:3], cell.operations[3:]
+        assert all(any(operation != NONE for operation in node) for node in by_node)
+    first = np.bincount([cell.operations[0] for cell in cells], minlength=5) / len(cells)
+    assert first == pytest.approx([0, 0.25, 0.25, 0.25, 0.25], abs=0.03)
+    # Node 2: 24 of 25 pairs are left; `none` on its first edge in 4 of them.
+    second = np.bincount([cell.operations[1] for cell in cells], minlength=5) / len(cells)
+    assert second == pytest.approx([4 / 24, *[5 / 24] * 4], abs=0.03)
+
+
+PUBLISHED = EvolutionSettings(
+    population=100, parents=30, generations=20, mutations=50, crossovers=50, mutation_probability=0.1
+)
+
+
+def test_evolution_finds_the_best_cell_of_a_separable_score():
+    terms = np.random.default_rng(0).random((6, 5))
+    scores = np.array([sum(terms[e, op] for e, op in enumerate(cell.operations)) for cell in Cell.all()])
+    found = evolve(scores, PUBLISHED, np.random.default_rng(1))
+    assert scores[found.position] > np.quantile(scores, 0.999)
+
+
+def test_evolution_scores_at_most_its_budget_and_keeps_the_best_it_saw():
+    asked = []
+
+    class Scores:
+        def __getitem__(self, position):
+            asked.append(position)
+            return float(position % 977)
+
+    found = evolve(Scores(), PUBLISHED, np.random.default_rng(0))
+    assert len(set(asked)) <= 20 * 100
+    assert found.position % 977 == max(position % 977 for position in asked)
+
+
+def test_mutation_never_turns_an_edge_to_none():
+    """From parents without `none`, no generation but the random first can hold one."""
+    seen = []
+
+    class Scores:
+        def __getitem__(self, position):
+            seen.append(position)
+            return -float(Cell.at(position).count(NONE))
+
+    settings_ = EvolutionSettings(
+        population=200, parents=20, generations=4, mutations=100, crossovers=100, mutation_probability=0.5
+    )
+    evolve(Scores(), settings_, np.random.default_rng(0))
+    later = seen[200 + 20 :]
+    assert later and all(Cell.at(position).count(NONE) == 0 for position in later)
+
+
+def test_labels_are_random_and_fixed_for_the_run(build, digits):
+    search, again, other = build("rlnas", seed=0), build("rlnas", seed=0), build("rlnas", seed=1)
+    labels = search.training.train.labels
+    assert len(labels) == 60
+    assert (labels == digits.labels[:60]).float().mean() < 0.3
+    assert torch.equal(labels, again.training.train.labels)
+    assert not torch.equal(labels, other.training.train.labels)
+    search.epoch()
+    assert torch.equal(labels, search.training.train.labels)
+
+
+def test_angles_grow_with_training(build):
+    search = build("rlnas", epochs=6)
+    means = []
+    for _ in range(4):
+        search.epoch()
+        means.append(search.angles().mean())
+    assert means == sorted(means)
+
+
+def test_the_exhaustive_ranking_is_never_beaten_by_evolution(build):
+    search = build("rlnas")
+    search.epoch()
+    values = search.angles()
+    name, best = search.other_selection()
+    assert name == "exhaustive"
+    assert values[best.position] == values.max() >= values[search.cell().position]
