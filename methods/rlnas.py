@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from methods.angle import angles
 from methods.evolution import EvolutionSettings, evolve
@@ -45,25 +44,29 @@ class RLNAS(Search):
         self.training = SinglePathTraining(problem, self.settings, seed, labels[: len(labels) // 2])
         self.initial = deepcopy(self.training.supernet)
 
+        self.look()
+
     def epoch(self) -> Measurements:
         measured = self.training.epoch()
-        return {**measured, "angle": float(self.angles()[self.cell().position])}
+        self.look()
+        return {**measured, "angle": float(self.angles[self.chosen.position])}
 
-    def angles(self) -> NDArray[np.float64]:
-        """The angle of every cell, (15625,), in radians."""
-        return angles(self.initial, self.training.supernet)
+    def look(self) -> None:
+        """Measure the angle of every cell, and let evolution search; its random numbers depend on the epoch alone."""
+        self.angles = angles(self.initial, self.training.supernet)
+        random = np.random.default_rng(seeded(self.seed, 4 + self.training.epochs_done))
+        self.chosen = evolve(self.angles, self.settings, random)
 
     def cell(self) -> Cell:
-        """What evolution finds on the present angles; its random numbers depend on seed and epoch alone."""
-        random = np.random.default_rng(seeded(self.seed, 4 + self.training.epochs_done))
-        return evolve(self.angles(), self.settings, random)
+        return self.chosen
 
     def other_selection(self) -> tuple[str, Cell]:
         """The cell with the largest angle of all 15,625, which evolution should have found."""
-        return "exhaustive", Cell.at(int(self.angles().argmax()))
+        return "exhaustive", Cell.at(int(self.angles.argmax()))
 
     def state(self) -> State:
         return self.training.state()
 
     def load(self, state: State) -> None:
         self.training.load(state)
+        self.look()

@@ -163,14 +163,14 @@ def test_angles_grow_with_training(build):
     means = []
     for _ in range(4):
         search.epoch()
-        means.append(search.angles().mean())
+        means.append(search.angles.mean())
     assert means == sorted(means)
 
 
 def test_the_exhaustive_ranking_is_never_beaten_by_evolution(build):
     search = build("rlnas")
     search.epoch()
-    values = search.angles()
+    values = search.angles
     name, best = search.other_selection()
     assert name == "exhaustive"
     assert values[best.position] == values.max() >= values[search.cell().position]
