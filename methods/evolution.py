@@ -11,9 +11,16 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from methods.gradient import Count
-from spaces import EDGES, NONE, OPERATIONS, Cell
+from spaces import EDGES, NONE, NUM_CELLS, OPERATIONS, Cell
 
-Operations = tuple[int, ...]
+Cells = NDArray[np.int64]
+"""(n, 6): the operations of n cells."""
+
+PLACES = len(OPERATIONS) ** np.arange(len(EDGES))[::-1]
+"""`operations @ PLACES` is `Cell.position`."""
+
+BATCH = 50
+"""Cells drawn at a time."""
 
 ATTEMPTS = 10_000
 """Draws before a search for unseen cells gives up; the program has no such end and could go on for ever."""
@@ -37,41 +44,45 @@ class EvolutionSettings:
 
 def evolve(scores: NDArray[np.float64], settings: EvolutionSettings, random: np.random.Generator) -> Cell:
     """The best-scored cell that evolution finds; `scores` is (15625,) by `Cell.position`, larger is better."""
-    seen: set[Operations] = set()
+    seen = np.zeros(NUM_CELLS, dtype=bool)
+    parents = np.empty((0, len(EDGES)), dtype=np.int64)
 
-    def new_cells(wanted: int, attempts: int, draw: Callable[[], Operations]) -> list[Operations]:
-        """Up to `wanted` drawn cells never seen before, in at most so many attempts."""
-        found: list[Operations] = []
-        for _ in range(attempts):
-            if len(found) == wanted:
-                break
-            operations = draw()
-            if operations not in seen:
-                seen.add(operations)
-                found.append(operations)
-        return found
+    def at_random(count: int) -> Cells:
+        return random.integers(len(OPERATIONS), size=(count, len(EDGES)))
 
-    def at_random() -> Operations:
-        return tuple(random.integers(len(OPERATIONS), size=len(EDGES)).tolist())
+    def some_parents(count: int) -> Cells:
+        return parents[random.integers(len(parents), size=count)]
 
-    def parent() -> NDArray[np.int64]:
-        return np.array(parents[random.integers(len(parents))])
+    def mutated(count: int) -> Cells:
+        redrawn = random.random((count, len(EDGES))) < settings.mutation_probability
+        fresh = random.integers(NONE + 1, len(OPERATIONS), size=(count, len(EDGES)))
+        return np.where(redrawn, fresh, some_parents(count))
 
-    def mutated() -> Operations:
-        redrawn = random.random(len(EDGES)) < settings.mutation_probability
-        fresh = random.integers(NONE + 1, len(OPERATIONS), size=len(EDGES))
-        return tuple(np.where(redrawn, fresh, parent()).tolist())
+    def crossed(count: int) -> Cells:
+        from_first = random.random((count, len(EDGES))) < 0.5
+        return np.where(from_first, some_parents(count), some_parents(count))
 
-    def crossed() -> Operations:
-        from_first = random.random(len(EDGES)) < 0.5
-        return tuple(np.where(from_first, parent(), parent()).tolist())
+    def unseen(wanted: int, attempts: int, draw: Callable[[int], Cells]) -> Cells:
+        """Up to `wanted` cells never seen before, the first among so many drawn."""
+        found: list[Cells] = []
+        while len(found) < wanted and attempts > 0:
+            for cell in draw(min(BATCH, attempts)):
+                position = cell @ PLACES
+                if not seen[position] and len(found) < wanted:
+                    seen[position] = True
+                    found.append(cell)
+            attempts -= BATCH
+        return np.array(found, dtype=np.int64).reshape(-1, len(EDGES))
 
-    parents: list[Operations] = []
-    candidates = new_cells(settings.population, ATTEMPTS, at_random)
+    candidates = unseen(settings.population, ATTEMPTS, at_random)
     for _ in range(settings.generations):
-        ranked = sorted(parents + candidates, key=lambda operations: -scores[Cell(operations).position])
-        parents = ranked[: settings.parents]
-        candidates = new_cells(settings.mutations, ATTEMPTS, mutated)
-        candidates += new_cells(settings.crossovers, 10 * settings.crossovers, crossed)  # the program's own cap
-        candidates += new_cells(settings.population - len(candidates), ATTEMPTS, at_random)
-    return Cell(parents[0])
+        pool = np.concatenate([parents, candidates])
+        ranked = np.argsort(-scores[pool @ PLACES], kind="stable")  # of equals the earlier
+        parents = pool[ranked[: settings.parents]]
+        children = [
+            unseen(settings.mutations, ATTEMPTS, mutated),
+            unseen(settings.crossovers, 10 * settings.crossovers, crossed),  # the program's own cap
+        ]
+        missing = settings.population - sum(map(len, children))
+        candidates = np.concatenate([*children, unseen(missing, ATTEMPTS, at_random)])
+    return Cell(tuple(parents[0].tolist()))

@@ -117,34 +117,45 @@ def test_evolution_finds_the_best_cell_of_a_separable_score():
     assert scores[found.position] > np.quantile(scores, 0.999)
 
 
+class Asked(np.ndarray):
+    """Scores that remember which of them were asked for."""
+
+    def __getitem__(self, positions):
+        self.asked += np.atleast_1d(positions).tolist()
+        return np.asarray(self)[positions]
+
+
+def asked_scores(values) -> Asked:
+    scores = np.asarray(values, dtype=float).view(Asked)
+    scores.asked = []
+    return scores
+
+
 def test_evolution_scores_at_most_its_budget_and_keeps_the_best_it_saw():
-    asked = []
-
-    class Scores:
-        def __getitem__(self, position):
-            asked.append(position)
-            return float(position % 977)
-
-    found = evolve(Scores(), PUBLISHED, np.random.default_rng(0))
-    assert len(set(asked)) <= 20 * 100
-    assert found.position % 977 == max(position % 977 for position in asked)
+    scores = asked_scores([position % 977 for position in range(NUM_CELLS)])
+    found = evolve(scores, PUBLISHED, np.random.default_rng(0))
+    assert len(set(scores.asked)) <= 20 * 100
+    assert found.position % 977 == max(position % 977 for position in scores.asked)
 
 
 def test_mutation_never_turns_an_edge_to_none():
     """From parents without `none`, no generation but the random first can hold one."""
-    seen = []
-
-    class Scores:
-        def __getitem__(self, position):
-            seen.append(position)
-            return -float(Cell.at(position).count(NONE))
-
-    settings_ = EvolutionSettings(
+    scores = asked_scores([-cell.count(NONE) for cell in Cell.all()])
+    budget = EvolutionSettings(
         population=200, parents=20, generations=4, mutations=100, crossovers=100, mutation_probability=0.5
     )
-    evolve(Scores(), settings_, np.random.default_rng(0))
-    later = seen[200 + 20 :]
-    assert later and all(Cell.at(position).count(NONE) == 0 for position in later)
+    evolve(scores, budget, np.random.default_rng(0))
+    later = scores.asked[200:]
+    assert later
+    assert all(Cell.at(position).count(NONE) == 0 for position in later)
+
+
+def test_evolution_ends_where_every_cell_has_been_seen():
+    everything = EvolutionSettings(
+        population=8000, parents=10, generations=5, mutations=4000, crossovers=4000, mutation_probability=0.5
+    )
+    scores = np.random.default_rng(0).random(NUM_CELLS)
+    assert evolve(scores, everything, np.random.default_rng(0)).position == scores.argmax()
 
 
 def test_labels_are_random_and_fixed_for_the_run(build, digits):
