@@ -1,0 +1,193 @@
+"""NAS-Bench-201 in the data folder: one Parquet file, and beside it the same columns as they lie in memory.
+
+Parquet is what other programs read; opening it takes longer than a query may, mostly to import its reader. So each
+query opens the copy, which says of which Parquet file it was made and is made anew when that is not the one there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from data.folder import DataError, Progress, checksum, write_atomically
+from data.measurements import FLOPS, INDEX, METRICS, PARAMS, Measurements, accuracy_column, seconds_column
+from spaces import Cell, CellError
+
+FILE = "nasbench201.parquet"
+
+OFFICIAL = {"e61699": "v1.0", "096897": "v1.1"}
+"""The releases by the last six digits of their MD5, which their names carry too."""
+
+_KEY = b"replica-201"  # of our own entry among a Parquet file's metadata
+_INTEGERS = (INDEX, PARAMS)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a table came from; kept inside its file."""
+
+    source: str
+    """Name of the file or folder imported."""
+    release: str
+    """What that is, in print."""
+    source_md5: str
+    """Of the file; empty for a folder."""
+    checksum: str
+    """SHA-256 over names and values of all columns."""
+
+
+def import_truth(path: Path, folder: Path, progress: Progress | None = None) -> Path:
+    """Import NAS-Bench-201 into the data folder, in place of what was imported before.
+
+    Args:
+        path: `NAS-Bench-201-v1_0-e61699.pth` or `NAS-Bench-201-v1_1-096897.pth`; the folder
+            `NATS-tss-v1_0-3ffb9-simple`; or a CSV of one row a cell.
+
+    Returns:
+        The Parquet file written.
+
+    Raises:
+        DataError: where the file is none of these, damaged, or not whole; what was imported before then stays.
+    """
+    from data.official import read_nats, read_pth
+
+    if not path.exists():
+        raise DataError(f"{path} does not exist: python -m benchmark data status says where to get NAS-Bench-201")
+    if path.is_dir():
+        measurements, release, md5 = read_nats(path, progress), "NATS-Bench topology v1.0", ""
+    elif path.suffix == ".csv":
+        measurements, release, md5 = read_csv(path), path.name, checksum(path, "md5")
+    elif path.suffix == ".pth":
+        measurements, md5 = read_pth(path, progress), checksum(path, "md5")
+        release = f"file {OFFICIAL[md5[-6:]]}" if md5[-6:] in OFFICIAL else path.name
+    else:
+        raise DataError(
+            f"{path.name} cannot be imported: give the .pth file of NAS-Bench-201, the unpacked folder "
+            "NATS-tss-v1_0-3ffb9-simple, or a CSV"
+        )
+    measurements.check(path.name)
+    columns = measurements.columns
+    write_table(folder / FILE, columns, Provenance(path.name, release, md5, content_checksum(columns)))
+    read_table(folder / FILE)  # reads it back, and makes the copy that queries open
+    return folder / FILE
+
+
+def read_csv(path: Path) -> Measurements:
+    """The cells of a CSV with the columns `index`, `arch`, `params`, `flops_m`, and, with `imagenet16` written for
+    `imagenet16-120`, accuracies and training seconds as `Measurements` names them; the seconds are of 200 epochs.
+
+    Raises:
+        DataError: where a column is missing, or a row is damaged; says which.
+    """
+    names = {INDEX: INDEX, PARAMS: PARAMS, FLOPS: FLOPS}
+    for metric in METRICS:
+        short = metric.replace("imagenet16-120", "imagenet16")
+        for epochs in (200, 12):
+            names[accuracy_column(short, epochs)] = accuracy_column(metric, epochs)
+            for seed in (777, 888, 999):
+                names[accuracy_column(short, epochs, seed)] = accuracy_column(metric, epochs, seed)
+    for training in ("cifar10-valid", "cifar10", "cifar100", "imagenet16-120"):
+        short = training.replace("-valid", "_valid").replace("-120", "")
+        names[f"train_seconds_{short}"] = seconds_column(training, 200)
+    measurements = Measurements()
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        header = set(rows.fieldnames or ())
+        needed = {"arch"} | {accuracy_column(metric.replace("imagenet16-120", "imagenet16")) for metric in METRICS}
+        if absent := sorted(needed - header):
+            raise DataError(f"{path.name} is no CSV of NAS-Bench-201: it has no column {', '.join(absent)}")
+        try:
+            for row in rows:
+                values = {
+                    ours: float(row[theirs]) for theirs, ours in names.items() if theirs in header and row[theirs]
+                }
+                measurements.add(Cell.parse(row["arch"]), values)
+        except (CellError, ValueError, TypeError, csv.Error) as error:
+            raise DataError(f"{path.name}, line {rows.line_num}, is damaged ({error}): get the file again") from error
+    return measurements
+
+
+def content_checksum(columns: Mapping[str, NDArray[np.float64]]) -> str:
+    """SHA-256 over names and values, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(columns):
+        digest.update(name.encode() + b"\0" + columns[name].astype("<f8").tobytes())
+    return digest.hexdigest()
+
+
+def write_table(path: Path, columns: Mapping[str, NDArray[np.float64]], provenance: Provenance) -> None:
+    """Write the Parquet file: a row a cell by position, `cell` as its text, then the columns; null for NaN."""
+    import pyarrow  # type: ignore[import-untyped]
+    from pyarrow import parquet
+
+    arrays = {"cell": pyarrow.array([str(cell) for cell in Cell.all()])}
+    for name, values in columns.items():
+        kind = pyarrow.int32() if name in _INTEGERS else pyarrow.float64()
+        arrays[name] = pyarrow.array(values, kind, from_pandas=True, safe=True)
+    table = pyarrow.table(arrays).replace_schema_metadata({_KEY: json.dumps(asdict(provenance))})
+    buffer = pyarrow.BufferOutputStream()
+    parquet.write_table(table, buffer, compression="zstd")
+    write_atomically(path, buffer.getvalue().to_pybytes())
+
+
+def read_table(path: Path) -> tuple[dict[str, NDArray[np.float64]], Provenance]:
+    """All columns of an imported table, each (15,625,) by `Cell.position`, from the copy where it is of that table.
+
+    Raises:
+        DataError: where the Parquet file is absent, damaged or not ours.
+    """
+    try:
+        sha256 = checksum(path)
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror}): run python -m benchmark data import FILE"
+        ) from error
+    copy = path.with_suffix(".safetensors")
+    if (table := _read_copy(copy, sha256)) is not None:
+        return table
+    columns, provenance = _read_parquet(path)
+    # A folder that cannot be written to makes every query slower, but not wrong.
+    with contextlib.suppress(DataError):
+        metadata = {"parquet_sha256": sha256, "provenance": json.dumps(asdict(provenance))}
+        write_atomically(copy, safetensors.numpy.save(columns, metadata))
+    return columns, provenance
+
+
+def _read_copy(path: Path, sha256: str) -> tuple[dict[str, NDArray[np.float64]], Provenance] | None:
+    """The copy's columns, unless it is absent, damaged, or of another Parquet file than the one with this hash."""
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            metadata = file.metadata()
+            if metadata["parquet_sha256"] != sha256:
+                return None
+            columns = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+        provenance = Provenance(**json.loads(metadata["provenance"]))
+    except (OSError, safetensors.SafetensorError, LookupError, TypeError, ValueError):
+        return None
+    return (columns, provenance) if content_checksum(columns) == provenance.checksum else None
+
+
+def _read_parquet(path: Path) -> tuple[dict[str, NDArray[np.float64]], Provenance]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(path)
+        provenance = Provenance(**json.loads(table.schema.metadata[_KEY]))
+        columns = {
+            name: np.asarray(table[name].to_numpy(), np.float64) for name in table.column_names if name != "cell"
+        }
+    except (OSError, pyarrow.ArrowException, LookupError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is damaged or not ours: run python -m benchmark data import FILE again") from error
+    if content_checksum(columns) != provenance.checksum:
+        raise DataError(f"{path} does not hold what was imported: run python -m benchmark data import FILE again")
+    return columns, provenance
