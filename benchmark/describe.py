@@ -86,7 +86,7 @@ def preset_value(preset: str, path: list[str]) -> tuple[str | None, str]:
     for key in path:
         if key not in item:
             return None, ""
-        item = item[key]
+        item = item.item(key)
     return item.as_string(), item.trivia.comment.lstrip("# ")
 
 

@@ -1,0 +1,220 @@
+"""The whole path through the real command line."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmark.cli import main
+
+ROOT = Path(__file__).resolve().parent.parent
+TIMES = ["search_seconds"]
+
+
+def benchmark(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmark", *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def rows(folder: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(folder / name).drop(columns=TIMES, errors="ignore")
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory) -> Path:
+    """The default command on the smoke preset, two runs side by side, from a folder that is not the project's."""
+    folder = tmp_path_factory.mktemp("smoke")
+    done = benchmark(
+        "run", "--methods", "darts,bdarts,rlnas,pt", "--seeds", "2", "--preset", "smoke", "--jobs", "2", cwd=folder
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    out = folder / "out" / "smoke-digits"
+    (folder / "stdout.txt").write_text(done.stdout)
+    return out
+
+
+def test_a_run_writes_one_row_a_run_and_epoch(smoke):
+    runs, history = rows(smoke, "runs.csv"), rows(smoke, "history.csv")
+    assert list(zip(runs.method, runs.seed, strict=True)) == [
+        (method, seed) for method in ("darts", "bdarts", "rlnas", "pt") for seed in (0, 1)
+    ]
+    counts = history.groupby(["method", "seed"], sort=False).size()
+    assert counts.to_dict() == {(row.method, row.seed): row.epochs for row in runs.itertuples()}
+    assert (history.groupby(["method", "seed"]).epoch.apply(list).map(lambda e: e == list(range(1, len(e) + 1)))).all()
+    last = history.groupby(["method", "seed"], sort=False).last()
+    assert (last.genotype.to_numpy() == runs.genotype.to_numpy()).all()
+
+
+def test_the_accuracies_are_the_tables(smoke, capsys):
+    for row in rows(smoke, "runs.csv").itertuples():
+        assert main(["query", row.genotype, "--truth", "analognas"]) == 0
+        printed = capsys.readouterr().out
+        assert f"{row.cifar10_test:.3f} %" in printed
+        assert f"rank {row.rank:>6,} of 15,625" in printed
+        assert f"regret {row.regret:.3f}" in printed
+
+
+def test_pt_and_darts_of_a_seed_share_one_supernet(smoke):
+    runs, history = rows(smoke, "runs.csv"), rows(smoke, "history.csv")
+    for seed in (0, 1):
+        darts = history[(history.method == "darts") & (history.seed == seed)]
+        pt = history[(history.method == "pt") & (history.seed == seed)]
+        assert pt.genotype.head(len(darts)).tolist() == darts.genotype.tolist()
+        assert (pt.phase.value_counts() == pd.Series({"pt": 5, "darts": 3})).all()
+        of = runs[runs.seed == seed].set_index("method")
+        assert of.other_selection["pt"] == "magnitude"
+        assert of.other_genotype["pt"] == of.genotype["darts"]
+        assert of.other_cifar10_test["pt"] == of.cifar10_test["darts"]
+    assert len(list((smoke / "checkpoints").glob("darts-seed0-*"))) == 1
+
+
+def test_the_report_names_truth_and_preset_and_can_be_made_again(smoke):
+    summary = (smoke / "summary.md").read_text()
+    assert "AnalogNAS-Bench" in summary
+    assert "smoke" in summary
+    assert "digits" in summary
+    before = {path.name: path.read_bytes() for path in (smoke / "plots").iterdir()}
+    assert {"accuracy.png", "accuracy.svg", "darts-vs-bdarts.png", "magnitude-vs-pt.svg", "seeds.png"} <= set(before)
+    for path in (smoke / "plots").iterdir():
+        path.unlink()
+    (smoke / "summary.md").unlink()
+    assert main(["report", str(smoke)]) == 0
+    assert (smoke / "summary.md").read_text() == summary
+    assert {path.name: path.read_bytes() for path in (smoke / "plots").iterdir()} == before
+
+
+def test_the_command_says_what_it_chose_and_shows_plain_progress(smoke):
+    printed = (smoke.parent.parent / "stdout.txt").read_text()
+    first = printed.splitlines()[0]
+    for word in ("smoke", "cpu", "2 at a time", "digits", "AnalogNAS-Bench", "out/smoke-digits"):
+        assert word in first
+    assert "8/8" in printed
+    assert "\x1b" not in printed
+
+
+def test_one_run_at_a_time_gives_the_same_rows(smoke, tmp_path):
+    done = benchmark(
+        *("run", "--methods", "darts,bdarts,rlnas,pt", "--seeds", "2", "--preset", "smoke"),
+        *("--jobs", "1", "--out", str(tmp_path / "alone")),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    for name in ("runs.csv", "history.csv"):
+        pd.testing.assert_frame_equal(rows(tmp_path / "alone", name), rows(smoke, name))
+
+
+def test_a_killed_run_goes_on_to_the_same_rows(smoke, tmp_path):
+    command = [sys.executable, "-m", "benchmark", "run", "--methods", "darts,pt", "--seeds", "2", "--preset", "smoke"]
+    command += ["--jobs", "1", "--out", str(tmp_path)]
+    for _ in range(2):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        before = len(list((tmp_path / "checkpoints").glob("*.safetensors")))
+        deadline = time.monotonic() + 120
+        while len(list((tmp_path / "checkpoints").glob("*.safetensors"))) == before and time.monotonic() < deadline:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    for name in ("runs.csv", "history.csv"):
+        expected = rows(smoke, name)
+        expected = expected[expected.method.isin(["darts", "pt"])].reset_index(drop=True).dropna(axis=1, how="all")
+        pd.testing.assert_frame_equal(rows(tmp_path, name).dropna(axis=1, how="all"), expected, check_dtype=False)
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path):
+    command = [sys.executable, "-m", "benchmark", "run", "--methods", "darts", "--seeds", "2", "--preset", "smoke"]
+    command += ["--epochs", "5000", "--jobs", "2", "--out", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while len(list((tmp_path / "checkpoints").glob("*.safetensors"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.strip() == "benchmark: stopped; the same command goes on from the last finished epoch"
+
+
+def test_a_finished_command_changes_nothing(smoke):
+    before = {name: (smoke / name).read_bytes() for name in ("runs.csv", "history.csv", "summary.md")}
+    assert main(["run", "--methods", "darts,pt", "--seeds", "2", "--preset", "smoke", "--out", str(smoke)]) == 0
+    after = {name: (smoke / name).read_bytes() for name in before}
+    assert {name: content for name, content in after.items() if content != before[name]} == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--methods", "dart"], "did you mean 'darts'"),
+        (["--methods", ","], "--methods"),
+        (["--seeds", "x"], "--seeds 'x'"),
+        (["--preset", "huge"], "no preset 'huge'"),
+        (["--images", "mnist"], "'mnist'"),
+        (["--truth", "guess"], "'guess'"),
+        (["--device", "tpu"], "--device 'tpu'"),
+        (["--device", "cuda:99"], "--device 'cuda:99'"),
+        (["--epochs", "0"], "--epochs 0"),
+        (["--jobs", "-1"], "--jobs -1"),
+        (["--set", "darts.nonsense=1"], "darts.nonsense"),
+        (["--out", "/dev/null/here"], "--out"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_sentence(arguments, complaint, tmp_path, capsys):
+    given = ["run", "--methods", "darts", "--seeds", "1", "--preset", "smoke", "--out", str(tmp_path), *arguments]
+    assert main(given) == 2
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.glob("*.csv"))
+
+
+def test_results_of_other_settings_are_never_mixed(smoke, capsys):
+    before = (smoke / "runs.csv").read_bytes()
+    given = ["run", "--methods", "darts", "--seeds", "3", "--preset", "smoke", "--epochs", "4", "--out", str(smoke)]
+    assert main(given) == 2
+    assert "other settings" in capsys.readouterr().err
+    assert (smoke / "runs.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["query", "|none~0|"], "3 nodes"),
+        (["query", "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|", "--truth", "guess"], "guess"),
+        (["report", "nowhere"], "does not exist"),
+        (["methods", "random-forest"], "no method called"),
+    ],
+)
+def test_other_commands_refuse_in_one_sentence(arguments, complaint, capsys):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert error.count("\n") == 1
+
+
+def test_methods_lists_them_all(capsys):
+    assert main(["methods"]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ("darts", "bdarts", "rlnas", "pt"))
+    assert main(["methods", "bdarts"]) == 0
+    printed = capsys.readouterr().out
+    assert "bdarts.beta_decay" in printed
+    assert "architect.py" in printed
+
+
+def test_help_comes_without_pytorch(tmp_path):
+    script = "import sys; from benchmark.cli import parser; parser().format_help(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr

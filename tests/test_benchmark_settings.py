@@ -1,0 +1,174 @@
+"""Presets, overrides and the plan."""
+
+import dataclasses
+
+import pytest
+import tomlkit
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark.cli import UsageError, parse_methods, parse_seeds
+from benchmark.describe import describe, field_docs, overview, preset_value
+from benchmark.plan import chains, plan
+from benchmark.settings import PRESETS, ProblemSettings, SettingsError, override, read_preset
+from methods import registry
+
+METHODS = ["darts", "bdarts", "rlnas", "pt"]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_plans_every_method(preset):
+    runs = plan(read_preset(preset), METHODS, [0, 1])
+    assert [run.name for run in runs[:4]] == ["darts-seed0", "bdarts-seed0", "rlnas-seed0", "pt-seed0"]
+    assert len(runs) == 8
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_constant_of_a_preset_has_a_source_or_a_reason(preset):
+    document = read_preset(preset)
+
+    def leaves(table, path):
+        for key, value in table.items():
+            if isinstance(value, dict):
+                yield from leaves(value, [*path, key])
+            else:
+                yield [*path, key]
+
+    for path in leaves(document, []):
+        if path == ["problem", "images"] and preset != "smoke":
+            continue
+        value, reason = preset_value(preset, path)
+        assert len(reason) > 5, f"{preset}: {'.'.join(path)} = {value} says no source"
+
+
+def test_the_paper_preset_holds_the_published_protocols():
+    """The numbers that a reader would check first; each method's own page has them all."""
+    tables = read_preset("paper")
+    darts, bdarts, rlnas, pt = (plan(tables, [method], [0])[0].stages for method in METHODS)
+    assert (darts[0].settings.epochs, darts[0].settings.weight_decay, darts[0].settings.nesterov) == (50, 5e-4, True)
+    assert not darts[0].settings.alpha_first
+    assert (bdarts[0].settings.epochs, bdarts[0].settings.weight_decay, bdarts[0].settings.nesterov) == (
+        100,
+        3e-4,
+        False,
+    )
+    assert (bdarts[0].settings.beta_decay, bdarts[0].settings.beta_decay_epochs) == (50, 100)
+    assert bdarts[0].settings.alpha_first
+    assert (rlnas[0].settings.epochs, rlnas[0].settings.weight_decay) == (250, 5e-4)
+    assert [stage.method for stage in pt] == ["darts", "pt"]
+    assert (pt[0].settings.epochs, pt[0].settings.weight_decay, pt[0].settings.alpha_first) == (100, 3e-4, True)
+    assert (pt[1].settings.finetune_epochs, pt[1].settings.finetune_lr) == (5, 0.0025)
+    for stages in (darts, bdarts, pt):
+        s = stages[0].settings
+        assert (s.batch_size, s.lr, s.lr_min, s.momentum, s.clip) == (64, 0.025, 0.001, 0.9, 5)
+        assert (s.alpha_lr, s.alpha_betas, s.alpha_weight_decay, s.alpha_init) == (3e-4, (0.5, 0.999), 1e-3, 1e-3)
+
+
+def test_darts_and_pt_share_a_supernet_exactly_where_their_settings_agree():
+    for preset, shared in (("mini", True), ("smoke", True), ("paper", False)):
+        darts, pt = plan(read_preset(preset), ["darts", "pt"], [0])
+        assert (darts.checkpoint_name(0) == pt.checkpoint_name(0)) == shared
+        assert len(chains([darts, pt])) == (1 if shared else 2)
+    changed = override(read_preset("mini"), ["pt.supernet.epochs=30"])
+    darts, pt = plan(changed, ["darts", "pt"], [0])
+    assert darts.checkpoint_name(0) != pt.checkpoint_name(0)
+
+
+def test_the_settings_hash_tells_settings_apart_and_nothing_else():
+    tables = read_preset("mini")
+    (one,), (same,), (other_seed,) = (plan(tables, ["pt"], [seed]) for seed in (0, 0, 1))
+    assert one.settings_hash == same.settings_hash == other_seed.settings_hash
+    for change in ("problem.channels=8", "darts.alpha_lr=1e-3", "pt.finetune_lr=0.01", "problem.images=digits"):
+        (changed,) = plan(override(tables, [change]), ["pt"], [0])
+        assert changed.settings_hash != one.settings_hash, change
+    (unrelated,) = plan(override(tables, ["rlnas.epochs=3"]), ["pt"], [0])
+    assert unrelated.settings_hash == one.settings_hash
+
+
+def test_epochs_changes_every_supernet_and_no_selection():
+    runs = {run.method: run.stages for run in plan(read_preset("mini"), METHODS, [0], epochs=7)}
+    assert [runs[method][0].settings.epochs for method in METHODS] == [7] * 4
+    assert runs["pt"][1].settings.finetune_epochs == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ("darts.alpha_lr", "not of the form"),
+        ("alpha_lr=1", "not of the form"),
+        ("darts.alpha_rl=1", "darts.alpha_rl is not a setting"),
+        ("darts.alpha_lr=-1", "darts"),
+        ("darts.alpha_lr=fast", "darts"),
+        ("darts.epochs=0", "darts"),
+        ("darts.epochs=2.5", "darts"),
+        ("darts.train_batches=sorted", "darts"),
+        ("darts.epochs.x=1", "is a value, not a table"),
+        ("problem.channels=0", "problem"),
+        ("darst.epochs=1", r"\[darst\] is neither"),
+        ("darts.supernet.epochs=1", "starts from no other"),
+    ],
+)
+def test_a_wrong_change_is_refused_by_name(change, complaint):
+    with pytest.raises(SettingsError, match=complaint):
+        plan(override(read_preset("mini"), [change]), ["darts"], [0])
+
+
+@given(st.text(max_size=20))
+def test_any_change_is_taken_or_refused_in_one_sentence(text):
+    try:
+        plan(override(read_preset("mini"), [text]), ["darts"], [0])
+    except SettingsError as error:
+        assert str(error)
+
+
+def test_a_preset_of_ones_own(tmp_path):
+    path = tmp_path / "own.toml"
+    document = tomlkit.parse("[problem]\nimages = 'digits'\n")
+    path.write_text(tomlkit.dumps(document))
+    with pytest.raises(SettingsError, match="channels"):
+        plan(read_preset(str(path)), ["darts"], [0])
+    path.write_text("[problem\n")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_preset(str(path))
+    with pytest.raises(SettingsError, match="no preset 'huge'"):
+        read_preset("huge")
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_preset(str(path))
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_preset(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("5", [0, 1, 2, 3, 4]), ("1", [0]), ("3,7", [3, 7]), ("3,", [3]), ("7, 3", [7, 3])]
+)
+def test_seeds(text, seeds):
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "a", "1,1", "1,-2", "1.5", str(2**32) + ",", ","])
+def test_wrong_seeds_are_refused(text):
+    with pytest.raises(UsageError, match="--seeds"):
+        parse_seeds(text)
+
+
+def test_method_lists():
+    assert parse_methods(" darts, pt,") == ["darts", "pt"]
+    for text in ("", ",", "darts,darts"):
+        with pytest.raises(UsageError, match="--methods"):
+            parse_methods(text)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_setting_of_every_method_is_described(name):
+    settings = registry.load(name).Settings
+    docs = field_docs(settings)
+    page = describe(name)
+    for field in dataclasses.fields(settings):
+        assert docs[field.name].endswith(".")
+        assert f"{name}.{field.name}" in page
+    assert name in overview()
+
+
+def test_every_setting_of_the_problem_is_described():
+    assert set(field_docs(ProblemSettings)) == {field.name for field in dataclasses.fields(ProblemSettings)}
