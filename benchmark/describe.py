@@ -38,10 +38,12 @@ def describe(name: str) -> str:
     meanings = field_docs(method.Settings)
     for field in dataclasses.fields(method.Settings):
         lines += ["", f"{name}.{field.name}", *textwrap.wrap(meanings.get(field.name, ""), 110)]
+        presets: dict[tuple[str, str], list[str]] = {}
         for preset in PRESETS:
             value, reason = preset_value(preset, [name, field.name])
             if value is not None:
-                lines.append(f"    {preset:<6} {value:<14} {reason}")
+                presets.setdefault((value, reason), []).append(preset)
+        lines += [f"    {', '.join(who):<20} {value:<14} {reason}" for (value, reason), who in presets.items()]
         if field.default is not dataclasses.MISSING:
             lines.append(f"    default {field.default!r}")
     if method.follows:
@@ -49,7 +51,7 @@ def describe(name: str) -> str:
         for preset in PRESETS:
             for key in preset_keys(preset, [name, "supernet"]):
                 value, reason = preset_value(preset, [name, "supernet", key])
-                lines.append(f"    {preset:<6} {name}.supernet.{key} = {value:<10} {reason}")
+                lines.append(f"    {preset:<6} {f'{name}.supernet.{key} = {value}':<38} {reason}")
     return "\n".join(lines)
 
 
