@@ -5,3 +5,6 @@ IMAGE_SETS = ("cifar10", "cifar100", "imagenet16-120", "digits")
 
 TRUTH_TABLES = ("nasbench201", "analognas")
 """The names that `data.truth.open_truth` takes, in the order of preference."""
+
+DOWNLOADS = ("nb201", "cifar10", "cifar100")
+"""The names that `data.inventory.download` takes."""

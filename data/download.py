@@ -16,7 +16,7 @@ CONNECT_SECONDS = 5.0
 
 READ_SECONDS = 30.0
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18  # bytes
 
 
 class Unreachable(DataError):
@@ -33,7 +33,7 @@ def fetch(url: str, known_hash: str, target: Path, progress: Progress | None = N
         progress: called with the file's name and bytes.
 
     Raises:
-        Unreachable: where the site does not answer within some seconds, or answers with an error.
+        Unreachable: where the site does not answer within some seconds, answers with an error, or breaks off.
         DataError: where what it sent is not the file expected.
     """
     import pooch  # with requests beneath it, too slow to import for a program that mostly has its files already
@@ -69,9 +69,13 @@ def _resume(url: str, partial: Path, name: str, progress: Progress | None) -> No
             if answer.status_code == requests.codes.requested_range_not_satisfiable:
                 return  # all of it had arrived; the checksum decides
             answer.raise_for_status()
+            if answer.headers.get("Content-Type", "").startswith("text/html"):
+                # Google Drive does so when too many ask for a file; writing it down would spoil what had arrived.
+                raise Unreachable(f"{url} answers with a web page in place of the file")
             if have and not _continues(answer.headers.get("Content-Range", ""), answer.status_code, have):
                 have = 0
             total = have + int(answer.headers.get("Content-Length", 0))
+            answer.raw.enforce_content_length = False  # counted below; by itself it would drop the last piece to arrive
             with partial.open("ab" if have else "wb") as file:
                 for chunk in answer.iter_content(_CHUNK):
                     file.write(chunk)

@@ -18,11 +18,21 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from data.download import Unreachable, fetch
 from data.folder import DataError, Progress, checksum, write_atomically
 from data.measurements import FLOPS, INDEX, METRICS, PARAMS, Measurements, accuracy_column, seconds_column
 from spaces import Cell, CellError
 
 FILE = "nasbench201.parquet"
+
+RELEASE = "NAS-Bench-201-v1_1-096897.pth"
+"""The recommended release, 4.7 GB."""
+
+RELEASE_URL = (
+    "https://drive.usercontent.google.com/download?id=16Y0UwGisiouVRxW-W5hEtbxmcHw_0hF_&export=download&confirm=t"
+)
+RELEASE_PAGE = "https://drive.google.com/file/d/16Y0UwGisiouVRxW-W5hEtbxmcHw_0hF_/view"
+RELEASE_HASH = "md5:55e847143ce1f7c2d89b676f6b096897"
 
 OFFICIAL = {"e61699": "v1.0", "096897": "v1.1"}
 """The releases by the last six digits of their MD5, which their names carry too."""
@@ -43,6 +53,24 @@ class Provenance:
     """Of the file; empty for a folder."""
     checksum: str
     """SHA-256 over names and values of all columns."""
+
+
+def download_nasbench201(folder: Path, progress: Progress | None = None) -> Path:
+    """Fetch the recommended release into the data folder, going on where an earlier attempt broke off, and import it.
+
+    Returns:
+        The Parquet file written; the release stays beside it.
+
+    Raises:
+        DataError: where it cannot be had; says how to get it by hand.
+    """
+    try:
+        fetch(RELEASE_URL, RELEASE_HASH, folder / RELEASE, progress)
+    except Unreachable as error:
+        raise DataError(
+            f"{error}; get {RELEASE} (4.7 GB) from {RELEASE_PAGE} and run python -m benchmark data import FILE"
+        ) from error
+    return import_truth(folder / RELEASE, folder, progress)
 
 
 def import_truth(path: Path, folder: Path, progress: Progress | None = None) -> Path:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import bz2
 import contextlib
+import functools
 import io
 import mmap
+import operator
 import os
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -152,7 +154,7 @@ def _values(epochs: int, state: Mapping[str, Any]) -> dict[str, float]:
         if not any(key in run["eval_acc1es"] for run in runs.values()):
             continue  # v1.0 has the 12 epochs for CIFAR-10 alone
         accuracies = {seed: float(run["eval_acc1es"][key]) for seed, run in runs.items()}
-        values[accuracy_column(metric, epochs)] = float(np.mean(list(accuracies.values())))
+        values[accuracy_column(metric, epochs)] = _mean(accuracies.values())
         for seed, accuracy in accuracies.items():
             values[accuracy_column(metric, epochs, seed)] = accuracy
     for data_set, training in _TRAINED.items():
@@ -160,7 +162,7 @@ def _values(epochs: int, state: Mapping[str, Any]) -> dict[str, float]:
             sum(run["train_times"].values()) for run in _runs(state, data_set, epochs).values() if run["train_times"]
         ]
         if seconds:
-            values[seconds_column(training, epochs)] = float(np.mean(seconds))
+            values[seconds_column(training, epochs)] = _mean(seconds)
     if epochs == 200 and (runs := _runs(state, "cifar10", epochs)):
         values[PARAMS] = float(round(1e6 * _cost(runs, "params")))
         values[FLOPS] = _cost(runs, "flop")
@@ -181,7 +183,12 @@ def _cost(runs: Mapping[int, Any], key: str) -> float:
     costs = {seed: float(run[key]) for seed, run in runs.items()}
     if len({f"{cost:.5f}" for cost in costs.values()}) > 1:
         return costs[888]
-    return float(np.mean(list(costs.values())))
+    return _mean(costs.values())
+
+
+def _mean(values: Collection[float]) -> float:
+    # Added up one by one, as `numpy.mean` does with so few: from Python 3.12 on, `sum` rounds otherwise.
+    return functools.reduce(operator.add, values) / len(values)
 
 
 class _Dtype:

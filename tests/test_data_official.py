@@ -12,12 +12,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.folder import DataError
+from data import nasbench201
+from data.folder import DataError, checksum
 from data.measurements import FLOPS, INDEX, METRICS, PARAMS, accuracy_column, seconds_column
 from data.nasbench201 import import_truth
-from data.official import ADMITTED, read_nats, read_pth
+from data.official import ADMITTED, EVALUATED, read_nats, read_pth
 from data.pickle_stream import PickleStream
-from spaces import Cell
+from data.truth import open_truth
+from spaces import NUM_CELLS, Cell
 
 nas_201_api = pytest.importorskip("nas_201_api", reason="the package nas-bench-201 is not installed")
 nats_bench = pytest.importorskip("nats_bench", reason="the package nats-bench is not installed")
@@ -204,6 +206,33 @@ def test_a_part_of_the_benchmark_is_refused_with_the_number_missing(source, requ
     with pytest.raises(DataError, match=r"lacks 15,601 of the 15,625 cells.*was not imported"):
         import_truth(path, tmp_path / "data")
     assert not (tmp_path / "data").exists()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A file of all cells, each with one run of which only what counts is there; and the accuracies in it."""
+    accuracies = np.random.default_rng(2).uniform(0, 100, (NUM_CELLS, 6))
+    infos = {}
+    for index, cell in enumerate(Cell.all()):
+        runs = {(data_set, 777): {"epochs": 200, "eval_acc1es": {}, "train_times": None} for data_set in SETS}
+        runs["cifar10", 777] |= {"params": 0.07, "flop": 7.8}
+        for (data_set, evaluated), accuracy in zip(EVALUATED.values(), accuracies[index].tolist(), strict=True):
+            runs[data_set, 777]["eval_acc1es"][f"{evaluated}@199"] = accuracy
+        seeds = {data_set: [777] for data_set in SETS}
+        full = {"arch_index": index, "arch_str": str(cell), "all_results": runs, "dataset_seed": seeds}
+        infos[index] = {"full": full, "less": full | {"all_results": {}, "dataset_seed": {}}}
+    path = tmp_path_factory.mktemp("whole") / "NAS-Bench-201-v1_1-096897.pth"
+    torch.save({"arch2infos": infos}, path, _use_new_zipfile_serialization=False)
+    return path, accuracies
+
+
+def test_a_whole_file_becomes_the_truth(whole, tmp_path, monkeypatch):
+    path, accuracies = whole
+    monkeypatch.setattr(nasbench201, "OFFICIAL", {checksum(path, "md5")[-6:]: "v9.9"})
+    import_truth(path, tmp_path)
+    truth = open_truth(None, tmp_path)
+    np.testing.assert_array_equal(np.stack([truth.accuracies[metric] for metric in METRICS], axis=1), accuracies)
+    assert truth.label.startswith("NAS-Bench-201 (file v9.9): ")
 
 
 class Command:

@@ -1,0 +1,45 @@
+"""Reads the official split files, which say by number which images train and which validate.
+
+Source: AutoDL-Projects, `configs/nas-benchmark/`: `cifar-split.txt` (`train` and `valid`, the halves of CIFAR-10's
+training images), `cifar100-test-split.txt` and `imagenet-16-120-test-split.txt` (`xvalid` and `xtest`, the halves of
+the test images).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.folder import DataError
+
+
+def read_split(path: Path, count: int) -> dict[str, NDArray[np.int64]]:
+    """The parts of a split by name, each with the positions of its images in the file's order.
+
+    Args:
+        path: JSON of the form `{"train": ["int", ["0", "5", …]], "valid": ["int", [...]]}`.
+        count: images in the set that is split.
+
+    Raises:
+        DataError: where the file has another form, or an image that is not in the set or in two parts at once.
+    """
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        parts = {}
+        for name, (kind, numbers) in entries.items():
+            if kind != "int":
+                raise ValueError(f"{name} holds {kind!r}, not 'int'")
+            parts[name] = np.array([int(number) for number in numbers], np.int64)
+    except OSError as error:
+        raise DataError(f"the split file {path} cannot be read ({error.strerror}): check its name") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is no split file ({error}): get the official one from AutoDL-Projects") from error
+    together = np.concatenate([*parts.values(), np.empty(0, np.int64)])
+    if (outside := together[(together < 0) | (together >= count)]).size:
+        raise DataError(f"{path} splits another set: it names image {outside[0]:,}, of {count:,} images counted from 0")
+    if len(np.unique(together)) != len(together):
+        raise DataError(f"{path} names an image twice: get the official split file from AutoDL-Projects")
+    return parts
