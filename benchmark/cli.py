@@ -8,11 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data import IMAGE_SETS, TRUTH_TABLES
+from benchmark.settings import SettingsError
+from data import DOWNLOADS, IMAGE_SETS, TRUTH_TABLES
 from data.folder import DataError, data_folder
 from methods import registry
 from methods.registry import MethodError
-from spaces import NUM_CELLS, Cell, CellError
+from reports import RowsError
+from spaces import Cell, CellError
 
 DESCRIPTION = """\
 Replicates architecture-search papers on NAS-Bench-201: runs the searches for real, looks the chosen cells up in a table
@@ -35,10 +37,6 @@ class UsageError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 2 for input that cannot be used, 130 when interrupted."""
     options = parser().parse_args(arguments)
-    # These import PyTorch, pandas or Matplotlib, which takes seconds.
-    from benchmark.settings import SettingsError
-    from reports.rows import RowsError
-
     try:
         code: int = options.command(options)
     except (UsageError, SettingsError, MethodError, DataError, RowsError, CellError) as error:
@@ -113,6 +111,24 @@ def parser() -> argparse.ArgumentParser:
     )
     query.add_argument("--truth", metavar="NAME", help=f"truth table: {', '.join(TRUTH_TABLES)}")
     add_data_dir(query)
+
+    data = commands.add_parser("data", help="images and truth tables: what is there, download, import")
+    actions = data.add_subparsers(title="actions", metavar="ACTION", required=True)
+    status = actions.add_parser("status", help="what is in the data folder, what is missing, and how to get it")
+    status.set_defaults(command=status_command)
+    download = actions.add_parser("download", help="fetch a table or data set from its canonical site")
+    download.set_defaults(command=download_command)
+    download.add_argument("name", metavar="NAME", help=f"one of {', '.join(DOWNLOADS)}")
+    importing = actions.add_parser(
+        "import",
+        help="import NAS-Bench-201 from the official release, or from a CSV",
+        description="Import NAS-Bench-201 from NAS-Bench-201-v1_0-e61699.pth, NAS-Bench-201-v1_1-096897.pth, the "
+        "folder NATS-tss-v1_0-3ffb9-simple, or a CSV with a row a cell. Pickles in it are read, never executed.",
+    )
+    importing.set_defaults(command=import_command)
+    importing.add_argument("file", type=Path, metavar="FILE", help="the release, as downloaded")
+    for action in (status, download, importing):
+        add_data_dir(action)
 
     methods = commands.add_parser("methods", help="list the methods, or show one with its settings and their sources")
     methods.set_defaults(command=methods_command)
@@ -194,16 +210,45 @@ def report_command(options: argparse.Namespace) -> int:
 
 def query_command(options: argparse.Namespace) -> int:
     cell = Cell.parse(options.cell)
+    from benchmark.describe import describe_cell
     from data.truth import open_truth
 
     truth = open_truth(options.truth, data_folder(options.data_dir))
-    print(cell)
-    print(truth.label)
-    for metric, accuracy in truth.query(cell).items():
-        print(
-            f"  {metric:<24}{accuracy:8.3f} %   rank {truth.rank(cell, metric):>6,} of {NUM_CELLS:,}   "
-            f"regret {truth.regret(cell, metric):.3f}"
-        )
+    print(describe_cell(truth.record(cell), truth.label))
+    return 0
+
+
+def status_command(options: argparse.Namespace) -> int:
+    from data.inventory import status
+
+    folder = data_folder(options.data_dir)
+    print(f"data folder: {folder}")
+    for item in status(folder):
+        print(f"{item.state:<11} {item.what:<16} {item.details}")
+    return 0
+
+
+def download_command(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from benchmark.progress import Fetching
+    from data.inventory import download
+
+    with Fetching(Console(soft_wrap=True)) as fetching:
+        path = download(options.name, data_folder(options.data_dir), fetching)
+    print(path)
+    return 0
+
+
+def import_command(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from benchmark.progress import Fetching
+    from data.nasbench201 import import_truth
+
+    with Fetching(Console(soft_wrap=True)) as fetching:
+        path = import_truth(options.file, data_folder(options.data_dir), fetching)
+    print(path)
     return 0
 
 

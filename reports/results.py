@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from reports.rows import HISTORY_COLUMNS, RUN_COLUMNS, SPACE_COLUMNS, RowsError, read_rows
+from reports import RowsError
+from reports.rows import HISTORY_COLUMNS, RUN_COLUMNS, SPACE_COLUMNS, read_rows
 from reports.statistics import Floats
 from spaces import Cell, CellError
 

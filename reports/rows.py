@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from reports import RowsError
+
 RUN_COLUMNS = {
     "method": "name of the method",
     "seed": "seed of the run",
@@ -54,10 +56,6 @@ SPACE_COLUMNS = {
     "accuracy": "its value, %",
 }
 """Columns of `space.csv`."""
-
-
-class RowsError(Exception):
-    """A results folder without readable rows; the message says which file and what to do."""
 
 
 def read_rows(folder: Path, name: str, columns: dict[str, str]) -> pd.DataFrame:

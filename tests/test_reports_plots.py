@@ -15,9 +15,8 @@ import test_reports_example as example
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports import plots, style
+from reports import RowsError, plots, style
 from reports.results import read_results
-from reports.rows import RowsError
 from reports.style import Scale, spaced, swarm
 from reports.write import write_report
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import test_reports_example as example
 
+from reports import RowsError
 from reports.results import read_results
-from reports.rows import RowsError
 from reports.tables import chosen_cells, markdown_table, number, selections, summary, summary_markdown
 
 GOLDEN = f"""\
