@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from data.folder import DataError
 from data.pickles import load_pickle
-from spaces import NUM_CELLS, Cell
+from spaces import EDGES, NUM_CELLS, OPERATIONS
 from spaces.cell import CONV1, CONV3, NONE, POOL, SKIP
 
 DISTRIBUTION = "analog-nasbench"
@@ -30,11 +30,21 @@ EDGE_ORDER = (0, 1, 3, 2, 4, 5)
 
 
 class _Architecture:
-    """Stands in for the table's record of one cell; its pickled fields become attributes."""
+    """Stands in for the table's record of one cell and keeps the one number that is asked for."""
+
+    __slots__ = ("baseline_accuracy",)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.baseline_accuracy = float(state["baseline_accuracy"])
 
 
 class _DriftMeasurement:
-    """Stands in for an accuracy of a drifting analog network, which nobody asks for here."""
+    """Stands in for an accuracy of a drifting analog network, and keeps nothing: there are 125,000 of them."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        pass
 
 
 def find_file() -> Path:
@@ -72,9 +82,13 @@ def read_analognas(content: bytes, what: str) -> NDArray[np.float64]:
     records: Any = load_pickle(io.BytesIO(content), what, admitted)
     accuracies = np.full(NUM_CELLS, np.nan)
     try:
-        for codes, record in records.items():
-            operations = tuple(OPERATION_OF_CODE[codes[place]] for place in EDGE_ORDER)
-            accuracies[Cell(operations).position] = record.baseline_accuracy
+        codes = np.array(list(records), np.intp).reshape(-1, len(EDGES))
+        if (codes < 0).any():
+            raise ValueError("a negative code")
+        operations = np.array(OPERATION_OF_CODE)[codes[:, EDGE_ORDER]]
+        # `Cell.position` of all rows at once, since 15,625 cells made one by one take longer than all the rest.
+        positions = operations @ len(OPERATIONS) ** np.arange(len(EDGES))[::-1]
+        accuracies[positions] = [record.baseline_accuracy for record in records.values()]
     except (AttributeError, TypeError, ValueError, LookupError) as error:
         raise DataError(f"{what} is not AnalogNAS-Bench's table: reinstall {DISTRIBUTION}==0.1.3") from error
     missing = int(np.isnan(accuracies).sum())

@@ -67,3 +67,16 @@ def test_normalised_pixels_are_those_of_the_formula(images):
     expected = (images.double() / 255 - torch.tensor(mean).double()[:, None, None]) / torch.tensor(std)[:, None, None]
     assert result.dtype == torch.float32
     torch.testing.assert_close(result.double(), expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+def test_on_a_gpu_nothing_waits_for_the_host(images):
+    mean, std = (0.5,) * 3, (0.25,) * 3
+    on_gpu, random = images.cuda(), torch.Generator("cuda").manual_seed(0)
+    normalise(crop_and_flip(on_gpu, 4, random), mean, std)  # the constants go over once
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        result = normalise(crop_and_flip(on_gpu, 4, random), mean, std)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert result.device == on_gpu.device and result.shape == images.shape
