@@ -50,7 +50,6 @@ class Publication:
     """One of the data sets with all that is fixed about it."""
 
     title: str
-    classes: int
     label_bytes: int
     """Bytes before the pixels of a binary record; the last of them is the label, a first one its superclass."""
     label_key: str
@@ -72,7 +71,6 @@ class Publication:
 
 CIFAR10 = Publication(
     title="CIFAR-10",
-    classes=10,
     label_bytes=1,
     label_key="labels",
     binary=Layout(
@@ -105,7 +103,6 @@ CIFAR10 = Publication(
 
 CIFAR100 = Publication(
     title="CIFAR-100",
-    classes=100,
     label_bytes=2,
     label_key="fine_labels",
     binary=Layout(

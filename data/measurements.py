@@ -65,10 +65,6 @@ class Measurements:
                 self.columns[name] = np.full(NUM_CELLS, np.nan)
             self.columns[name][cell.position] = value
 
-    def positions(self) -> NDArray[np.intp]:
-        """Of the cells filled, ascending."""
-        return np.flatnonzero(self._seen)
-
     def check(self, what: str) -> None:
         """That every cell has the six published accuracies, and that accuracies are percentages.
 
