@@ -25,7 +25,8 @@ examples:
   python -m benchmark run --methods darts,bdarts,rlnas,pt --seeds 5
   python -m benchmark run --methods darts --seeds 3,7 --epochs 50 --out out/longer
   python -m benchmark run --methods darts,bdarts --seeds 2 --preset smoke
-  python -m benchmark run --methods bdarts --seeds 5 --set bdarts.beta_decay=5 --out out/weak-decay
+  python -m benchmark run --methods bdarts --seeds 5 --set bdarts.strength=5 --out out/weak-decay
+  python -m benchmark run --methods bdarts,bdarts+pt --seeds 5 --out out/beta-pt
 
 Stop it at any moment: the same command goes on from the last finished epoch."""
 

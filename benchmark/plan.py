@@ -64,17 +64,27 @@ def plan(tables: Table, methods: Sequence[str], seeds: Sequence[int], epochs: in
 
 
 def _stages(tables: Table, method: str, epochs: int | None, changes: Table | None = None) -> tuple[Stage, ...]:
-    search = registry.load(method)
-    table = {**tables.get(method, {}), **(changes or {})}
+    """`changes` are what the method that follows wants otherwise than the table of `method` has it."""
+    start, _, name = method.rpartition("+")
+    search = registry.load(name)
+    table = {**tables.get(name, {}), **(changes or {})}
     of_supernet = table.pop("supernet", {})
     before: tuple[Stage, ...] = ()
     if search.follows is not None:
-        before = _stages(tables, search.follows, epochs, of_supernet)
-    elif of_supernet:
-        raise SettingsError(f"[{method}.supernet] has no meaning: {method} starts from no other method's supernet")
+        # [pt.supernet] is of the supernet that PT starts from by default; that of bdarts+pt is as [bdarts] has it.
+        before = _stages(
+            tables, start or search.follows, epochs, of_supernet if start in ("", search.follows) else None
+        )
+        if reason := search.accepts(registry.load(before[-1].method)):
+            raise SettingsError(f"{method} is no method: {name} cannot start from {start}, for {reason}")
+    elif start or of_supernet:
+        raise SettingsError(
+            f"{start or name}{'+' + name if start else '.supernet'} has no meaning: {name} is no selection "
+            "rule that starts from another method's supernet"
+        )
     if epochs is not None and any(field.name == "epochs" for field in dataclasses.fields(search.Settings)):
         table["epochs"] = epochs
-    return (*before, Stage(method, checked(table, search.Settings, method)))
+    return (*before, Stage(name, checked(table, search.Settings, name)))
 
 
 def chains(runs: Sequence[Run]) -> list[list[Run]]:

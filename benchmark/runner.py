@@ -85,7 +85,7 @@ class Runner:
             None if problem.training_images == "all" else problem.training_images,
         )
         self.metric = main_metric(self.truth, problem.images)
-        self.problem = Problem(images.to(self.device), problem.channels, problem.cells_per_stage)
+        self.problem = Problem(images.to(self.device), problem.channels, problem.cells_per_stage, self.truth)
 
     def carry_out(self, run: Run, report: Callable[[Event], None]) -> Finished:
         """Run every stage to its end, from its last checkpoint on where there is one."""

@@ -22,15 +22,24 @@ class Half:
         part: 0 for the first half of the training images, 1 for the second.
         generator: on the images' device; every call draws from it.
         labels: instead of the set's own, one for each image of the half.
+        augment: whether images are cropped and flipped at all.
     """
 
-    def __init__(self, images: ImageSet, part: int, generator: torch.Generator, labels: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        images: ImageSet,
+        part: int,
+        generator: torch.Generator,
+        labels: Tensor | None = None,
+        augment: bool = True,
+    ) -> None:
         middle = len(images.images) // 2
         half = slice(0, middle) if part == 0 else slice(middle, len(images.images))
         self.images = images.images[half]
         self.labels = images.labels[half] if labels is None else labels
         self.mean, self.std = images.mean, images.std
         self.generator = generator
+        self.augment = augment
 
     def __len__(self) -> int:
         return len(self.images)
@@ -46,7 +55,9 @@ class Half:
         return self._batches(order, size)
 
     def _batches(self, order: Tensor, size: int) -> Iterator[Batch]:
-        images = crop_and_flip(self.images[order], self.images.shape[-1] // 8, self.generator)
+        images = self.images[order]
+        if self.augment:
+            images = crop_and_flip(images, images.shape[-1] // 8, self.generator)
         labels = self.labels[order]
         for start in range(0, len(order), size):
             batch = slice(start, start + size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -13,6 +12,7 @@ from msgspec import Meta
 from torch import Tensor
 
 from methods.batches import Batch, Half
+from methods.regularisers import REGULARISERS
 from methods.search import Measurements, Problem, Search, State, cell_of, one_hot, seeded
 from spaces import EDGES, OPERATIONS, Cell
 
@@ -55,6 +55,18 @@ class GradientSettings:
     """Whether α steps before w within one iteration."""
     train_batches: Literal["shuffled", "drawn"]
     """Training batches: one shuffled pass, or each batch drawn afresh from the half."""
+    augment_valid: bool = True
+    """Whether the images of the validation half are cropped and flipped too, as in all the papers' programs."""
+    train_alpha: bool = True
+    """Whether α trains at all; if not, it keeps its initial value (the `fixed` variant of DARTS-PT)."""
+    regulariser: Literal["none", "beta", "l2"] = "none"
+    """Term added to α's loss: β-decay (logsumexp of α), or half the squared norm of α."""
+    strength: NotNegative = 0.0
+    """λ, the factor of that term; of a linear schedule, what it reaches after `strength_epochs`."""
+    schedule: Literal["linear", "constant"] = "linear"
+    """How λ goes over the epochs: from 0 on a straight line, or constant."""
+    strength_epochs: Count = 100
+    """Epochs in which a linear λ grows from 0 to `strength`; it goes on growing after them."""
 
 
 class GradientSearch(Search):
@@ -74,7 +86,7 @@ class GradientSearch(Search):
         """The operation an edge is decided for, or -1 while α still weighs it."""
         self.generator = torch.Generator(problem.device).manual_seed(seeded(seed, 1))
         self.train = Half(problem.images, 0, self.generator)
-        self.valid = Half(problem.images, 1, self.generator)
+        self.valid = Half(problem.images, 1, self.generator, augment=settings.augment_valid)
         self.parameters = list(self.supernet.parameters())
         self.restart_weights(settings.lr)
         self.alpha_optimiser = torch.optim.Adam(
@@ -93,23 +105,44 @@ class GradientSearch(Search):
         soft = self.alpha.softmax(1)
         return torch.where(self.decided[:, None] < 0, soft, one_hot(self.decided.clamp(min=0)))
 
+    def training_weights(self) -> Tensor:
+        """The weights that w trains with; a method that perturbs them meanwhile says so here."""
+        return self.weights()
+
     def loss(self, batch: Batch, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Cross-entropy of the supernet on a batch, and the number of images it classifies rightly."""
         images, labels = batch
         logits = self.supernet(images, weights)
         return F.cross_entropy(logits, labels), (logits.detach().argmax(1) == labels).sum()
 
-    @abstractmethod
-    def alpha_gradient(self, valid: Batch, tally: Tally) -> Tensor:
-        """The gradient (6, 5) that α follows, by the method's own equation."""
+    def alpha_gradient(self, train: Batch, valid: Batch, tally: Tally) -> Tensor:
+        """∇_α L_val(w, α), shape (6, 5): DARTS, Eq. 6 with ξ = 0, the first-order approximation."""
+        loss, right = self.loss(valid, self.weights())
+        tally.add(loss, right, valid)
+        (gradient,) = torch.autograd.grad(self.alpha_loss(loss), [self.alpha])
+        return gradient
 
-    def alpha_step(self, valid: Batch, tally: Tally) -> None:
-        self.alpha.grad = self.alpha_gradient(valid, tally)
+    def alpha_loss(self, valid_loss: Tensor) -> Tensor:
+        """What α descends: the validation loss and, where set, λ(e) times the regulariser."""
+        s = self.settings
+        if s.regulariser == "none":
+            return valid_loss
+        return valid_loss + self.strength() * REGULARISERS[s.regulariser](self.alpha)
+
+    def strength(self) -> float:
+        """λ(e) at epoch e = 0, 1, …: in β-DARTS 50 · e/100."""
+        s = self.settings
+        return s.strength if s.schedule == "constant" else s.strength * self.epochs_done / s.strength_epochs
+
+    def alpha_step(self, train: Batch, valid: Batch, tally: Tally) -> None:
+        if not self.settings.train_alpha:
+            return
+        self.alpha.grad = self.alpha_gradient(train, valid, tally)
         self.alpha_optimiser.step()
 
     def weight_step(self, train: Batch, tally: Tally) -> None:
         inputs = [*self.parameters, self.alpha] if self.settings.clip_counts_alpha else self.parameters
-        weights = self.weights()
+        weights = self.training_weights()
         loss, right = self.loss(train, weights if self.settings.clip_counts_alpha else weights.detach())
         tally.add(loss, right, train)
         for parameter, gradient in zip(inputs, torch.autograd.grad(loss, inputs), strict=True):
@@ -131,16 +164,19 @@ class GradientSearch(Search):
         return measured
 
     def alternate(self, train_batches: Literal["shuffled", "drawn"]) -> Measurements:
-        """One epoch of alternating steps (DARTS, Alg. 1) at the optimisers' present learning rates."""
+        """One epoch of alternating steps (DARTS, Alg. 1) at the optimisers' present learning rates.
+
+        For each training batch there is a validation batch, drawn from the whole half, as in all the programs.
+        """
         size, steps = self.settings.batch_size, math.ceil(len(self.train) / self.settings.batch_size)
         train = self.train.shuffled(size) if train_batches == "shuffled" else self.train.drawn(size, steps)
         train_tally, valid_tally = Tally(), Tally()
         for train_batch, valid_batch in zip(train, self.valid.drawn(size, steps), strict=True):
             if self.settings.alpha_first:
-                self.alpha_step(valid_batch, valid_tally)
+                self.alpha_step(train_batch, valid_batch, valid_tally)
             self.weight_step(train_batch, train_tally)
             if not self.settings.alpha_first:
-                self.alpha_step(valid_batch, valid_tally)
+                self.alpha_step(train_batch, valid_batch, valid_tally)
         weights = self.weights().detach().cpu()
         return {
             **train_tally.measured("train"),
@@ -190,7 +226,9 @@ class Tally:
         self.images += images
 
     def measured(self, part: str) -> Measurements:
-        """`PART_loss`, and `PART_accuracy` in percent."""
+        """`PART_loss`, and `PART_accuracy` in percent; nothing where no batch was seen."""
+        if not self.images:
+            return {}
         return {
             f"{part}_loss": float(self.loss) / self.images,
             f"{part}_accuracy": 100 * float(self.right) / self.images,

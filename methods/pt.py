@@ -34,6 +34,10 @@ class PT(Search):
     source = 'Wang et al., "Rethinking Architecture Selection", ICLR 2021; program: darts-pt, nasbench201/projection.py'
     follows = "darts"
 
+    @classmethod
+    def accepts(cls, start: type[Search]) -> str | None:
+        return None if issubclass(start, GradientSearch) else "it masks operations weighed by α, which this one has not"
+
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         assert isinstance(start, GradientSearch)
         self.settings: PTSettings = settings
@@ -91,3 +95,7 @@ class PT(Search):
         self.trained.load(state["trained"])
         self.magnitude = Cell.parse(state["magnitude"])
         self.random.bit_generator.state = state["random"]
+
+
+class FixedPT(PT):
+    """DARTS-PT with fixed α: perturbation-based selection over a supernet whose α never trained"""

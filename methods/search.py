@@ -20,6 +20,7 @@ from spaces.supernet import Supernet
 
 if TYPE_CHECKING:
     from data.images import ImageSet
+    from data.truth import TruthTable
 
 State = dict[str, Any]
 """A search's whole state: dicts and lists, nested at will, of tensors, numbers, strings, booleans and None."""
@@ -38,6 +39,8 @@ class Problem:
     """C, the channels of the first stage (16 in NAS-Bench-201)."""
     cells_per_stage: int
     """N, the search cells of a stage (5 in NAS-Bench-201)."""
+    truth: TruthTable
+    """The table of true accuracies, for methods that search on the benchmark itself."""
 
     @property
     def device(self) -> torch.device:
@@ -59,7 +62,13 @@ class Search(ABC):
     """The paper and the program that the defaults follow."""
 
     follows: ClassVar[str | None] = None
-    """The method whose trained supernet this one starts from; None where it trains its own."""
+    """The method whose trained supernet this one, a selection rule, starts from; None where it trains its own. The
+    name `OTHER+THIS` lets it start from another's."""
+
+    @classmethod
+    def accepts(cls, start: type[Search]) -> str | None:
+        """Of a selection rule: why it cannot start from such a search; None where it can."""
+        return None
 
     epochs: int
     """Epochs from start to end; of a search that follows another, its own only."""

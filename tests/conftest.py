@@ -1,6 +1,7 @@
 """What the tests share: one core a process, and small problems."""
 
 import os
+from pathlib import Path
 
 # Tests run side by side, a process a core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -11,6 +12,7 @@ import torch
 from benchmark.plan import plan
 from benchmark.settings import read_preset
 from data.images import ImageSet, open_images
+from data.truth import open_truth
 from methods import registry
 from methods.search import Problem, Search
 
@@ -24,7 +26,7 @@ def digits(tmp_path_factory) -> ImageSet:
 
 @pytest.fixture(scope="session")
 def problem(digits) -> Problem:
-    return Problem(digits, channels=4, cells_per_stage=1)
+    return Problem(digits, channels=4, cells_per_stage=1, truth=open_truth("analognas", Path()))
 
 
 @pytest.fixture

@@ -210,7 +210,7 @@ def test_methods_lists_them_all(capsys):
     assert all(name in printed for name in ("darts", "bdarts", "rlnas", "pt"))
     assert main(["methods", "bdarts"]) == 0
     printed = capsys.readouterr().out
-    assert "bdarts.beta_decay" in printed
+    assert "bdarts.strength" in printed
     assert "architect.py" in printed
 
 

@@ -52,7 +52,8 @@ def test_the_paper_preset_holds_the_published_protocols():
         3e-4,
         False,
     )
-    assert (bdarts[0].settings.beta_decay, bdarts[0].settings.beta_decay_epochs) == (50, 100)
+    assert (bdarts[0].settings.strength, bdarts[0].settings.strength_epochs) == (50, 100)
+    assert (bdarts[0].settings.regulariser, bdarts[0].settings.schedule) == ("beta", "linear")
     assert bdarts[0].settings.alpha_first
     assert (rlnas[0].settings.epochs, rlnas[0].settings.weight_decay) == (250, 5e-4)
     assert [stage.method for stage in pt] == ["darts", "pt"]
@@ -72,6 +73,24 @@ def test_darts_and_pt_share_a_supernet_exactly_where_their_settings_agree():
     changed = override(read_preset("mini"), ["pt.supernet.epochs=30"])
     darts, pt = plan(changed, ["darts", "pt"], [0])
     assert darts.checkpoint_name(0) != pt.checkpoint_name(0)
+
+
+def test_a_selection_rule_may_start_from_another_supernet():
+    tables = read_preset("paper")
+    bdarts, both = plan(tables, ["bdarts", "bdarts+pt"], [0])
+    assert [stage.method for stage in both.stages] == ["bdarts", "pt"]
+    assert both.stages[0] == bdarts.stages[0]
+    pt, spelled_out = plan(tables, ["pt", "darts+pt"], [0])
+    assert pt.stages == spelled_out.stages
+
+
+@pytest.mark.parametrize(
+    ("method", "complaint"),
+    [("rlnas+pt", "cannot start from rlnas"), ("pt+darts", "no selection rule"), ("darts+bdarts", "no selection rule")],
+)
+def test_a_combination_without_meaning_is_refused_with_the_reason(method, complaint):
+    with pytest.raises(SettingsError, match=complaint):
+        plan(read_preset("mini"), [method], [0])
 
 
 def test_the_settings_hash_tells_settings_apart_and_nothing_else():
@@ -105,7 +124,7 @@ def test_epochs_changes_every_supernet_and_no_selection():
         ("darts.epochs.x=1", "is a value, not a table"),
         ("problem.channels=0", "problem"),
         ("darst.epochs=1", r"\[darst\] is neither"),
-        ("darts.supernet.epochs=1", "starts from no other"),
+        ("darts.supernet.epochs=1", "no selection rule"),
     ],
 )
 def test_a_wrong_change_is_refused_by_name(change, complaint):

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
+from data.augment import normalise
 from methods.gradient import Tally
 from spaces import CONV3, EDGES, SKIP, Cell
 
@@ -71,7 +72,7 @@ def test_weights_train_on_the_first_half_and_alpha_on_the_second(build, digits):
 def test_darts_gradient_is_that_of_the_validation_loss_through_the_naive_supernet(build):
     search = build("darts", alpha_init=1.0)
     images, labels = batch = next(search.valid.drawn(16, 1))
-    gradient = search.alpha_gradient(batch, Tally())
+    gradient = search.alpha_gradient(batch, batch, Tally())
     logits = oracle.logits(search.supernet, images, [search.alpha.softmax(1)] * 3)
     (expected,) = torch.autograd.grad(F.cross_entropy(logits, labels), [search.alpha])
     assert_close(gradient, expected, rtol=1e-3, atol=1e-6)
@@ -79,28 +80,55 @@ def test_darts_gradient_is_that_of_the_validation_loss_through_the_naive_superne
 
 
 def test_beta_decay_gradient_is_lambda_times_softmax_over_six(build):
-    search = build("bdarts", beta_decay=50.0, beta_decay_epochs=100)
+    search = build("bdarts", strength=50.0, strength_epochs=100)
     search.epochs_done = 30
     with torch.no_grad():
         search.alpha.normal_(generator=torch.Generator().manual_seed(0))
     batch = next(search.valid.drawn(16, 1))
     (plain,) = torch.autograd.grad(search.loss(batch, search.weights())[0], [search.alpha])
-    decay = search.alpha_gradient(batch, Tally()) - plain
+    decay = search.alpha_gradient(batch, batch, Tally()) - plain
     assert_close(decay, 15.0 * search.alpha.detach().softmax(1) / 6, rtol=1e-4, atol=1e-5)
 
 
 def test_beta_decay_grows_linearly_and_does_not_know_the_number_of_epochs(build):
-    search = build("bdarts", epochs=50, beta_decay=50.0, beta_decay_epochs=100)
-    assert search.decay() == 0
+    search = build("bdarts", epochs=50, strength=50.0, strength_epochs=100)
+    assert search.strength() == 0
     search.epochs_done = 49
-    assert search.decay() == 24.5
+    assert search.strength() == 24.5
+
+
+def test_l2_gradient_is_lambda_times_alpha_over_six(build):
+    search = build("darts", regulariser="l2", strength=3.0, schedule="constant", alpha_init=1.0)
+    batch = next(search.valid.drawn(16, 1))
+    (plain,) = torch.autograd.grad(search.loss(batch, search.weights())[0], [search.alpha])
+    assert_close(
+        search.alpha_gradient(batch, batch, Tally()) - plain, 0.5 * search.alpha.detach(), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_a_fixed_alpha_never_moves(build):
+    search = build("pt-fixed")
+    before = search.trained.alpha.detach().clone()
+    assert search.magnitude == build("darts").cell()  # the initial α of the seed
+    for _ in range(search.epochs):
+        assert "valid_loss" not in search.epoch()
+    assert torch.equal(search.trained.alpha, before)
+    assert (search.trained.decided >= 0).all()
+
+
+def test_validation_images_may_go_unaugmented(build, digits):
+    search = build("darts", augment_valid=False)
+    (images, labels) = next(search.valid.shuffled(60))
+    order = images.flatten(1).sum(1).argsort()
+    plain = normalise(digits.images[60:], digits.mean, digits.std)
+    assert_close(images[order], plain[plain.flatten(1).sum(1).argsort()])
 
 
 def test_beta_decay_keeps_the_spread_of_alpha_small(build):
     """The law of the regulariser: what makes a weight large is what pushes it down."""
     spreads = {}
     for name, decay in (("with", 50.0), ("without", 0.0)):
-        search = build("bdarts", epochs=8, alpha_lr=0.05, beta_decay=decay, beta_decay_epochs=1)
+        search = build("bdarts", epochs=8, alpha_lr=0.05, strength=decay, strength_epochs=1)
         for _ in range(8):
             search.epoch()
         spreads[name] = search.alpha.detach().std(1).mean().item()
