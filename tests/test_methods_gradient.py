@@ -118,7 +118,7 @@ def test_a_fixed_alpha_never_moves(build):
 
 def test_validation_images_may_go_unaugmented(build, digits):
     search = build("darts", augment_valid=False)
-    (images, labels) = next(search.valid.shuffled(60))
+    images, _ = next(search.valid.shuffled(60))
     order = images.flatten(1).sum(1).argsort()
     plain = normalise(digits.images[60:], digits.mean, digits.std)
     assert_close(images[order], plain[plain.flatten(1).sum(1).argsort()])
