@@ -361,6 +361,11 @@ def test_a_reference_to_what_was_forgotten_is_refused_not_guessed():
         PickleStream(content, "x", {}, lambda target: "done" in target).load()
 
 
+def test_calling_anything_but_an_admitted_name_is_refused():
+    with pytest.raises(DataError, match="calls what is no class of it"):
+        PickleStream(b"\x80\x02X\x01\x00\x00\x00x)R.", "x", ADMITTED).load()
+
+
 def test_small_settings_may_be_shared_by_records():
     settings_of_all = {"channel": 16}
     records = [{"done": True, "settings": settings_of_all} for _ in range(3)]
