@@ -12,7 +12,7 @@ from typing import Any
 
 import tomlkit
 
-from benchmark.settings import PRESETS
+from benchmark.settings import PRESETS, table_of
 from data.truth import CellRecord
 from methods import registry
 from spaces import NUM_CELLS
@@ -23,7 +23,7 @@ def overview() -> str:
     lines = []
     for name in registry.names():
         method = registry.load(name)
-        lines.append(f"{name:<10} {first_line(method)}")
+        lines.append(f"{name:<15} {first_line(method)}")
     return "\n".join([*lines, "", "benchmark methods NAME shows a method's settings, their values and sources."])
 
 
@@ -51,9 +51,9 @@ def describe(name: str) -> str:
     if method.follows:
         lines += ["", f"the supernet's settings are those of {method.follows}, except"]
         for preset in PRESETS:
-            for key in preset_keys(preset, [name, "supernet"]):
+            for key in table_of(_document(preset).unwrap(), name).get("supernet", {}):
                 value, reason = preset_value(preset, [name, "supernet", key])
-                lines.append(f"    {preset:<6} {f'{name}.supernet.{key} = {value}':<38} {reason}")
+                lines.append(f"    {preset:<6} {f'{key} = {value}':<26} {reason}")
     return "\n".join(lines)
 
 
@@ -77,21 +77,21 @@ def field_docs(settings: type) -> dict[str, str]:
     return docs
 
 
-def preset_keys(preset: str, path: list[str]) -> list[str]:
-    table = _document(preset).unwrap()
-    for key in path:
-        table = table.get(key, {})
-    return list(table)
-
-
 def preset_value(preset: str, path: list[str]) -> tuple[str | None, str]:
     """A setting's value in a preset as written there, and the comment behind it; None where it is not set."""
-    item: Any = _document(preset)
-    for key in path:
-        if key not in item:
+    document = _document(preset)
+    section, *rest = path
+    while True:
+        item: Any = document.get(section, {})
+        for key in rest:
+            item = item.item(key) if key in item else None
+            if item is None:
+                break
+        if item is not None:
+            return item.as_string(), item.trivia.comment.lstrip("# ")
+        if "like" not in document.get(section, {}):
             return None, ""
-        item = item.item(key)
-    return item.as_string(), item.trivia.comment.lstrip("# ")
+        section = document[section]["like"]
 
 
 def _document(preset: str) -> tomlkit.TOMLDocument:

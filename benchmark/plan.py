@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from benchmark.settings import ProblemSettings, SettingsError, Table, checked, digest
+from benchmark.settings import ProblemSettings, SettingsError, Table, checked, digest, table_of
 from methods import registry
 
 
@@ -67,7 +67,7 @@ def _stages(tables: Table, method: str, epochs: int | None, changes: Table | Non
     """`changes` are what the method that follows wants otherwise than the table of `method` has it."""
     start, _, name = method.rpartition("+")
     search = registry.load(name)
-    table = {**tables.get(name, {}), **(changes or {})}
+    table = {**table_of(tables, name), **(changes or {})}
     of_supernet = table.pop("supernet", {})
     before: tuple[Stage, ...] = ()
     if search.follows is not None:

@@ -81,6 +81,22 @@ def override(tables: Table, changes: Sequence[str]) -> Table:
     return changed
 
 
+def table_of(tables: Table, name: str) -> Table:
+    """The settings of `name`; what it has not itself comes from the table that it says it is `like`.
+
+    Raises:
+        SettingsError: where that table does not exist, or tables are like each other in a circle.
+    """
+    table, seen = dict(tables.get(name, {})), [name]
+    while (model := table.pop("like", None)) is not None:
+        if model not in tables or model in seen:
+            raise SettingsError(f"[{seen[-1]}] says like = {model!r}, which is no other table of settings")
+        seen.append(model)
+        supernet = {**tables[model].get("supernet", {}), **table.get("supernet", {})}
+        table = {**tables[model], **table, **({"supernet": supernet} if supernet else {})}
+    return table
+
+
 def checked(table: Mapping[str, Any], kind: type[T], where: str) -> T:
     """`table` as an instance of the dataclass `kind`.
 

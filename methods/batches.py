@@ -49,6 +49,10 @@ class Half:
         order = torch.randperm(len(self), generator=self.generator, device=self.images.device)
         return self._batches(order, size)
 
+    def in_order(self, size: int, images: int) -> Iterator[Batch]:
+        """The first so many images of the half, or all there are, in their order."""
+        return self._batches(torch.arange(min(images, len(self)), device=self.images.device), size)
+
     def drawn(self, size: int, batches: int) -> Iterator[Batch]:
         """`batches` full batches, each drawn afresh from the whole half."""
         order = torch.randint(len(self), (batches * size,), generator=self.generator, device=self.images.device)

@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from methods.gradient import Count
+from methods.search import Count, State
 from spaces import EDGES, NONE, NUM_CELLS, OPERATIONS, Cell
 
 Cells = NDArray[np.int64]
@@ -42,47 +42,87 @@ class EvolutionSettings:
     """Probability that a mutation redraws an edge, uniformly among all operations but `none`."""
 
 
-def evolve(scores: NDArray[np.float64], settings: EvolutionSettings, random: np.random.Generator) -> Cell:
-    """The best-scored cell that evolution finds; `scores` is (15625,) by `Cell.position`, larger is better."""
-    seen = np.zeros(NUM_CELLS, dtype=bool)
-    parents = np.empty((0, len(EDGES)), dtype=np.int64)
+class Evolution:
+    """An evolution in progress: `generation` scores the candidates, keeps the parents and breeds the next candidates.
 
-    def at_random(count: int) -> Cells:
-        return random.integers(len(OPERATIONS), size=(count, len(EDGES)))
+    Args:
+        random: where every draw comes from.
+    """
 
-    def some_parents(count: int) -> Cells:
-        return parents[random.integers(len(parents), size=count)]
+    def __init__(self, settings: EvolutionSettings, random: np.random.Generator) -> None:
+        self.settings = settings
+        self.random = random
+        self.seen = np.zeros(NUM_CELLS, dtype=bool)
+        self.parents: Cells = np.empty((0, len(EDGES)), dtype=np.int64)
+        self.scores: NDArray[np.float64] = np.empty(0)
+        """Of the parents, best first."""
+        self.candidates = self.unseen(settings.population, ATTEMPTS, self.at_random)
 
-    def mutated(count: int) -> Cells:
-        redrawn = random.random((count, len(EDGES))) < settings.mutation_probability
-        fresh = random.integers(NONE + 1, len(OPERATIONS), size=(count, len(EDGES)))
-        return np.where(redrawn, fresh, some_parents(count))
+    def generation(self, score: Callable[[Cell], float]) -> None:
+        """Score the candidates, larger is better; the best cells so far become the parents of the next candidates."""
+        s = self.settings
+        pool = np.concatenate([self.parents, self.candidates])
+        scores = np.array([*self.scores, *(score(Cell(tuple(cell))) for cell in self.candidates.tolist())])
+        ranked = np.argsort(-scores, kind="stable")[: s.parents]  # of equals the earlier
+        self.parents, self.scores = pool[ranked], scores[ranked]
+        mutated = self.unseen(s.mutations, ATTEMPTS, self.mutated)
+        crossed = self.unseen(s.crossovers, 10 * s.crossovers, self.crossed)  # the program's own cap
+        filling = self.unseen(s.population - len(mutated) - len(crossed), ATTEMPTS, self.at_random)
+        self.candidates = np.concatenate([mutated, crossed, filling])
 
-    def crossed(count: int) -> Cells:
-        from_first = random.random((count, len(EDGES))) < 0.5
-        return np.where(from_first, some_parents(count), some_parents(count))
+    def best(self) -> Cell:
+        """The best cell scored so far."""
+        return Cell(tuple(self.parents[0].tolist()))
 
-    def unseen(wanted: int, attempts: int, draw: Callable[[int], Cells]) -> Cells:
+    def at_random(self, count: int) -> Cells:
+        return self.random.integers(len(OPERATIONS), size=(count, len(EDGES)))
+
+    def some_parents(self, count: int) -> Cells:
+        return self.parents[self.random.integers(len(self.parents), size=count)]
+
+    def mutated(self, count: int) -> Cells:
+        redrawn = self.random.random((count, len(EDGES))) < self.settings.mutation_probability
+        fresh = self.random.integers(NONE + 1, len(OPERATIONS), size=(count, len(EDGES)))
+        return np.where(redrawn, fresh, self.some_parents(count))
+
+    def crossed(self, count: int) -> Cells:
+        from_first = self.random.random((count, len(EDGES))) < 0.5
+        return np.where(from_first, self.some_parents(count), self.some_parents(count))
+
+    def unseen(self, wanted: int, attempts: int, draw: Callable[[int], Cells]) -> Cells:
         """Up to `wanted` cells never seen before, the first among so many drawn."""
         found: list[Cells] = []
         while len(found) < wanted and attempts > 0:
             for cell in draw(min(BATCH, attempts)):
                 position = cell @ PLACES
-                if not seen[position] and len(found) < wanted:
-                    seen[position] = True
+                if not self.seen[position] and len(found) < wanted:
+                    self.seen[position] = True
                     found.append(cell)
             attempts -= BATCH
         return np.array(found, dtype=np.int64).reshape(-1, len(EDGES))
 
-    candidates = unseen(settings.population, ATTEMPTS, at_random)
+    def state(self) -> State:
+        return {
+            "random": self.random.bit_generator.state,
+            "seen": np.flatnonzero(self.seen).tolist(),
+            "parents": self.parents.tolist(),
+            "scores": self.scores.tolist(),
+            "candidates": self.candidates.tolist(),
+        }
+
+    def load(self, state: State) -> None:
+        self.random.bit_generator.state = state["random"]
+        self.seen[:] = False
+        self.seen[state["seen"]] = True
+        self.parents, self.candidates = (
+            np.array(state[name], dtype=np.int64).reshape(-1, len(EDGES)) for name in ("parents", "candidates")
+        )
+        self.scores = np.array(state["scores"], dtype=np.float64)
+
+
+def evolve(scores: NDArray[np.float64], settings: EvolutionSettings, random: np.random.Generator) -> Cell:
+    """The best cell that a whole evolution finds; `scores` is (15625,) by `Cell.position`."""
+    evolution = Evolution(settings, random)
     for _ in range(settings.generations):
-        pool = np.concatenate([parents, candidates])
-        ranked = np.argsort(-scores[pool @ PLACES], kind="stable")  # of equals the earlier
-        parents = pool[ranked[: settings.parents]]
-        children = [
-            unseen(settings.mutations, ATTEMPTS, mutated),
-            unseen(settings.crossovers, 10 * settings.crossovers, crossed),  # the program's own cap
-        ]
-        missing = settings.population - sum(map(len, children))
-        candidates = np.concatenate([*children, unseen(missing, ATTEMPTS, at_random)])
-    return Cell(tuple(parents[0].tolist()))
+        evolution.generation(lambda cell: float(scores[cell.position]))
+    return evolution.best()

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from msgspec import Meta
 from torch import Tensor
 
 from methods.batches import Batch, Half
 from methods.regularisers import REGULARISERS
-from methods.search import Measurements, Problem, Search, State, cell_of, one_hot, seeded
+from methods.search import Count, Measurements, NotNegative, Problem, Rate, Search, State, cell_of, one_hot, seeded
 from spaces import EDGES, OPERATIONS, Cell
-
-Count = Annotated[int, Meta(ge=1)]
-Rate = Annotated[float, Meta(gt=0)]
-NotNegative = Annotated[float, Meta(ge=0)]
 
 
 @dataclass(frozen=True, kw_only=True)

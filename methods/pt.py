@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from methods.gradient import Count, GradientSearch, Rate, Tally
-from methods.search import Measurements, Problem, Search, State, cell_of, seeded
+from methods.gradient import GradientSearch, Tally
+from methods.search import Count, Measurements, Problem, Rate, Search, State, cell_of, seeded
 from spaces import EDGES, OPERATIONS, Cell
 
 

@@ -5,6 +5,8 @@ image and then kept (§3.2.1). Whatever it learns is not the task; but the archi
 furthest from their initialisation are those that converge fastest, and evolution looks for the largest angle (§3.2.2),
 
     Angle(a) = arccos( ⟨V(a, W₀), V(a, W_t)⟩ / (‖V(a, W₀)‖ · ‖V(a, W_t)‖) ).
+
+With the images' own labels the same search is row B of the paper's ablation, here `spos-angle`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 
 from methods.angle import angles
 from methods.evolution import EvolutionSettings, evolve
@@ -38,12 +39,8 @@ class RLNAS(Search):
         self.settings: RLNASSettings = settings
         self.seed = seed
         self.epochs = self.settings.epochs
-        images = problem.images
-        drawn = torch.Generator().manual_seed(seeded(seed, 3))
-        labels = torch.randint(images.classes, images.labels.shape, generator=drawn).to(problem.device)
-        self.training = SinglePathTraining(problem, self.settings, seed, labels[: len(labels) // 2])
+        self.training = SinglePathTraining(problem, self.settings, seed)
         self.initial = deepcopy(self.training.supernet)
-
         self.look()
 
     def epoch(self) -> Measurements:
@@ -70,3 +67,7 @@ class RLNAS(Search):
     def load(self, state: State) -> None:
         self.training.load(state)
         self.look()
+
+
+class SPOSAngle(RLNAS):
+    """SPOS with angle: single-path supernet on true labels, then evolution for the largest angle of weights"""

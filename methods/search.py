@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from msgspec import Meta
 from torch import Tensor
 
 from spaces import EDGES, OPERATIONS, Cell
@@ -21,6 +22,11 @@ from spaces.supernet import Supernet
 if TYPE_CHECKING:
     from data.images import ImageSet
     from data.truth import TruthTable
+
+Count = Annotated[int, Meta(ge=1)]
+Rate = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+"""What a number among settings may be; checked when settings are read."""
 
 State = dict[str, Any]
 """A search's whole state: dicts and lists, nested at will, of tensors, numbers, strings, booleans and None."""
@@ -46,9 +52,9 @@ class Problem:
     def device(self) -> torch.device:
         return self.images.images.device
 
-    def supernet(self, generator: torch.Generator) -> Supernet:
-        """A new supernet on the device, its weights drawn from the CPU generator."""
-        network = Supernet(self.channels, self.cells_per_stage, self.images.classes, generator)
+    def supernet(self, generator: torch.Generator, classes: int | None = None) -> Supernet:
+        """A new supernet on the device, its weights drawn from the CPU generator; `classes` None is the images' own."""
+        network = Supernet(self.channels, self.cells_per_stage, classes or self.images.classes, generator)
         return network.to(self.device)
 
 
@@ -83,7 +89,7 @@ class Search(ABC):
 
     @abstractmethod
     def cell(self) -> Cell:
-        """The cell the search would choose now. Calling it changes nothing."""
+        """The cell the search would choose now, after one epoch at least. Calling it changes nothing."""
 
     def other_selection(self) -> tuple[str, Cell] | None:
         """Name and choice of a second selection rule on the same trained supernet, where there is one to compare."""

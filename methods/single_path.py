@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from msgspec import Meta
 
 from methods.batches import Half
-from methods.gradient import Count, NotNegative, Rate, Tally
-from methods.search import Measurements, Problem, State, seeded
+from methods.gradient import Tally
+from methods.search import Count, Measurements, NotNegative, Problem, Rate, State, seeded
 from spaces import EDGES, NONE, OPERATIONS, Cell
 
 
@@ -35,6 +36,12 @@ class SinglePathSettings:
     """Whether that momentum is Nesterov's."""
     weight_decay: NotNegative
     """Weight decay; of every weight in every step, sampled or not, as in the program."""
+    labels: Literal["true", "random"]
+    """What the network learns: the images' own labels, or ones drawn once for every image and kept."""
+    random_classes: Annotated[int, Meta(ge=2)] | Literal["as images"] = "as images"
+    """How many classes random labels have."""
+    path_per_cell: bool = True
+    """Whether each search cell takes a path of its own in a step, as in the program, or all the same one."""
 
 
 def sample_cell(random: np.random.Generator) -> Cell:
@@ -50,16 +57,17 @@ def sample_cell(random: np.random.Generator) -> Cell:
 
 
 class SinglePathTraining:
-    """A supernet trained on the first half of the images, with a new path for every batch.
+    """A supernet trained on the first half of the images, with a new path for every batch."""
 
-    Args:
-        labels: what the network learns to predict, one for each image of the half; None for the true labels.
-    """
-
-    def __init__(self, problem: Problem, settings: SinglePathSettings, seed: int, labels: Tensor | None) -> None:
+    def __init__(self, problem: Problem, settings: SinglePathSettings, seed: int) -> None:
         self.settings = settings
         self.epochs_done = 0
-        self.supernet = problem.supernet(torch.Generator().manual_seed(seeded(seed, 0)))
+        classes, labels = problem.images.classes, None
+        if settings.labels == "random":
+            classes = classes if settings.random_classes == "as images" else settings.random_classes
+            drawn = torch.Generator().manual_seed(seeded(seed, 3))
+            labels = torch.randint(classes, (len(problem.images.images) // 2,), generator=drawn).to(problem.device)
+        self.supernet = problem.supernet(torch.Generator().manual_seed(seeded(seed, 0)), classes)
         self.parameters = list(self.supernet.parameters())
         self.generator = torch.Generator(problem.device).manual_seed(seeded(seed, 1))
         self.train = Half(problem.images, 0, self.generator, labels)
@@ -79,8 +87,12 @@ class SinglePathTraining:
             group["lr"] = lr
         tally = Tally()
         for images, labels in self.train.shuffled(s.batch_size):
-            # Each search cell takes a path of its own (the program's choice; SPOS shares nothing between layers).
-            path = [sample_cell(self.choices) for _ in self.supernet.cells]
+            count = len(self.supernet.cells)
+            path = (
+                [sample_cell(self.choices) for _ in range(count)]
+                if s.path_per_cell
+                else [sample_cell(self.choices)] * count
+            )
             logits = self.supernet.forward_path(images, path)
             loss = F.cross_entropy(logits, labels)
             gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)

@@ -37,21 +37,24 @@ def normalise(x: Tensor, scale: Tensor | None = None) -> Tensor:
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch normalisation with learned scale and shift, by batch statistics in training and evaluation alike."""
+    """Batch normalisation by batch statistics; with `track`, in evaluation by their mean over all training batches.
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, track_running_stats=False)
+    A supernet does not track: its statistics would belong to no cell in particular.
+    """
+
+    def __init__(self, channels: int, track: bool = False, affine: bool = True) -> None:
+        super().__init__(channels, momentum=None, affine=affine, track_running_stats=track)
 
 
 class ReductionBlock(nn.Module):
     """The residual block of stride 2 between two stages: C × H × W in, 2C × H/2 × W/2 out (NAS-Bench-201, §2.1)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, track: bool = False) -> None:
         super().__init__()
         self.conv_a = nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1, bias=False)
-        self.norm_a = BatchNorm(2 * channels)
+        self.norm_a = BatchNorm(2 * channels, track)
         self.conv_b = nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, bias=False)
-        self.norm_b = BatchNorm(2 * channels)
+        self.norm_b = BatchNorm(2 * channels, track)
         self.shortcut = nn.Conv2d(channels, 2 * channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,16 +67,16 @@ class ReductionBlock(nn.Module):
 class Stem(nn.Sequential):
     """3×3 convolution of the image and its batch normalisation: B × 3 × H × W in, B × C × H × W out."""
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(nn.Conv2d(3, channels, 3, padding=1, bias=False), BatchNorm(channels))
+    def __init__(self, channels: int, track: bool = False) -> None:
+        super().__init__(nn.Conv2d(3, channels, 3, padding=1, bias=False), BatchNorm(channels, track))
 
 
 class Head(nn.Module):
     """Batch normalisation, ReLU, global average pool and the linear classifier: B × C × H × W in, B × classes out."""
 
-    def __init__(self, channels: int, classes: int) -> None:
+    def __init__(self, channels: int, classes: int, track: bool = False) -> None:
         super().__init__()
-        self.norm = BatchNorm(channels)
+        self.norm = BatchNorm(channels, track)
         self.classifier = nn.Linear(channels, classes)
 
     def forward(self, x: Tensor) -> Tensor:

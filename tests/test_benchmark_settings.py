@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from benchmark.cli import UsageError, parse_methods, parse_seeds
 from benchmark.describe import describe, field_docs, overview, preset_value
 from benchmark.plan import chains, plan
-from benchmark.settings import PRESETS, ProblemSettings, SettingsError, override, read_preset
+from benchmark.settings import PRESETS, ProblemSettings, SettingsError, override, read_preset, table_of
 from methods import registry
 
 METHODS = ["darts", "bdarts", "rlnas", "pt"]
@@ -138,6 +138,15 @@ def test_any_change_is_taken_or_refused_in_one_sentence(text):
         plan(override(read_preset("mini"), [text]), ["darts"], [0])
     except SettingsError as error:
         assert str(error)
+
+
+def test_a_table_may_be_like_another():
+    tables = {"a": {"x": 1, "y": 2, "supernet": {"p": 1, "q": 2}}, "b": {"like": "a", "y": 3, "supernet": {"q": 5}}}
+    assert table_of(tables, "b") == {"x": 1, "y": 3, "supernet": {"p": 1, "q": 5}}
+    assert table_of({**tables, "c": {"like": "b", "x": 9}}, "c")["supernet"] == {"p": 1, "q": 5}
+    for circle in ({"a": {"like": "a"}}, {"a": {"like": "b"}, "b": {"like": "a"}}, {"a": {"like": "nowhere"}}):
+        with pytest.raises(SettingsError, match="no other table"):
+            table_of(circle, "a")
 
 
 def test_a_preset_of_ones_own(tmp_path):

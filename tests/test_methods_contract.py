@@ -8,7 +8,7 @@ from methods import registry
 from methods.registry import MethodError
 from spaces import Cell
 
-METHODS = ["bdarts", "darts", "pt", "pt-fixed", "rlnas"]
+METHODS = ["bdarts", "darts", "evolution", "pt", "pt-fixed", "random-search", "rlnas", "spos"]
 
 
 def test_the_methods_are_registered():
@@ -49,17 +49,14 @@ def test_a_search_goes_on_from_its_checkpoint_to_the_identical_result(build, met
 def test_asking_for_the_cell_changes_nothing(build, method):
     asked, silent = build(method), build(method)
     for _ in range(2):
+        assert asked.epoch() == silent.epoch()
         assert isinstance(asked.cell(), Cell)
         asked.other_selection()
-        assert asked.epoch() == silent.epoch()
     assert asked.cell() == asked.cell() == silent.cell()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["bdarts", "darts", "rlnas"])
 def test_training_lowers_the_loss(build, method):
-    """Of the training half; RLNAS learns labels by heart, slowly, so its supernet gets more epochs."""
-    if method.startswith("pt"):
-        pytest.skip("fine-tuning starts from a trained supernet while edges are decided, so its loss may rise")
     search = build(method, epochs=12, lr=0.1)
     losses = [search.epoch()["train_loss"] for _ in range(12)]
     assert sum(losses[-3:]) < sum(losses[:3])

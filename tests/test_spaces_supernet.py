@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from spaces import CONV1, CONV3, EDGES, NONE, NUM_CELLS, OPERATIONS, POOL, SKIP, Cell
 from spaces.layers import average_pool
-from spaces.network import CellNetwork
-from spaces.supernet import SearchCell, Supernet
+from spaces.network import CellNetwork, subnetwork
+from spaces.supernet import Supernet
 
 cells = st.integers(0, NUM_CELLS - 1).map(Cell.at)
 
@@ -79,17 +79,33 @@ def test_a_single_path_trains_the_weights_it_takes_and_no_others():
 @given(cell=cells)
 def test_the_discrete_network_is_the_supernet_restricted_to_its_cell(cell):
     supernet = small_supernet(cells_per_stage=1)
-    network = CellNetwork(cell, 4, 1, 10, torch.Generator().manual_seed(9)).double()
-    network.body[0].load_state_dict(supernet.stem.state_dict())
-    network.head.load_state_dict(supernet.head.state_dict())
+    network = subnetwork(supernet, cell).double()
+    torch.testing.assert_close(network(images()), supernet.forward_path(images(), [cell] * 3), rtol=1e-5, atol=1e-5)
+
+
+def test_a_subnetwork_evaluates_with_the_mean_statistics_of_what_it_was_trained_on():
+    supernet = Supernet(4, 1, 10, torch.Generator().manual_seed(0))
+    network = subnetwork(supernet, Cell((CONV3, SKIP, POOL, CONV1, NONE, SKIP)))
+    first, second = torch.randn(2, 8, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        for mine, theirs in zip(list(network.body)[1:], supernet.body, strict=True):
-            if not isinstance(theirs, SearchCell):
-                mine.load_state_dict(theirs.state_dict())
-                continue
-            for edge, layer in mine.layers.items():
-                layer[1].weight.copy_(theirs.convolution(cell.operations[int(edge)], int(edge)))
-    torch.testing.assert_close(network(images()), supernet.forward_path(images(), [cell] * 3))
+        for batch in (first, second):
+            network(batch)
+        norm = network.stem[1]
+        stems = [network.stem[0](batch) for batch in (first, second)]
+        torch.testing.assert_close(norm.running_mean, torch.stack([s.mean((0, 2, 3)) for s in stems]).mean(0))
+        alone = network.eval()(first[:1])
+        together = network(first)[:1]
+    torch.testing.assert_close(alone, together)  # no image's logits depend on the others'
+
+
+def test_the_benchmarks_network_has_learned_scales_and_the_subnetwork_has_none():
+    cell = Cell((CONV3, NONE, NONE, NONE, NONE, NONE))
+    trained = CellNetwork(cell, 4, 1, 10, torch.Generator().manual_seed(0))
+    supernet = Supernet(4, 1, 10, torch.Generator().manual_seed(0))
+    extra = sum(p.numel() for p in trained.parameters()) - sum(
+        p.numel() for p in subnetwork(supernet, cell).parameters()
+    )
+    assert extra == 2 * (4 + 8 + 16)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (4, 4), (7, 5)])

@@ -73,7 +73,7 @@ def test_an_installed_package_brings_its_method(tmp_path):
     subprocess.run([*pip, "--target", str(site), str(package)], check=True)
 
     listed = benchmark("methods", cwd=tmp_path, PYTHONPATH=str(site))
-    assert "dice       Dice: the last cell drawn" in listed.stdout
+    assert "dice            Dice: the last cell drawn" in listed.stdout
     assert "Cells drawn, one an epoch." in benchmark("methods", "dice", cwd=tmp_path, PYTHONPATH=str(site)).stdout
 
     arguments = ["run", "--methods", "dice,darts", "--seeds", "2", "--preset", "smoke", "--out", "results"]

@@ -1,0 +1,98 @@
+"""Searches that train nothing: they ask the benchmark itself, and tell what a method must beat.
+
+- `random`: one cell, uniformly.
+- `random-search`: the best of n uniform cells by their true validation accuracy.
+- `evolution`: regularised evolution by true validation accuracy (Real et al., "Regularized Evolution for Image
+  Classifier Architecture Search", AAAI 2019), as NAS-Bench-201's authors ran it.
+
+An epoch is one cell, so the history shows what each method has found after asking for 1, 2, 3, … of them. Where the
+table has no validation accuracy (AnalogNAS-Bench), the test accuracy is asked for, which flatters them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from methods.search import Count, Measurements, Problem, Search, State, seeded
+from spaces import EDGES, NUM_CELLS, OPERATIONS, Cell
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetSettings:
+    budget: Count
+    """Cells whose true validation accuracy is asked for."""
+
+
+class RandomSearch(Search):
+    """Random search: the best of n uniform cells by true validation accuracy"""
+
+    Settings: ClassVar[type] = BudgetSettings
+    source = 'Dong & Yang, "NAS-Bench-201", ICLR 2020, §5 (RS)'
+
+    def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
+        self.settings = settings
+        self.epochs = settings.budget
+        self.random = np.random.default_rng(seeded(seed, 0))
+        accuracies = problem.truth.accuracies
+        wanted = f"{problem.images.name}_valid"
+        self.accuracies = accuracies.get(wanted, accuracies.get("cifar10_valid", accuracies["cifar10_test"]))
+        self.asked: list[int] = []
+        """Positions of the cells asked for, in their order."""
+
+    def propose(self) -> Cell:
+        """The next cell to ask for."""
+        return Cell.at(int(self.random.integers(NUM_CELLS)))
+
+    def epoch(self) -> Measurements:
+        """Ask for one cell."""
+        cell = self.propose()
+        self.asked.append(cell.position)
+        return {"valid_accuracy": self.truth_of(cell.position)}
+
+    def truth_of(self, position: int) -> float:
+        return float(self.accuracies[position])
+
+    def cell(self) -> Cell:
+        """The best cell asked for, of equals the first."""
+        return Cell.at(max(self.asked, key=self.truth_of))
+
+    def state(self) -> State:
+        return {"asked": self.asked, "random": self.random.bit_generator.state}
+
+    def load(self, state: State) -> None:
+        self.asked = list(state["asked"])
+        self.random.bit_generator.state = state["random"]
+
+
+class RandomCell(RandomSearch):
+    """Random: one cell, uniformly among all 15,625"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegularisedEvolutionSettings(BudgetSettings):
+    population: Count
+    """The youngest so many cells live."""
+    sample: Count
+    """Living cells drawn, with replacement, of which the best becomes the parent."""
+
+
+class RegularisedEvolution(RandomSearch):
+    """Regularised evolution on the table: mutate the best of a sample, let the oldest die"""
+
+    Settings: ClassVar[type] = RegularisedEvolutionSettings
+    source = 'Real et al., "Regularized Evolution", AAAI 2019; program: AutoDL-Projects, R_EA.py'
+
+    def propose(self) -> Cell:
+        """A uniform cell while the population grows; then a parent's child with one edge changed."""
+        if len(self.asked) < self.settings.population:
+            return super().propose()
+        living = self.asked[-self.settings.population :]
+        drawn = [living[i] for i in self.random.integers(len(living), size=self.settings.sample)]
+        operations = list(Cell.at(max(drawn, key=self.truth_of)).operations)
+        edge = int(self.random.integers(len(EDGES)))
+        others = [operation for operation in range(len(OPERATIONS)) if operation != operations[edge]]
+        operations[edge] = others[self.random.integers(len(others))]
+        return Cell(tuple(operations))
