@@ -8,7 +8,7 @@ from methods import registry
 from methods.registry import MethodError
 from spaces import Cell
 
-METHODS = ["bdarts", "darts", "evolution", "pt", "pt-fixed", "random-search", "rlnas", "spos"]
+METHODS = ["bdarts", "darts", "darts2", "evolution", "pt", "pt-fixed", "random-search", "rlnas", "spos"]
 
 
 def test_the_methods_are_registered():
