@@ -55,7 +55,8 @@ class Darts2(GradientSearch):
         epsilon: Tensor = self.settings.radius / torch.cat([part.flatten() for part in vector]).norm()
         above, below = (self.training_gradient(train, w, sign * epsilon, vector) for sign in (1, -1))
         self.set_weights(w)
-        return gradient - xi * (above - below) / (2 * epsilon)
+        unrolled: Tensor = gradient - xi * (above - below) / (2 * epsilon)
+        return unrolled
 
     def direction(self, train: Batch) -> list[Tensor]:
         """What SGD would subtract from w, but for the learning rate: momentum, gradient and weight decay."""

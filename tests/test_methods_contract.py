@@ -8,7 +8,19 @@ from methods import registry
 from methods.registry import MethodError
 from spaces import Cell
 
-METHODS = ["bdarts", "darts", "darts2", "evolution", "pt", "pt-fixed", "random-search", "rlnas", "spos"]
+METHODS = [
+    "bdarts",
+    "darts",
+    "darts-minus",
+    "darts2",
+    "evolution",
+    "pt",
+    "pt-fixed",
+    "random-search",
+    "rlnas",
+    "sdarts-rs",
+    "spos",
+]
 
 
 def test_the_methods_are_registered():

@@ -1,11 +1,16 @@
 """The methods that grew out of DARTS: what each changes in it, and nothing else."""
 
+import dataclasses
+
+import pytest
 import torch
 import torch.nn.functional as F
 from torch.func import functional_call
 from torch.testing import assert_close
 
-from methods.gradient import Tally
+from methods.gradient import GradientSettings, Tally
+from methods.sdarts_rs import proportions
+from spaces import CONV3, SKIP
 
 
 def in_float64(search):
@@ -55,3 +60,77 @@ def test_second_order_without_a_learning_rate_is_first_order(build):
     train, valid = next(search.train.drawn(16, 1)), next(search.valid.drawn(16, 1))
     (expected,) = torch.autograd.grad(search.loss(valid, search.weights())[0], [search.alpha])
     assert_close(search.alpha_gradient(train, valid, Tally()), expected)
+
+
+def test_smoothing_noise_lies_within_epsilon_which_grows_linearly(build):
+    search = build("sdarts-rs", epochs=10)
+    for epoch in range(10):
+        search.epochs_done = epoch
+        assert search.epsilon() == pytest.approx(0.03 + 0.27 * epoch / 10)
+        noise = torch.stack([search.delta() for _ in range(100)])
+        assert 0.95 * search.epsilon() < noise.abs().max() <= search.epsilon()
+        assert abs(noise.mean()) < 0.1 * search.epsilon()
+
+
+def test_smoothed_weights_are_proportions_and_leave_decided_edges_alone(build):
+    search = build("sdarts-rs", epsilon_first=2.0)
+    search.decided[2] = CONV3
+    weights = torch.stack([search.training_weights() for _ in range(20)])
+    assert (weights >= 0).all()
+    assert_close(weights.sum(2), torch.ones(20, 6))
+    assert torch.equal(weights[:, 2], torch.eye(5)[CONV3].expand(20, 5))
+    assert not torch.equal(weights[0, 0], weights[1, 0])
+
+
+def test_proportions_worked_out_by_hand():
+    rows = [[0.2, -0.1, 0.3, 0.0, 0.1], [-0.5, -0.1, -0.2, -0.3, -0.4], [3.0, 1.0, 0.0, 0.0, 0.0]]
+    expected = [[1 / 3, 0, 0.5, 0, 1 / 6], [0, 1, 0, 0, 0], [0.5, 0.5, 0, 0, 0]]
+    assert_close(proportions(torch.tensor(rows)), torch.tensor(expected))
+
+
+def test_smoothing_is_absent_from_alphas_step(build):
+    smooth, plain = build("sdarts-rs", alpha_init=1.0), build("darts", alpha_init=1.0)
+    train, valid = next(plain.train.drawn(16, 1)), next(plain.valid.drawn(16, 1))
+    before = smooth.perturbations.get_state()
+    assert torch.equal(smooth.alpha_gradient(train, valid, Tally()), plain.alpha_gradient(train, valid, Tally()))
+    assert torch.equal(smooth.perturbations.get_state(), before)
+
+
+def same_as_darts(build, method, **changes):
+    """Whether two epochs of the method and of DARTS with the same settings agree to the last bit."""
+    variant = build(method, **changes)
+    shared = {field.name: getattr(variant.settings, field.name) for field in dataclasses.fields(GradientSettings)}
+    darts = build("darts", **shared)
+    rows = [(variant.epoch(), darts.epoch()) for _ in range(2)]
+    return all(one == other for one, other in rows) and torch.equal(variant.alpha, darts.alpha)
+
+
+def test_darts_minus_without_its_auxiliary_skip_is_darts(build):
+    assert same_as_darts(build, "darts-minus", beta=0.0)
+    assert not same_as_darts(build, "darts-minus")
+
+
+@pytest.mark.parametrize(("decay", "half"), [("linear", 0.5), ("cosine", 0.5), ("none", 1.0)])
+def test_the_auxiliary_skip_decays_to_zero(build, decay, half):
+    search = build("darts-minus", epochs=50, decay=decay)
+    betas = []
+    for epoch in range(51):
+        search.epochs_done = epoch
+        betas.append(search.beta())
+    assert betas[0] == 1
+    assert betas[25] == pytest.approx(half)
+    assert betas[50] == pytest.approx(2 * half - 1)
+    assert betas == sorted(betas, reverse=True)
+
+
+def test_the_auxiliary_skip_is_part_of_the_mixture_and_not_of_the_choice(build):
+    search = build("darts-minus", alpha_init=0.1)
+    search.epochs_done = 1  # of 3
+    batch = next(search.train.drawn(16, 1))
+    weights = search.weights()
+    mixed = weights.detach().clone()
+    mixed[:, SKIP] += 2 / 3
+    expected = F.cross_entropy(search.supernet(batch[0], mixed), batch[1])
+    assert_close(search.loss(batch, weights)[0], expected)
+    assert_close(weights, search.alpha.softmax(1))
+    assert search.cell().operations == tuple(search.alpha.argmax(1).tolist())

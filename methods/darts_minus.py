@@ -1,0 +1,53 @@
+"""DARTS-: Chu et al., "DARTS-: Robustly Stepping out of Performance Collapse Without Indicators", ICLR 2021.
+
+`skip_connect` plays two parts in a supernet: it is a candidate, and it carries gradients past the others, as in a
+ResNet. The second makes its α grow whatever it is worth in the final cell. DARTS- gives that part to an auxiliary skip
+on every edge, which is no candidate (§3.2),
+
+    ō(x) = β·x + Σ_o softmax(α)_o · o(x),
+
+and whose weight β decays from 1 to 0 over the epochs (Alg. 1), so that in the end the supernet is that of DARTS. In
+both steps, of w and of α, it is there; the choice of the cell knows nothing of it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from methods.batches import Batch
+from methods.gradient import GradientSearch, GradientSettings
+from methods.search import NotNegative
+from spaces import SKIP
+
+
+@dataclass(frozen=True, kw_only=True)
+class DartsMinusSettings(GradientSettings):
+    beta: NotNegative
+    """β of the first epoch, the weight of the auxiliary skip on every edge."""
+    decay: Literal["linear", "cosine", "none"]
+    """How β goes from there to 0 over the epochs; `none` leaves it as it is."""
+
+
+class DartsMinus(GradientSearch):
+    """DARTS-: DARTS with an auxiliary skip on every edge, whose weight decays to 0 during the search"""
+
+    Settings: ClassVar[type] = DartsMinusSettings
+    settings: DartsMinusSettings
+    source = 'Chu et al., "DARTS-", ICLR 2021; program: DARTS-, src/search/train_search.py'
+
+    def loss(self, batch: Batch, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss of the supernet with β added to the weight of `skip_connect` on every edge."""
+        auxiliary = torch.zeros_like(weights)
+        auxiliary[:, SKIP] = self.beta()
+        return super().loss(batch, weights + auxiliary)
+
+    def beta(self) -> float:
+        """β of the present epoch."""
+        done = min(self.epochs_done / self.settings.epochs, 1.0)
+        left = {"linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2, "none": 1.0}
+        return self.settings.beta * left[self.settings.decay]

@@ -1,0 +1,72 @@
+"""SmoothDARTS by random smoothing: Chen & Hsieh, "Stabilizing DARTS via Perturbation-based Regularization", ICML 2020.
+
+α should lie where the validation loss is flat, for the final cell is a big step away from any α. So the weights w train
+to do well not at the present weights of the operations but all around them (§4),
+
+    min_α L_val(w̄(α), α)   with   w̄(α) = argmin_w E[ L_train(w, A(α) + δ) ],   δ ~ U[−ε, ε],
+
+where each training step draws a new δ, and ε grows linearly with the epochs. α's own step is DARTS's, without δ.
+
+The program perturbs not α but its softmax, cuts the result to [0, 1] and scales each edge's weights to sum to 1 again;
+so does this one. ε(e) = 0.03 + (0.3 − 0.03) · e/epochs: it never quite arrives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from methods.gradient import GradientSearch, GradientSettings
+from methods.search import NotNegative, Problem, Search, State, one_hot, seeded
+
+
+@dataclass(frozen=True, kw_only=True)
+class SDartsRSSettings(GradientSettings):
+    epsilon_first: NotNegative
+    """ε of the first epoch, the largest perturbation of an operation's weight while w trains."""
+    epsilon_last: NotNegative
+    """ε after the last epoch; on the way it grows linearly."""
+
+
+class SDartsRS(GradientSearch):
+    """SmoothDARTS (random smoothing): the operations' weights are perturbed at random while the supernet trains"""
+
+    Settings: ClassVar[type] = SDartsRSSettings
+    settings: SDartsRSSettings
+    source = 'Chen & Hsieh, "Stabilizing DARTS", ICML 2020; program: SmoothDARTS, nasbench201/train_search.py'
+
+    def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
+        super().__init__(problem, settings, seed, start)
+        self.perturbations = torch.Generator(problem.device).manual_seed(seeded(seed, 3))
+
+    def training_weights(self) -> Tensor:
+        """The weights that w trains with: undecided edges perturbed by a new δ."""
+        weights = self.weights()
+        return torch.where(self.decided[:, None] < 0, proportions(weights + self.delta()), weights)
+
+    def delta(self) -> Tensor:
+        """δ, (6, 5), uniform in [−ε, ε]."""
+        uniform = torch.rand(self.alpha.shape, generator=self.perturbations, device=self.alpha.device)
+        return self.epsilon() * (2 * uniform - 1)
+
+    def epsilon(self) -> float:
+        """ε of the present epoch."""
+        s = self.settings
+        return s.epsilon_first + (s.epsilon_last - s.epsilon_first) * self.epochs_done / s.epochs
+
+    def state(self) -> State:
+        return {**super().state(), "perturbations": self.perturbations.get_state()}
+
+    def load(self, state: State) -> None:
+        super().load(state)
+        self.perturbations.set_state(state["perturbations"])
+
+
+def proportions(weights: Tensor) -> Tensor:
+    """(6, 5) weights cut to [0, 1] and scaled to a sum of 1 an edge; where nothing is left, the largest has it all."""
+    cut = weights.clamp(0, 1)
+    total = cut.sum(1, keepdim=True)
+    return torch.where(total > 0, cut / total.where(total > 0, 1.0), one_hot(weights.argmax(1)))
