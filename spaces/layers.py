@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,10 +19,28 @@ def average_pool(x: Tensor) -> Tensor:
     """
     if x.device.type != "cpu":
         return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+    pooled: Tensor = _SeparablePool.apply(x)  # type: ignore[no-untyped-call]
+    return pooled
+
+
+class _SeparablePool(torch.autograd.Function):
+    """Neighbour sums over rows and columns, divided by how many there are. The sum is its own transpose."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return _neighbour_sum(x) * _inverse_neighbours(x.shape[-2], x.shape[-1], x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        height, width = gradient.shape[-2:]
+        return _neighbour_sum(gradient * _inverse_neighbours(height, width, gradient.dtype))
+
+
+def _neighbour_sum(x: Tensor) -> Tensor:
+    """Sum of each pixel and its up to eight neighbours, shape as x."""
     padded = F.pad(x, (1, 1, 1, 1))
-    rows = padded[..., :-2] + padded[..., 1:-1] + padded[..., 2:]
-    sums = rows[..., :-2, :] + rows[..., 1:-1, :] + rows[..., 2:, :]
-    return sums * _inverse_neighbours(x.shape[-2], x.shape[-1], x.dtype)
+    rows = padded[..., :-2].add(padded[..., 1:-1]).add_(padded[..., 2:])
+    return rows[..., :-2, :].add(rows[..., 1:-1, :]).add_(rows[..., 2:, :])
 
 
 @functools.cache

@@ -15,6 +15,22 @@ LEAVING = tuple(tuple(e for e, (source, _) in enumerate(EDGES) if source == node
 """The edges that leave nodes 0, 1 and 2, by target: (0, 1, 3), (2, 4), (5,)."""
 
 
+class Mixture:
+    """The (6, 5) weights of the operations, laid out as the cells of one stage, of C channels, need them.
+
+    `skip` and `pool` hold a number for each edge; `conv1` and `conv3` for each source node the factors of the merged
+    convolutions' channels. Laid out once for a whole stage, since small tensors cost as much time as large ones.
+    """
+
+    def __init__(self, weights: Tensor, channels: int) -> None:
+        columns = weights.unbind(1)
+        self.skip, self.pool = columns[SKIP].unbind(), columns[POOL].unbind()
+        self.conv1, self.conv3 = (
+            [columns[operation][list(edges)].repeat_interleave(channels) for edges in LEAVING]
+            for operation in (CONV1, CONV3)
+        )
+
+
 class SearchCell(nn.Module):
     """A cell with all five operations on all six edges: B × C × H × W in and out.
 
@@ -41,23 +57,22 @@ class SearchCell(nn.Module):
         node = EDGES[edge][0]
         return self.merged(operation, node).chunk(len(LEAVING[node]))[LEAVING[node].index(edge)]
 
-    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mixture: Mixture) -> Tensor:
         """Each node is Σ over its incoming edges and their operations of weight × operation(source).
 
-        `weights` has a row an edge and a column an operation, (6, 5). The weight of a convolution scales its batch
-        normalisation, which makes its gradient a reduction that the normalisation computes anyway.
+        The weight of a convolution scales its batch normalisation, which makes its gradient a reduction that the
+        normalisation computes anyway.
         """
         nodes: list[Tensor | None] = [x, None, None, None]
         for node, edges in enumerate(LEAVING):
             source = nodes[node]
             assert source is not None
             active, pooled = F.relu(source), average_pool(source)
-            scale = weights[list(edges)].repeat_interleave(self.channels, 0)
-            convolved = normalise(F.conv2d(active, self.merged(CONV3, node), padding=1), scale[:, CONV3])
-            convolved = convolved + normalise(F.conv2d(active, self.merged(CONV1, node)), scale[:, CONV1])
+            convolved = normalise(F.conv2d(active, self.conv3[node], padding=1), mixture.conv3[node])
+            convolved = convolved + normalise(F.conv2d(active, self.conv1[node]), mixture.conv1[node])
             for edge, mixed in zip(edges, convolved.chunk(len(edges), 1), strict=True):
-                mixed = torch.addcmul(mixed, weights[edge, SKIP], source)
-                mixed = torch.addcmul(mixed, weights[edge, POOL], pooled)
+                mixed = torch.addcmul(mixed, mixture.skip[edge], source)
+                mixed = torch.addcmul(mixed, mixture.pool[edge], pooled)
                 target = EDGES[edge][1]
                 sum_so_far = nodes[target]
                 nodes[target] = mixed if sum_so_far is None else sum_so_far + mixed
@@ -118,8 +133,9 @@ class Supernet(nn.Module):
         The weights may be soft (a softmax of α), masked (zeros without renormalisation) or one-hot.
         """
         x = self.stem(images)
+        mixtures = {channels: Mixture(weights, channels) for channels in {cell.channels for cell in self.cells}}
         for layer in self.body:
-            x = layer(x, weights) if isinstance(layer, SearchCell) else layer(x)
+            x = layer(x, mixtures[layer.channels]) if isinstance(layer, SearchCell) else layer(x)
         logits: Tensor = self.head(x)
         return logits
 
