@@ -7,12 +7,9 @@ import dataclasses
 import inspect
 import sys
 import textwrap
-from importlib.resources import files
 from typing import Any
 
-import tomlkit
-
-from benchmark.settings import PRESETS, table_of
+from benchmark.settings import PRESETS, preset_documents, read_preset, table_of
 from data.truth import CellRecord
 from methods import registry
 from spaces import NUM_CELLS
@@ -51,7 +48,7 @@ def describe(name: str) -> str:
     if method.follows:
         lines += ["", f"the supernet's settings are those of {method.follows}, except"]
         for preset in PRESETS:
-            for key in table_of(_document(preset).unwrap(), name).get("supernet", {}):
+            for key in table_of(read_preset(preset), name).get("supernet", {}):
                 value, reason = preset_value(preset, [name, "supernet", key])
                 lines.append(f"    {preset:<6} {f'{key} = {value}':<26} {reason}")
     return "\n".join(lines)
@@ -79,23 +76,18 @@ def field_docs(settings: type) -> dict[str, str]:
 
 def preset_value(preset: str, path: list[str]) -> tuple[str | None, str]:
     """A setting's value in a preset as written there, and the comment behind it; None where it is not set."""
-    document = _document(preset)
-    section, *rest = path
+    documents, section = preset_documents(preset), path[0]
     while True:
-        item: Any = document.get(section, {})
-        for key in rest:
-            item = item.item(key) if key in item else None
-            if item is None:
-                break
-        if item is not None:
-            return item.as_string(), item.trivia.comment.lstrip("# ")
-        if "like" not in document.get(section, {}):
+        for document in documents:
+            item: Any = document
+            for key in (section, *path[1:]):
+                item = item.item(key) if key in item else {}
+            if item != {}:
+                return item.as_string(), item.trivia.comment.lstrip("# ")
+        model = next((document[section]["like"] for document in documents if "like" in document.get(section, {})), None)
+        if model is None:
             return None, ""
-        section = document[section]["like"]
-
-
-def _document(preset: str) -> tomlkit.TOMLDocument:
-    return tomlkit.parse((files("benchmark") / "presets" / f"{preset}.toml").read_text(encoding="utf-8"))
+        section = model
 
 
 def describe_cell(record: CellRecord, label: str) -> str:

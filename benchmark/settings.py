@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
 
-PRESETS = ("paper", "mini", "smoke")
+PRESETS = ("paper", "proxy", "mini", "smoke")
 
 Table = dict[str, Any]
 T = TypeVar("T")
@@ -42,18 +44,43 @@ class ProblemSettings:
 def read_preset(name: str) -> Table:
     """The tables of a preset: one of `PRESETS`, or a path to a file of the same layout.
 
+    A preset with `base = "OTHER"` at its head says only what it has otherwise than that one, setting by setting.
+
     Raises:
         SettingsError: for an unknown name, or a file that cannot be read as TOML.
     """
+    tables: Table = {}
+    for document in preset_documents(name):
+        for section, settings in document.unwrap().items():
+            if section != "base":
+                tables[section] = {**settings, **tables.get(section, {})}
+    return tables
+
+
+def preset_documents(name: str) -> list[tomlkit.TOMLDocument]:
+    """A preset's file, the file of its base, and so on, comments and all.
+
+    Raises:
+        SettingsError: as `read_preset`.
+    """
     path = files("benchmark") / "presets" / f"{name}.toml" if name in PRESETS else Path(name)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomlkit.parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(
             f"there is no preset {name!r}; choose {', '.join(PRESETS)}, or give the path of a TOML file like theirs"
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, TOMLKitError) as error:
         raise SettingsError(f"preset {name!r} cannot be read: {error}") from None
+    base = document.get("base")
+    for key, value in document.items():
+        if key != "base" and not isinstance(value, dict):
+            raise SettingsError(f"preset {name!r}: {key} stands outside any table; put it under [problem] or a method")
+    if base is None:
+        return [document]
+    if base not in PRESETS or base == name:
+        raise SettingsError(f"preset {name!r}: base = {base!r} is none of {', '.join(PRESETS)}")
+    return [document, *preset_documents(str(base))]
 
 
 def override(tables: Table, changes: Sequence[str]) -> Table:

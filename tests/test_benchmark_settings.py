@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from benchmark.cli import UsageError, parse_methods, parse_seeds
 from benchmark.describe import describe, field_docs, overview, preset_value
 from benchmark.plan import chains, plan
-from benchmark.settings import PRESETS, ProblemSettings, SettingsError, override, read_preset, table_of
+from benchmark.settings import (
+    PRESETS,
+    ProblemSettings,
+    SettingsError,
+    override,
+    preset_documents,
+    read_preset,
+    table_of,
+)
 from methods import registry
 
 METHODS = ["darts", "bdarts", "rlnas", "pt"]
@@ -25,7 +33,8 @@ def test_every_preset_plans_every_method(preset):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_constant_of_a_preset_has_a_source_or_a_reason(preset):
-    document = read_preset(preset)
+    document = preset_documents(preset)[0].unwrap()
+    document.pop("base", None)
 
     def leaves(table, path):
         for key, value in table.items():
@@ -35,7 +44,7 @@ def test_every_constant_of_a_preset_has_a_source_or_a_reason(preset):
                 yield [*path, key]
 
     for path in leaves(document, []):
-        if path == ["problem", "images"] and preset != "smoke":
+        if path == ["problem", "images"] and preset == "paper":
             continue
         value, reason = preset_value(preset, path)
         assert len(reason) > 5, f"{preset}: {'.'.join(path)} = {value} says no source"
@@ -138,6 +147,23 @@ def test_any_change_is_taken_or_refused_in_one_sentence(text):
         plan(override(read_preset("mini"), [text]), ["darts"], [0])
     except SettingsError as error:
         assert str(error)
+
+
+def test_a_preset_may_stand_on_another(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text('base = "mini"\n[darts]\nepochs = 7\n')
+    (run,), (mini,) = plan(read_preset(str(path)), ["darts"], [0]), plan(read_preset("mini"), ["darts"], [0])
+    assert run.stages[0].settings == dataclasses.replace(mini.stages[0].settings, epochs=7)
+    assert run.problem == mini.problem
+    for text in ('base = "huge"\n', "base = 3\n", "epochs = 3\n"):
+        path.write_text(text)
+        with pytest.raises(SettingsError, match=r"own\.toml"):
+            read_preset(str(path))
+
+
+def test_proxy_changes_nothing_but_the_size_of_the_problem():
+    paper, proxy = read_preset("paper"), read_preset("proxy")
+    assert {section for section in paper if paper[section] != proxy[section]} == {"problem"}
 
 
 def test_a_table_may_be_like_another():
