@@ -145,6 +145,10 @@ class GradientSearch(Search):
         torch.nn.utils.clip_grad_norm_(inputs, self.settings.clip)
         self.weight_optimiser.step()
 
+    def batch_size(self) -> int:
+        """Images in a batch of the present epoch."""
+        return self.settings.batch_size
+
     def learning_rate(self) -> float:
         """Cosine from `lr` to `lr_min` over the epochs, constant within one."""
         s = self.settings
@@ -163,7 +167,7 @@ class GradientSearch(Search):
 
         For each training batch there is a validation batch, drawn from the whole half, as in all the programs.
         """
-        size, steps = self.settings.batch_size, math.ceil(len(self.train) / self.settings.batch_size)
+        size, steps = self.batch_size(), math.ceil(len(self.train) / self.batch_size())
         train = self.train.shuffled(size) if train_batches == "shuffled" else self.train.drawn(size, steps)
         train_tally, valid_tally = Tally(), Tally()
         for train_batch, valid_batch in zip(train, self.valid.drawn(size, steps), strict=True):
@@ -179,6 +183,9 @@ class GradientSearch(Search):
             "largest_weight": float(weights.max()),
             "weights": " ".join(f"{weight:.5f}" for weight in weights.flatten().tolist()),
         }
+
+    def reopen(self) -> None:
+        """Go back to where no edge was decided, for a selection rule that starts here. Most methods decide none."""
 
     def cell(self) -> Cell:
         """The operation with the largest weight on every edge (DARTS, §2.2; here `none` may be chosen)."""

@@ -35,7 +35,8 @@ def build(problem):
 
     def build(method: str, seed: int = 0, **changes) -> Search:
         tables = read_preset("smoke")
-        tables[method] = {**tables.get(method, {}), **changes}
+        if changes:
+            tables[method] = {**tables.get(method, {}), **changes}
         (run,) = plan(tables, [method], [seed])
         search = None
         for stage in run.stages:

@@ -19,6 +19,7 @@ METHODS = [
     "random-search",
     "rlnas",
     "sdarts-rs",
+    "sgas",
     "spos",
 ]
 

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from methods.gradient import GradientSettings, Tally
 from methods.sdarts_rs import proportions
-from spaces import CONV3, SKIP
+from spaces import CONV3, NONE, SKIP, Cell
 
 
 def in_float64(search):
@@ -134,3 +134,94 @@ def test_the_auxiliary_skip_is_part_of_the_mixture_and_not_of_the_choice(build):
     assert_close(search.loss(batch, weights)[0], expected)
     assert_close(weights, search.alpha.softmax(1))
     assert search.cell().operations == tuple(search.alpha.argmax(1).tolist())
+
+
+def test_sgas_decides_one_edge_at_a_time_on_its_schedule(build):
+    search = build("sgas", epochs=20, warmup_epochs=5, interval=2)
+    counts, seen = [], []
+    for _ in range(20):
+        search.epoch()
+        edges = [edge for edge in range(6) if search.decided[edge] >= 0]
+        assert [edge for edge in seen if edge not in edges] == []
+        seen = edges
+        counts.append(len(edges))
+    assert counts == [0] * 4 + [1, 1, 2, 2, 3, 3, 4, 4, 5, 5] + [6] * 6
+    assert search.cell().operations == tuple(search.decided.tolist())
+    assert NONE not in search.cell().operations
+
+
+def test_sgas_decides_what_is_still_open_in_the_end(build):
+    search = build("sgas", epochs=3, warmup_epochs=2, interval=5)
+    for _ in range(3):
+        search.epoch()
+    assert (search.decided >= 0).all()
+
+
+def test_sgas_decides_in_the_order_of_its_criterion_and_never_for_none(build):
+    search = build("sgas")
+    table = torch.zeros(6, 5)
+    table[:, CONV3] = torch.tensor([1.0, 3.0, 2.0, 5.0, 4.0, 6.0])  # both importance and certainty grow with it
+    table[1, NONE] = 9.0  # edge 1 is of no importance
+    with torch.no_grad():
+        search.alpha.copy_(table)
+    order = []
+    for _ in range(6):
+        search.decide(search.proportions())
+        order += [edge for edge in range(6) if search.decided[edge] >= 0 and edge not in order]
+    assert order[:4] == [5, 3, 4, 2]
+    assert search.cell() == Cell((CONV3,) * 6)
+
+
+def test_sgas_scores_worked_out_by_hand(build):
+    search = build("sgas", criterion=2)
+    p = torch.tensor([[0.25, 0.25, 0.25, 0.25], [0.5, 0.5, 0, 0], [1.0, 0, 0, 0]])[[0, 1, 2, 0, 1, 2]]
+    share = torch.tensor([0.5, 0.75, 0.9, 0.9, 0.5, 0.75])
+    weights = torch.cat([1 - share[:, None], share[:, None] * p], 1)
+    with torch.no_grad():
+        search.alpha.copy_(weights.clamp(min=1e-30).log())
+    assert_close(search.proportions(), p)
+    importance = torch.tensor([0, 0.625, 1, 1, 0, 0.625])
+    certainty = torch.tensor([0, 0.5, 1, 0, 0.5, 1])
+    assert_close(search.scores(p), torch.zeros(6))  # no epoch to compare with yet
+    now, other = p.clone(), p.clone()
+    other[2] = torch.tensor([0, 1.0, 0, 0])  # overlap 0 in one epoch of two
+    search.recent = [now, other]
+    stability = torch.tensor([1, 1, 0, 1, 1, 1.0])
+    assert_close(search.scores(p), importance * certainty * stability)
+
+
+def test_alpha_of_a_decided_edge_is_frozen(build):
+    search = build("sgas")
+    search.epoch()
+    decided = search.decided >= 0
+    assert decided.sum() == 1
+    before = search.alpha.detach().clone()
+    search.alternate("shuffled")
+    assert torch.equal(search.alpha[decided], before[decided])
+    assert not torch.equal(search.alpha[~decided], before[~decided])
+
+
+def test_batches_of_sgas_grow_with_every_decision(build):
+    search = build("sgas", batch_size=10, batch_increase=8)
+    assert search.batch_size() == 10
+    search.decided[:2] = CONV3
+    assert search.batch_size() == 26
+
+
+def test_pt_takes_the_place_of_sgas_before_its_first_decision(build):
+    """Also where SGAS has been through a checkpoint."""
+    sgas, until_then = build("sgas"), build("sgas")
+    for _ in range(sgas.epochs):
+        sgas.epoch()
+    until_then.epoch()
+    until_then.reopen()
+    pt = build("sgas+pt")
+    assert (pt.trained.decided < 0).all()
+    assert torch.equal(pt.trained.alpha, until_then.alpha)
+    for one, other in zip(pt.trained.parameters, until_then.parameters, strict=True):
+        assert torch.equal(one, other)
+    assert pt.other_selection() == ("magnitude", sgas.cell())
+    loaded = build("sgas")
+    loaded.load(sgas.state())
+    loaded.reopen()
+    assert torch.equal(loaded.alpha, until_then.alpha)

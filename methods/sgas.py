@@ -1,0 +1,140 @@
+"""SGAS: Li et al., "SGAS: Sequential Greedy Architecture Search", CVPR 2020.
+
+DARTS trains a mixture and cuts it to one cell in the end; SGAS cuts one edge at a time while it trains (Alg. 1). After
+a warm-up, every few epochs the undecided edge with the best score keeps the operation with its largest α for good; its
+other operations and its α train no longer. With p_o = softmax(α)_o / S_EI of the operations other than `none`,
+
+    edge importance        S_EI = Σ_{o ≠ none} softmax(α)_o                                  (Eq. 3)
+    selection certainty    S_SC = 1 − (−Σ_o p_o log p_o) / log 4                             (Eqs. 4, 5)
+    selection stability    S_SS = mean over the last epochs h of Σ_o min(p_o, p_o^(h))       (Eq. 6)
+
+    criterion 1:   normalise(S_EI) · normalise(S_SC)                                         (Eq. 7)
+    criterion 2:   normalise(S_EI) · normalise(S_SC) · normalise(S_SS)                       (Eq. 8)
+
+where normalise is a linear map of the six edges' scores, decided edges among them, to [0, 1]. `none` weighs only in
+S_EI: as in the program no edge is decided for it, so SGAS never finds a cell with a `none`. The program makes batches
+larger with every decision, for there is less to compute. It has no NAS-Bench-201; its schedule for six edges is 40
+epochs: a first decision after 10, one more every 5, and 5 epochs in the end. Edges still open then are decided at once.
+
+A selection rule that follows, as in `sgas+pt`, starts from the supernet as it was before the first decision: it takes
+SGAS's place from there on.
+"""
+
+from __future__ import annotations
+
+import math
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from msgspec import Meta
+from torch import Tensor
+
+from methods.batches import Batch
+from methods.gradient import GradientSearch, GradientSettings, Tally
+from methods.search import Count, Measurements, Problem, Search, State, cell_of
+from spaces import EDGES, NONE, OPERATIONS, Cell
+
+SOME = [operation for operation in range(len(OPERATIONS)) if operation != NONE]
+"""The operations that an edge can be decided for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SGASSettings(GradientSettings):
+    warmup_epochs: Count
+    """Epochs before the first decision, which comes at the end of the last of them."""
+    interval: Count
+    """Epochs from one decision to the next."""
+    criterion: Literal[1, 2]
+    """The score of an edge: 1, importance and certainty; 2, stability too."""
+    history: Count
+    """Epochs that an edge's present operations are compared with, for its stability."""
+    batch_increase: Annotated[int, Meta(ge=0)]
+    """Images by which a batch grows with every decision."""
+
+
+class SGAS(GradientSearch):
+    """SGAS: DARTS that decides one edge after another while it trains, the surest and most important first"""
+
+    Settings: ClassVar[type] = SGASSettings
+    settings: SGASSettings
+    source = 'Li et al., "SGAS", CVPR 2020; program: sgas, cnn/train_search.py'
+
+    def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
+        super().__init__(problem, settings, seed, start)
+        self.recent: list[Tensor] = []
+        """p of the last epochs, each (6, 4)."""
+        self.before: State | None = None
+        """The state before the first decision, once that has been taken."""
+
+    def epoch(self) -> Measurements:
+        measured = super().epoch()
+        p = self.proportions()
+        while int((self.decided >= 0).sum()) < self.due():
+            self.decide(p)
+        self.recent = [*self.recent, p][-self.settings.history :]
+        return measured
+
+    def due(self) -> int:
+        """How many edges ought to be decided by the end of the epoch that is just over."""
+        s, over = self.settings, self.epochs_done - self.settings.warmup_epochs
+        if self.epochs_done == s.epochs:
+            return len(EDGES)
+        return min(over // s.interval + 1, len(EDGES)) if over >= 0 else 0
+
+    def decide(self, p: Tensor) -> None:
+        """Decide the best-scored of the open edges for its largest operation."""
+        if self.before is None:
+            self.before = deepcopy(super().state())
+        edge = int(torch.where(self.decided < 0, self.scores(p), -math.inf).argmax())  # of equals the first
+        self.decided[edge] = SOME[int(p[edge].argmax())]
+
+    def scores(self, p: Tensor) -> Tensor:
+        """Criterion 1 or 2 of every edge, (6,)."""
+        importance = self.alpha.detach().softmax(1)[:, SOME].sum(1)
+        certainty = 1 - torch.special.entr(p).sum(1) / math.log(len(SOME))
+        score: Tensor = normalised(importance) * normalised(certainty)
+        if self.settings.criterion == 2:
+            overlaps = [torch.minimum(p, earlier).sum(1) for earlier in self.recent]
+            score = score * normalised(torch.stack(overlaps).mean(0) if overlaps else torch.zeros_like(score))
+        return score
+
+    def proportions(self) -> Tensor:
+        """p, (6, 4): each edge's weights of the operations other than `none`, with sum 1."""
+        weights: Tensor = self.alpha.detach().softmax(1)[:, SOME]
+        return weights / weights.sum(1, keepdim=True)
+
+    def alpha_step(self, train: Batch, valid: Batch, tally: Tally) -> None:
+        """DARTS's, but α of the decided edges stays as it is."""
+        alpha = self.alpha.detach().clone()
+        super().alpha_step(train, valid, tally)
+        with torch.no_grad():
+            self.alpha.copy_(torch.where(self.decided[:, None] < 0, self.alpha, alpha))
+
+    def batch_size(self) -> int:
+        return self.settings.batch_size + self.settings.batch_increase * int((self.decided >= 0).sum())
+
+    def cell(self) -> Cell:
+        """The decided operations; of edges still open, the one with the largest α but `none`."""
+        weights = self.weights().detach().clone()
+        weights[:, NONE] = 0
+        return cell_of(weights)
+
+    def reopen(self) -> None:
+        if self.before is not None:
+            super().load(self.before)
+            self.before = None
+
+    def state(self) -> State:
+        return {**super().state(), "recent": self.recent, "before": self.before}
+
+    def load(self, state: State) -> None:
+        super().load(state)
+        self.recent, self.before = state["recent"], state["before"]
+
+
+def normalised(scores: Tensor) -> Tensor:
+    """Scores mapped linearly to [0, 1]; zeros where all are equal."""
+    above = scores - scores.min()
+    return above / above.max() if above.any() else above
