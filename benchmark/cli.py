@@ -156,9 +156,8 @@ def run_command(options: argparse.Namespace) -> int:
 
     from benchmark.plan import plan
     from benchmark.progress import LEGEND, Fetching, Progress
-    from benchmark.runner import Results, Study, run_all, threads, write_space
+    from benchmark.runner import Results, Study, prepare_images, run_all, threads, write_space
     from benchmark.settings import override, read_preset
-    from data.images import open_images
     from data.truth import open_truth
     from reports.write import write_report
 
@@ -177,7 +176,7 @@ def run_command(options: argparse.Namespace) -> int:
     folder = data_folder(options.data_dir)
     truth = open_truth(options.truth, folder)
     with Fetching(console) as fetching:
-        open_images(problem.images, folder, fetching)
+        prepare_images(problem, folder, fetching)  # what is missing or wrong is said now, not by a worker
     cores = os.cpu_count() or 1
     jobs = options.jobs or (max(1, cores // threads(problem)) if device == "cpu" else 1)
     console.print(

@@ -19,8 +19,9 @@ import torch
 from benchmark import checkpoint
 from benchmark.plan import Run, chains
 from benchmark.settings import ProblemSettings, SettingsError
-from data.folder import data_folder, write_atomically
-from data.images import open_images
+from data.folder import DataError, Progress, data_folder, write_atomically
+from data.images import ImageSet, open_images
+from data.splits import read_split
 from data.truth import TruthTable, open_truth
 from methods import registry
 from methods.search import Problem, Search
@@ -68,6 +69,23 @@ def main_metric(truth: TruthTable, images: str) -> str:
     return wanted if wanted in truth.accuracies else "cifar10_test"
 
 
+def prepare_images(problem: ProblemSettings, folder: Path, progress: Progress | None = None) -> ImageSet:
+    """The problem's images on the CPU, scaled and split as its settings say; fetched first where need be.
+
+    Raises:
+        DataError: where they cannot be had, or not in that size or split.
+    """
+    images = open_images(problem.images, folder, progress)
+    if problem.split != "halves":
+        if problem.training_images != "all":
+            raise DataError('a split file is of all images: set problem.training_images to "all", or no problem.split')
+        images = images.halved_by(read_split(Path(problem.split), len(images.labels)))
+    return images.scaled(
+        None if problem.resolution == "full" else problem.resolution,
+        None if problem.training_images == "all" else problem.training_images,
+    )
+
+
 class Runner:
     """One process's images, truth and device, made ready once for all the runs it carries out."""
 
@@ -80,10 +98,7 @@ class Runner:
         self.device = torch.device(study.device)
         folder = data_folder(study.data_dir)
         self.truth = open_truth(study.truth, folder)
-        images = open_images(problem.images, folder).scaled(
-            None if problem.resolution == "full" else problem.resolution,
-            None if problem.training_images == "all" else problem.training_images,
-        )
+        images = prepare_images(problem, folder)
         self.metric = main_metric(self.truth, problem.images)
         self.problem = Problem(images.to(self.device), problem.channels, problem.cells_per_stage, self.truth)
 

@@ -33,10 +33,12 @@ class ProblemSettings:
     """C, the channels of the first stage."""
     cells_per_stage: Annotated[int, msgspec.Meta(ge=1)]
     """N, the search cells of each of the three stages."""
-    resolution: Annotated[int, msgspec.Meta(ge=4)] | Literal["full"]
-    """Side in pixels that the images are scaled down to, or "full"."""
+    resolution: Annotated[int, msgspec.Meta(ge=4, multiple_of=4)] | Literal["full"]
+    """Side in pixels that the images are scaled down to, or "full"; a multiple of 4, since networks halve it twice."""
     training_images: Annotated[int, msgspec.Meta(ge=4)] | Literal["all"]
     """Training images used, the same number of every class, in two halves; or "all"."""
+    split: str = "halves"
+    """The training images to train on and to validate on: the first and the second half, or a split file's path."""
     threads: Annotated[int, msgspec.Meta(ge=1)] | Literal["all"]
     """CPU threads of one run. A setting, since it decides the order of sums and so the last bits of a result."""
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -81,6 +83,26 @@ class ImageSet:
             test_images=test_images,
             checksum=content_checksum(images, labels, test_images, self.test_labels),
         )
+
+    def halved_by(self, split: dict[str, NDArray[np.int64]]) -> ImageSet:
+        """The same set with its training images in another order: first those to train on, then those to validate on.
+
+        Args:
+            split: positions by part, as `data.splits.read_split` gives them; `train` and `valid` count.
+
+        Raises:
+            DataError: where a part is missing, or the two are not halves of the set.
+        """
+        missing = [part for part in ("train", "valid") if part not in split]
+        if missing or not len(split["train"]) == len(split["valid"]) == len(self.labels) // 2:
+            raise DataError(
+                f"the split does not halve the {len(self.labels):,} training images of {self.name}: "
+                "give a file with parts train and valid of equal size, as cifar-split.txt"
+            )
+        order = torch.from_numpy(np.concatenate([split["train"], split["valid"]]))
+        images, labels = self.images[order], self.labels[order]
+        checksum = content_checksum(images, labels, self.test_images, self.test_labels)
+        return replace(self, images=images, labels=labels, checksum=checksum)
 
     def _first_of_each_class(self, count: int) -> Tensor:
         """Ascending positions of the first `count / classes` training images of every class."""

@@ -1,5 +1,6 @@
 """The whole path through the real command line."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,8 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from benchmark.cli import main
+from benchmark.runner import prepare_images
+from benchmark.settings import ProblemSettings
+from data.folder import DataError
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMES = ["search_seconds"]
@@ -169,6 +174,9 @@ def test_a_finished_command_changes_nothing(smoke):
         (["--jobs", "-1"], "--jobs -1"),
         (["--set", "darts.nonsense=1"], "darts.nonsense"),
         (["--out", "/dev/null/here"], "--out"),
+        (["--set", "problem.resolution=6"], "multiple of 4"),
+        (["--set", "problem.training_images=123"], "123 images cannot be taken evenly"),
+        (["--set", "problem.split=nowhere.txt"], "problem.split"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_one_sentence(arguments, complaint, tmp_path, capsys):
@@ -178,6 +186,24 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(arguments, complaint, tm
     assert complaint in error
     assert error.count("\n") == 1
     assert not list(tmp_path.glob("*.csv"))
+
+
+def test_an_official_split_file_says_which_images_train(tmp_path):
+    """Of the digits, 1,500 training images: the odd ones train, the even ones validate."""
+    problem = dict(images="digits", channels=4, cells_per_stage=1, resolution="full", training_images="all", threads=1)
+    split = {
+        "train": ["int", [str(i) for i in range(1, 1500, 2)]],
+        "valid": ["int", [str(i) for i in range(0, 1500, 2)]],
+    }
+    path = tmp_path / "digits-split.txt"
+    path.write_text(json.dumps(split))
+    plain = prepare_images(ProblemSettings(**problem), tmp_path)
+    halved = prepare_images(ProblemSettings(**problem, split=str(path)), tmp_path)
+    assert torch.equal(halved.images[:750], plain.images[1::2])
+    assert torch.equal(halved.labels[750:], plain.labels[::2])
+    path.write_text(json.dumps({**split, "valid": ["int", ["0"]]}))
+    with pytest.raises(DataError, match="does not halve"):
+        prepare_images(ProblemSettings(**problem, split=str(path)), tmp_path)
 
 
 def test_results_of_other_settings_are_never_mixed(smoke, capsys):
