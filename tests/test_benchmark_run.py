@@ -190,11 +190,10 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(arguments, complaint, tm
 
 def test_an_official_split_file_says_which_images_train(tmp_path):
     """Of the digits, 1,500 training images: the odd ones train, the even ones validate."""
-    problem = dict(images="digits", channels=4, cells_per_stage=1, resolution="full", training_images="all", threads=1)
-    split = {
-        "train": ["int", [str(i) for i in range(1, 1500, 2)]],
-        "valid": ["int", [str(i) for i in range(0, 1500, 2)]],
-    }
+    size = {"channels": 4, "cells_per_stage": 1, "resolution": "full", "training_images": "all"}
+    problem = {"images": "digits", "threads": 1, **size}
+    odd, even = ([str(number) for number in range(first, 1500, 2)] for first in (1, 0))
+    split = {"train": ["int", odd], "valid": ["int", even]}
     path = tmp_path / "digits-split.txt"
     path.write_text(json.dumps(split))
     plain = prepare_images(ProblemSettings(**problem), tmp_path)
