@@ -14,10 +14,28 @@ from reports.rows import HISTORY_COLUMNS, RUN_COLUMNS, SPACE_COLUMNS, read_rows
 from reports.statistics import Floats
 from spaces import Cell, CellError
 
-METHODS = {"darts": "DARTS", "bdarts": "β-DARTS", "rlnas": "RLNAS", "pt": "DARTS-PT"}
+METHODS = {
+    "darts": "DARTS",
+    "darts2": "DARTS, 2nd order",
+    "bdarts": "β-DARTS",
+    "sdarts-rs": "SDARTS-RS",
+    "sgas": "SGAS",
+    "gdas": "GDAS",
+    "pc-darts": "PC-DARTS",
+    "darts-minus": "DARTS-",
+    "pt": "DARTS-PT",
+    "pt-fixed": "DARTS-PT, fixed α",
+    "rlnas": "RLNAS",
+    "rlnas-accuracy": "RLNAS, accuracy",
+    "spos": "SPOS",
+    "spos-angle": "SPOS, angle",
+    "random": "Random cell",
+    "random-search": "Random search",
+    "evolution": "Regularised evolution",
+}
 """The names that the papers use; a method that is not listed keeps its own."""
 
-DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16": "ImageNet16-120"}
+DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
 """The names that papers use for data sets; one that is not listed keeps its own."""
 
 ONE_A_FOLDER = ("metric", "truth", "truth_checksum")
@@ -129,7 +147,10 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
 
 
 def method_name(method: str) -> str:
-    """The name a method has in the tables and plots."""
+    """The name a method has in the tables and plots; a selection over another's supernet as `β-DARTS + PT`."""
+    start, plus, selection = method.rpartition("+")
+    if plus:
+        return f"{method_name(start)} + {method_name(selection).removeprefix('DARTS-')}"
     return METHODS.get(method, method)
 
 

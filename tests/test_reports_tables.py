@@ -9,7 +9,7 @@ import pytest
 import test_reports_example as example
 
 from reports import RowsError
-from reports.results import read_results
+from reports.results import method_name, read_results
 from reports.tables import chosen_cells, markdown_table, number, selections, summary, summary_markdown
 
 GOLDEN = f"""\
@@ -102,10 +102,12 @@ def test_one_seed_has_no_spread(tmp_path: Path) -> None:
 
 
 def test_three_data_sets_have_three_columns(tmp_path: Path) -> None:
-    runs = example.runs().assign(cifar100_test=70.0, imagenet16_test=[40, 41, 42, 43, 44, 45])
-    folder = example.write(tmp_path, runs, space_=example.space(("cifar100_test", "cifar10_test", "imagenet16_test")))
+    runs = example.runs().assign(cifar100_test=70.0, **{"imagenet16-120_test": [40, 41, 42, 43, 44, 45]})
+    folder = example.write(
+        tmp_path, runs, space_=example.space(("cifar100_test", "cifar10_test", "imagenet16-120_test"))
+    )
     results = read_results(folder)
-    assert results.metrics == ("cifar10_test", "cifar100_test", "imagenet16_test")
+    assert results.metrics == ("cifar10_test", "cifar100_test", "imagenet16-120_test")
     text = summary_markdown(results, [], {})
     assert "| CIFAR-10 test (%) | CIFAR-100 test (%) | ImageNet16-120 test (%) |" in text
     assert "|     79.00 ± 21.70 |       70.00 ± 0.00 |            41.00 ± 1.00 |" in text
@@ -204,3 +206,9 @@ def test_numbers_and_columns_read_well_raw() -> None:
     assert markdown_table(["a", "b"], [["β", "1"], ["longer", "100"]]) == (
         "| a      |   b |\n| ------ | --: |\n| β      |   1 |\n| longer | 100 |"
     )
+
+
+def test_methods_are_called_as_in_their_papers():
+    assert method_name("bdarts") == "β-DARTS"
+    assert method_name("bdarts+pt") == "β-DARTS + PT"
+    assert method_name("dice") == "dice"
