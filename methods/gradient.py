@@ -69,6 +69,9 @@ class GradientSearch(Search):
 
     Settings: ClassVar[type] = GradientSettings
 
+    unmixed: ClassVar[str | None] = None
+    """Why no rule that masks operations in the mixture can start from this supernet; None where one can."""
+
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         self.settings: GradientSettings = settings
         self.epochs = self.settings.epochs
@@ -140,7 +143,8 @@ class GradientSearch(Search):
         weights = self.training_weights()
         loss, right = self.loss(train, weights if self.settings.clip_counts_alpha else weights.detach())
         tally.add(loss, right, train)
-        for parameter, gradient in zip(inputs, torch.autograd.grad(loss, inputs), strict=True):
+        gradients = torch.autograd.grad(loss, inputs, allow_unused=True, materialize_grads=True)
+        for parameter, gradient in zip(inputs, gradients, strict=True):
             parameter.grad = gradient
         torch.nn.utils.clip_grad_norm_(inputs, self.settings.clip)
         self.weight_optimiser.step()

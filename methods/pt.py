@@ -36,7 +36,9 @@ class PT(Search):
 
     @classmethod
     def accepts(cls, start: type[Search]) -> str | None:
-        return None if issubclass(start, GradientSearch) else "it masks operations weighed by α, which this one has not"
+        if not issubclass(start, GradientSearch):
+            return "it masks operations weighed by α, which this one has not"
+        return start.unmixed
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         assert isinstance(start, GradientSearch)

@@ -14,6 +14,9 @@ from spaces.layers import Head, ReductionBlock, Stem, average_pool, initialise, 
 LEAVING = tuple(tuple(e for e, (source, _) in enumerate(EDGES) if source == node) for node in range(3))
 """The edges that leave nodes 0, 1 and 2, by target: (0, 1, 3), (2, 4), (5,)."""
 
+ENTERING = tuple(tuple(e for e, (_, target) in enumerate(EDGES) if target == node) for node in range(1, 4))
+"""The edges that enter nodes 1, 2 and 3, by source: (0,), (1, 2), (3, 4, 5)."""
+
 
 class Mixture:
     """The (6, 5) weights of the operations, laid out as the cells of one stage, of C channels, need them.
@@ -87,16 +90,30 @@ class SearchCell(nn.Module):
             source = nodes[source_node]
             if operation == NONE or source is None:
                 continue
-            if operation == SKIP:
-                term = source
-            elif operation == POOL:
-                term = average_pool(source)
-            else:
-                convolution = self.convolution(operation, edge)
-                term = normalise(F.conv2d(F.relu(source), convolution, padding=convolution.shape[-1] // 2))
-            sum_so_far = nodes[target]
+            term, sum_so_far = self.output(operation, edge, source), nodes[target]
             nodes[target] = term if sum_so_far is None else sum_so_far + term
         return torch.zeros_like(x) if nodes[3] is None else nodes[3]
+
+    def forward_sampled(self, x: Tensor, cell: Cell, chosen: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
+        """As `forward_path`, but for every edge times the number `chosen[edge]` plus the number `others[edge]`."""
+        nodes = [x]
+        for edges in ENTERING:
+            total = torch.stack([others[edge] for edge in edges]).sum()
+            for edge in edges:
+                if cell.operations[edge] != NONE:
+                    term = self.output(cell.operations[edge], edge, nodes[EDGES[edge][0]])
+                    total = torch.addcmul(total, chosen[edge], term)
+            nodes.append(total.expand_as(x))
+        return nodes[3]
+
+    def output(self, operation: int, edge: int, source: Tensor) -> Tensor:
+        """What an operation other than `none` makes of an edge's source."""
+        if operation == SKIP:
+            return source
+        if operation == POOL:
+            return average_pool(source)
+        convolution = self.convolution(operation, edge)
+        return normalise(F.conv2d(F.relu(source), convolution, padding=convolution.shape[-1] // 2))
 
 
 class Supernet(nn.Module):
@@ -145,5 +162,20 @@ class Supernet(nn.Module):
         remaining = iter(choices)
         for layer in self.body:
             x = layer.forward_path(x, next(remaining)) if isinstance(layer, SearchCell) else layer(x)
+        logits: Tensor = self.head(x)
+        return logits
+
+    def forward_sampled(self, images: Tensor, cell: Cell, weights: Tensor) -> Tensor:
+        """Logits (B, classes) of one discrete cell in every search cell, differentiable in `weights` (6, 5) (GDAS).
+
+        `weights` are one-hot at the cell's operations, so in value this is `forward_path`. Of the other operations,
+        which are not computed, the bare weights are added to every pixel: zeros, but they have a gradient.
+        """
+        of_cell = torch.tensor(cell.operations, device=weights.device)[:, None]
+        chosen = weights.gather(1, of_cell).flatten().unbind()
+        others = weights.scatter(1, of_cell, 0.0).sum(1).unbind()
+        x = self.stem(images)
+        for layer in self.body:
+            x = layer.forward_sampled(x, cell, chosen, others) if isinstance(layer, SearchCell) else layer(x)
         logits: Tensor = self.head(x)
         return logits

@@ -14,6 +14,7 @@ METHODS = [
     "darts-minus",
     "darts2",
     "evolution",
+    "gdas",
     "pt",
     "pt-fixed",
     "random-search",

@@ -2,15 +2,20 @@
 
 import dataclasses
 
+import oracle
 import pytest
 import torch
 import torch.nn.functional as F
 from torch.func import functional_call
 from torch.testing import assert_close
 
+from benchmark.plan import plan
+from benchmark.settings import SettingsError, read_preset
 from methods.gradient import GradientSettings, Tally
 from methods.sdarts_rs import proportions
-from spaces import CONV3, NONE, SKIP, Cell
+from methods.search import one_hot
+from spaces import CONV3, EDGES, NONE, SKIP, Cell
+from spaces.supernet import SearchCell
 
 
 def in_float64(search):
@@ -225,3 +230,71 @@ def test_pt_takes_the_place_of_sgas_before_its_first_decision(build):
     loaded.load(sgas.state())
     loaded.reopen()
     assert torch.equal(loaded.alpha, until_then.alpha)
+
+
+def test_a_draw_is_one_hot_and_follows_the_softmax_of_alpha(build):
+    search = build("gdas")
+    with torch.no_grad():
+        search.alpha.copy_(torch.tensor([0.0, 1.0, 2.0, -1.0, 0.5]).expand(6, 5))
+    draws = torch.stack([search.draw(search.weights().detach()) for _ in range(2000)])
+    assert_close(draws, one_hot(draws.argmax(2)))
+    assert_close(draws.mean((0, 1)), search.weights()[0].detach(), rtol=0, atol=0.015)
+
+
+def test_the_temperature_falls_linearly_from_ten_to_a_tenth(build):
+    search = build("gdas", epochs=250)
+    temperatures = []
+    for epoch in range(250):
+        search.epochs_done = epoch
+        temperatures.append(search.temperature())
+    assert temperatures[0] == 10
+    assert temperatures[249] == pytest.approx(0.1)
+    assert_close(torch.tensor(temperatures).diff(), torch.full((249,), -9.9 / 249), rtol=1e-3, atol=1e-5)
+
+
+def test_a_draw_has_the_gradient_of_the_gumbel_softmax(build):
+    search = build("gdas", alpha_init=1.0)
+    factors = torch.randn(6, 5, generator=torch.Generator().manual_seed(1))
+    noise = search.draws.get_state()
+    (gradient,) = torch.autograd.grad((search.draw(search.weights()) * factors).sum(), [search.alpha])
+    search.draws.set_state(noise)
+    gumbel = -torch.empty(6, 5).exponential_(generator=search.draws).log()
+    soft = ((search.alpha.log_softmax(1) + gumbel) / search.temperature()).softmax(1)
+    (expected,) = torch.autograd.grad((soft * factors).sum(), [search.alpha])
+    assert_close(gradient, expected)
+
+
+def test_a_sampled_cell_is_computed_as_a_single_path_and_its_gradient_is_the_programs(build):
+    """Operations that were not chosen count as if they gave ones."""
+    search = build("gdas")
+    images = next(search.train.drawn(8, 1))[0]
+    for cell in (Cell((CONV3, SKIP, NONE, 4, 2, CONV3)), Cell((NONE, CONV3, SKIP, NONE, 2, 4)), Cell((NONE,) * 6)):
+        weights = one_hot(torch.tensor(cell.operations)).requires_grad_()
+        logits = search.supernet.forward_sampled(images, cell, weights)
+        assert_close(logits, search.supernet.forward_path(images, [cell] * 3), rtol=1e-4, atol=1e-4)
+        (gradient,) = torch.autograd.grad(logits[:, 0].sum(), [weights])
+
+        x = search.supernet.stem(images)
+        expected_weights = weights.detach().clone().requires_grad_()
+        for layer in search.supernet.body:
+            if not isinstance(layer, SearchCell):
+                x = layer(x)
+                continue
+            nodes = [x]
+            for target in (1, 2, 3):
+                total = torch.zeros_like(x)
+                for edge, (source, end) in enumerate(EDGES):
+                    for operation in range(5) if end == target else ():
+                        chosen = operation == cell.operations[edge]
+                        output = oracle.operation_output(layer, operation, edge, nodes[source])
+                        output = output if chosen else torch.ones_like(x)
+                        total = total + expected_weights[edge, operation] * output
+                nodes.append(total)
+            x = nodes[3]
+        (expected,) = torch.autograd.grad(search.supernet.head(x)[:, 0].sum(), [expected_weights])
+        assert_close(gradient, expected, rtol=1e-2, atol=1e-3 * expected.abs().max().item())
+
+
+def test_pt_refuses_a_supernet_without_a_mixture():
+    with pytest.raises(SettingsError, match=r"gdas\+pt is no method.* no mixture"):
+        plan(read_preset("smoke"), ["gdas+pt"], [0])

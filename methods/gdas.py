@@ -1,0 +1,81 @@
+"""GDAS: Dong & Yang, "Searching for A Robust Neural Architecture in Four GPU Hours", CVPR 2019.
+
+DARTS trains a mixture of all operations, GDAS one cell a step, drawn anew for each step of w and of α, and the same in
+all the network's cells. Gumbel noise makes the draw follow softmax(α), and its softmax at temperature τ makes it
+differentiable (§3.2),
+
+    h̃ = softmax( (log softmax(α) + g) / τ ),   g = −log(−log u),   u ~ U(0, 1),
+
+so that h = one_hot(argmax h̃) is the cell that is computed and trained, and h̃ lends h its gradient:
+
+    ∂L/∂α = Σ_o ∂L/∂h_o · ∂h̃_o/∂α.
+
+τ falls linearly from 10 to 0.1, and draws with it from blurred to sharp. Only the chosen operations are computed. In
+the program the gradient of the others is not 0: each adds its h_o, a zero, to every pixel of its edge's output y, so
+
+    ∂L/∂h_o = Σ ∂L/∂y · o(x)   of the chosen operation,      ∂L/∂h_o = Σ ∂L/∂y   of every other,
+
+as if what the others compute were all ones. This one does the same. In the end each edge keeps its largest α.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from methods.batches import Batch
+from methods.gradient import GradientSearch, GradientSettings
+from methods.search import Problem, Rate, Search, State, cell_of, one_hot, seeded
+
+
+@dataclass(frozen=True, kw_only=True)
+class GDASSettings(GradientSettings):
+    temperature_first: Rate
+    """τ of the first epoch."""
+    temperature_last: Rate
+    """τ of the last epoch; in between it goes on a straight line."""
+
+
+class GDAS(GradientSearch):
+    """GDAS: each step trains one cell, drawn by Gumbel-softmax from α at a falling temperature"""
+
+    Settings: ClassVar[type] = GDASSettings
+    settings: GDASSettings
+    source = 'Dong & Yang, "Searching for A Robust Architecture", CVPR 2019; program: AutoDL-Projects, GDAS.py'
+    unmixed = "its supernet has trained single cells and no mixture, so masking a part of one would measure nothing"
+
+    def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
+        super().__init__(problem, settings, seed, start)
+        self.draws = torch.Generator(problem.device).manual_seed(seeded(seed, 3))
+
+    def loss(self, batch: Batch, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss of one cell drawn with probabilities `weights`, (6, 5)."""
+        images, labels = batch
+        hard = self.draw(weights)
+        logits = self.supernet.forward_sampled(images, cell_of(hard), hard)
+        return F.cross_entropy(logits, labels), (logits.detach().argmax(1) == labels).sum()
+
+    def draw(self, weights: Tensor) -> Tensor:
+        """h, (6, 5): one-hot in value, with the gradient of h̃."""
+        while True:
+            gumbel = -torch.empty_like(weights).exponential_(generator=self.draws).log()
+            soft = ((weights.log() + gumbel) / self.temperature()).softmax(1)
+            if soft.isfinite().all() and gumbel.isfinite().all():
+                return one_hot(soft.argmax(1)) - soft.detach() + soft
+
+    def temperature(self) -> float:
+        """τ of the present epoch."""
+        s = self.settings
+        gone = self.epochs_done / (s.epochs - 1) if s.epochs > 1 else 0.0
+        return s.temperature_first + (s.temperature_last - s.temperature_first) * gone
+
+    def state(self) -> State:
+        return {**super().state(), "draws": self.draws.get_state()}
+
+    def load(self, state: State) -> None:
+        super().load(state)
+        self.draws.set_state(state["draws"])
