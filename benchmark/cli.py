@@ -40,9 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         code: int = options.command(options)
+        sys.stdout.flush()
     except (UsageError, SettingsError, MethodError, DataError, RowsError, CellError) as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader of our output, as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("\nbenchmark: stopped; the same command goes on from the last finished epoch", file=sys.stderr)
         return 130

@@ -239,6 +239,14 @@ def test_methods_lists_them_all(capsys):
     assert "architect.py" in printed
 
 
+def test_output_into_a_closed_pipe_is_no_error(tmp_path):
+    done = subprocess.run(
+        f"{sys.executable} -m benchmark methods | head -1", shell=True, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""
+
+
 def test_help_comes_without_pytorch(tmp_path):
     script = "import sys; from benchmark.cli import parser; parser().format_help(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
