@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from scipy.stats import kendalltau
 
 from benchmark import checkpoint
 from benchmark.plan import Run, chains
@@ -122,7 +123,7 @@ class Runner:
                 measured = search.epoch()
                 cell = search.cell()
                 saved.seconds += time.perf_counter() - started
-                saved.rows.append({"genotype": str(cell), **measured})
+                saved.rows.append({"genotype": str(cell), **measured, **self.tau(search)})
                 saved.state = search.state()
                 checkpoint.write(path, saved)
                 history.append(self.history_row(run, stage.method, len(history) + 1, saved.rows[-1]))
@@ -140,9 +141,20 @@ class Runner:
         assert search is not None
         return Finished(self.run_row(run, search, seconds, len(history)), history)
 
+    def tau(self, search: Search) -> Row:
+        """Kendall's τ-b of the search's scores of all cells with their true accuracy, by the truth table's checksum.
+
+        Unlike all else that the table says, it cannot be looked up again when a search goes on with another table.
+        """
+        if (scores := search.scores()) is None:
+            return {}
+        return {"tau": {self.truth.checksum: float(kendalltau(scores, self.truth.accuracies[self.metric]).statistic)}}
+
     def history_row(self, run: Run, phase: str, epoch: int, row: Row) -> Row:
         cell = Cell.parse(row["genotype"])
         measured = {key: value for key, value in row.items() if key != "genotype"}
+        if "tau" in measured:
+            measured["tau"] = measured["tau"].get(self.truth.checksum)
         values = (run.method, run.seed, epoch, phase, row["genotype"], cell.count(SKIP))
         return {**dict(zip(HISTORY_COLUMNS, values, strict=True)), **self.truth.query(cell), **measured}
 

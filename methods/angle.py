@@ -12,14 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spaces import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL, Cell
+from methods.search import ALL_OPERATIONS
+from spaces import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL
 from spaces.supernet import Supernet
 
 PATHS = ((3,), (1, 5), (0, 2, 5), (0, 4))
 """The edges of the paths 0→3, 0→2→3, 0→1→2→3 and 0→1→3."""
-
-ALL_OPERATIONS = np.array([cell.operations for cell in Cell.all()])
-"""(15625, 6): the operations of every cell, by position."""
 
 
 @torch.no_grad()

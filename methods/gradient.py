@@ -6,14 +6,29 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from methods.batches import Batch, Half
 from methods.regularisers import REGULARISERS
-from methods.search import Count, Measurements, NotNegative, Problem, Rate, Search, State, cell_of, one_hot, seeded
+from methods.search import (
+    ALL_OPERATIONS,
+    Count,
+    Measurements,
+    NotNegative,
+    Problem,
+    Rate,
+    Search,
+    State,
+    cell_of,
+    one_hot,
+    seeded,
+)
 from spaces import EDGES, OPERATIONS, Cell
+from spaces.supernet import Supernet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +92,7 @@ class GradientSearch(Search):
         self.epochs = self.settings.epochs
         self.epochs_done = 0
         initial = torch.Generator().manual_seed(seeded(seed, 0))
-        self.supernet = problem.supernet(initial)
+        self.supernet = self.new_supernet(problem, initial)
         alpha = settings.alpha_init * torch.randn(len(EDGES), len(OPERATIONS), generator=initial)
         self.alpha = alpha.to(problem.device).requires_grad_()
         self.decided = torch.full((len(EDGES),), -1, device=problem.device)
@@ -90,6 +105,10 @@ class GradientSearch(Search):
         self.alpha_optimiser = torch.optim.Adam(
             [self.alpha], settings.alpha_lr, settings.alpha_betas, weight_decay=settings.alpha_weight_decay
         )
+
+    def new_supernet(self, problem: Problem, generator: torch.Generator) -> Supernet:
+        """The supernet to be trained, its weights drawn from the CPU generator."""
+        return problem.supernet(generator)
 
     def restart_weights(self, lr: float) -> None:
         """A new optimiser of w, its momentum at zero."""
@@ -188,12 +207,37 @@ class GradientSearch(Search):
             "weights": " ".join(f"{weight:.5f}" for weight in weights.flatten().tolist()),
         }
 
+    @torch.no_grad()
+    def accuracy(self, weights: Tensor) -> float:
+        """Validation accuracy (%) of the supernet with these weights; batch statistics, as in the programs."""
+        tally = Tally()
+        for batch in self.valid.shuffled(self.settings.batch_size):
+            tally.add(*self.loss(batch, weights), batch)
+        return float(tally.measured("valid")["valid_accuracy"])
+
+    def accuracy_without(self, edge: int, operation: int) -> float:
+        """That accuracy with one operation masked; the others are not renormalised."""
+        weights = self.weights().detach().clone()
+        weights[edge, operation] = 0
+        return self.accuracy(weights)
+
     def reopen(self) -> None:
         """Go back to where no edge was decided, for a selection rule that starts here. Most methods decide none."""
 
     def cell(self) -> Cell:
         """The operation with the largest weight on every edge (DARTS, §2.2; here `none` may be chosen)."""
         return cell_of(self.weights())
+
+    def scores(self) -> NDArray[np.float64]:
+        """Σ over the edges of the log weight of the cell's operation: the rank that the product of its weights gives.
+
+        A weight of 0, as a decided edge has, counts as the smallest positive number, so that the cells without that
+        edge's operation come after all others and still in their order.
+        """
+        weights = self.weights().detach().cpu().double()
+        logs = weights.clamp(min=torch.finfo(torch.float64).tiny).log().numpy()
+        total: NDArray[np.float64] = logs[np.arange(len(EDGES)), ALL_OPERATIONS].sum(1)
+        return total
 
     def state(self) -> State:
         return {

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 
-from methods.gradient import GradientSearch, Tally
+from methods.gradient import GradientSearch
 from methods.search import Count, Measurements, Problem, Rate, Search, State, cell_of, seeded
 from spaces import EDGES, OPERATIONS, Cell
 
@@ -65,18 +64,8 @@ class PT(Search):
     def decide(self) -> None:
         """Decide one random edge for the operation whose removal hurts the supernet most."""
         edge = int(self.random.choice(np.flatnonzero(self.trained.decided.cpu() < 0)))
-        accuracies = [self.accuracy_without(edge, operation) for operation in range(len(OPERATIONS))]
+        accuracies = [self.trained.accuracy_without(edge, operation) for operation in range(len(OPERATIONS))]
         self.trained.decided[edge] = int(np.argmin(accuracies))  # of equals the first
-
-    @torch.no_grad()
-    def accuracy_without(self, edge: int, operation: int) -> float:
-        """Validation accuracy (%) with one operation masked; batch statistics, augmented images, as in the program."""
-        weights = self.trained.weights()
-        weights[edge, operation] = 0
-        tally = Tally()
-        for batch in self.trained.valid.shuffled(self.trained.settings.batch_size):
-            tally.add(*self.trained.loss(batch, weights), batch)
-        return float(tally.measured("masked")["masked_accuracy"])
 
     def cell(self) -> Cell:
         """The decided operations; of edges still undecided, the one with the largest α."""

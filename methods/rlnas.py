@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from methods.angle import angles
 from methods.evolution import EvolutionSettings, evolve
@@ -56,6 +57,10 @@ class RLNAS(Search):
 
     def cell(self) -> Cell:
         return self.chosen
+
+    def scores(self) -> NDArray[np.float64]:
+        """The angle of every cell."""
+        return self.angles
 
     def other_selection(self) -> tuple[str, Cell]:
         """The cell with the largest angle of all 15,625, which evolution should have found."""

@@ -7,6 +7,7 @@ The runner owns everything else: the order of runs, progress, history, checkpoin
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -14,10 +15,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from msgspec import Meta
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spaces import EDGES, OPERATIONS, Cell
-from spaces.supernet import Supernet
+from spaces.supernet import SearchCell, Supernet
 
 if TYPE_CHECKING:
     from data.images import ImageSet
@@ -33,6 +35,9 @@ State = dict[str, Any]
 
 Measurements = dict[str, float | str]
 """What one epoch measured, by the names of `history.csv`'s columns."""
+
+ALL_OPERATIONS = np.array([cell.operations for cell in Cell.all()])
+"""(15625, 6): the operations of every cell, by position."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,15 @@ class Problem:
     def device(self) -> torch.device:
         return self.images.images.device
 
-    def supernet(self, generator: torch.Generator, classes: int | None = None) -> Supernet:
+    def supernet(
+        self,
+        generator: torch.Generator,
+        classes: int | None = None,
+        search_cell: Callable[[int], SearchCell] = SearchCell,
+    ) -> Supernet:
         """A new supernet on the device, its weights drawn from the CPU generator; `classes` None is the images' own."""
-        network = Supernet(self.channels, self.cells_per_stage, classes or self.images.classes, generator)
-        return network.to(self.device)
+        classes = classes or self.images.classes
+        return Supernet(self.channels, self.cells_per_stage, classes, generator, search_cell).to(self.device)
 
 
 class Search(ABC):
@@ -90,6 +100,11 @@ class Search(ABC):
     @abstractmethod
     def cell(self) -> Cell:
         """The cell the search would choose now, after one epoch at least. Calling it changes nothing."""
+
+    def scores(self) -> NDArray[np.float64] | None:
+        """A score of every cell, shape (15625,) by `Cell.position`, by which the method would rank them now; None where
+        it has none. Calling it changes nothing."""
+        return None
 
     def other_selection(self) -> tuple[str, Cell] | None:
         """Name and choice of a second selection rule on the same trained supernet, where there is one to compare."""

@@ -45,13 +45,13 @@ def accuracy(results: Results) -> Plot:
         scale.apply(axes, "y", low, high)
         name = method_name(method)
         axes.set_title(name, loc="left", fontsize=8.5 * min(1, 16 / len(name)))
-        _levels(axes, results)
-        _band(axes, curves[method], looks[method].colour)
+        levels(axes, results)
+        band(axes, curves[method], looks[method].colour)
     for axes in panels[len(drawn) :]:
         axes.set_visible(False)
     for axes in panels[::columns]:
         axes.set_ylabel(f"{metric_name(results.metric)} accuracy (%)")
-    keys = _band_keys(map(len, curves.values())) + _level_keys()
+    keys = band_keys(map(len, curves.values())) + level_keys()
     frame(figure, "True accuracy of the current cell", keys, _source(results, _SCALE_NOTE))
     caption = (
         f"True accuracy ({_truth(results)}) of the cell each search would choose after each epoch: "
@@ -84,7 +84,7 @@ def darts_and_bdarts(results: Results) -> Plot:
             if column == results.metric:
                 shown = np.concatenate([curves[m, column].ravel() for m in pair])
                 scale.apply(axes, "y", *scale.limits([np.nanmin(shown), results.mean(results.metric)]), gap=0.1)
-                _levels(axes, results)
+                levels(axes, results)
                 axes.set_title(method_name(method), loc="left")
             elif column == "skip_connects":
                 axes.set_ylim(-0.3, 6.3)
@@ -93,13 +93,13 @@ def darts_and_bdarts(results: Results) -> Plot:
                 axes.set_ylim(0, 1)
                 axes.axhline(1 / len(OPERATIONS), color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=1)
             if np.isfinite(curves[method, column]).any():
-                _band(axes, curves[method, column], looks[method].colour)
+                band(axes, curves[method, column], looks[method].colour)
             else:
                 axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color=GREY)
         panels[row, 0].set_ylabel(label)
     for axes in panels[-1]:
         axes.set_xlabel("epoch")
-    keys = _band_keys(map(len, curves.values())) + _level_keys()
+    keys = band_keys(map(len, curves.values())) + level_keys()
     if measures[-1][0] == "largest_weight":
         keys = [*keys, Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), label="equal weights")]
     frame(figure, "DARTS against β-DARTS", keys, _source(results, _SCALE_NOTE, pair))
@@ -134,7 +134,7 @@ def magnitude_and_perturbation(results: Results) -> Plot:
     low, high = scale.limits([values.min(), results.mean(results.metric)])
     for axes, (method, runs) in zip(panels, pairs.items(), strict=True):
         scale.apply(axes, "y", low, high)
-        _levels(axes, results)
+        levels(axes, results)
         _slopes(axes, scale, height - 0.5, runs, other, results.metric)
         both = paired(runs[other], runs[results.metric])
         axes.set_title(f"{method_name(method)}: better {both.won}, worse {both.lost}, equal {both.tied}", loc="left")
@@ -143,14 +143,14 @@ def magnitude_and_perturbation(results: Results) -> Plot:
     scale.apply(strip, "y", low, high)
     below = _histogram(strip, scale, results, low, high, vertical=True)
     strip.set_title("all cells", loc="left", fontweight="normal", fontsize=7.5)
-    _levels(strip, results)
+    levels(strip, results)
     note = f"The worst {below:.1%} of the cells lie below the axis. " if below > 0 else ""
     source = _source(results, note + _SCALE_NOTE, tuple(pairs))
     keys = [
         Line2D([], [], color=colour, linewidth=1.2, linestyle=dashes, label=name)
         for colour, dashes, name in _SLOPES.values()
     ]
-    frame(figure, "One supernet, two selection rules", [*keys, *_level_keys()], source)
+    frame(figure, "One supernet, two selection rules", [*keys, *level_keys()], source)
     caption = (
         f"True accuracy ({_truth(results)}) of the cell that the largest α would choose (left) and that the method "
         "chooses (right), one line for each seed's supernet, beside the distribution of all cells."
@@ -221,7 +221,7 @@ def seeds(results: Results) -> Plot:
             [], [], linestyle="none", marker="|", markersize=8, markeredgewidth=1.4, color=INK, label="mean of seeds"
         ),
     ]
-    frame(figure, "Every seed against the whole space", keys + _level_keys(), _source(results, _SCALE_NOTE))
+    frame(figure, "Every seed against the whole space", keys + level_keys(), _source(results, _SCALE_NOTE))
     caption = (
         f"True accuracy ({_truth(results)}) of every seed's cell, under the distribution of all {NUM_CELLS:,} cells; "
         "dots that would overlap stand side by side."
@@ -285,7 +285,7 @@ def draw_all(results: Results) -> Iterator[tuple[str, Plot | NotDrawn]]:
 _SCALE_NOTE = "Accuracy axes: log distance to the best."
 
 
-def _band_keys(counts: Iterable[int]) -> list[Line2D | Patch]:
+def band_keys(counts: Iterable[int]) -> list[Line2D | Patch]:
     if max(counts) == 1:
         return [Line2D([], [], color=INK, linewidth=1.6, label="the only seed")]
     return [
@@ -295,7 +295,7 @@ def _band_keys(counts: Iterable[int]) -> list[Line2D | Patch]:
     ]
 
 
-def _level_keys() -> list[Line2D | Patch]:
+def level_keys() -> list[Line2D | Patch]:
     return [
         Line2D([], [], color=INK, linewidth=0.8, label="best cell of the space"),
         Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (5, 2)), label="mean of the space"),
@@ -324,12 +324,12 @@ def _source(results: Results, note: str, methods: tuple[str, ...] = ()) -> str:
     )
 
 
-def _levels(axes: Axes, results: Results) -> None:
+def levels(axes: Axes, results: Results) -> None:
     axes.axhline(results.best(results.metric), color=INK, linewidth=0.8, zorder=1)
     axes.axhline(results.mean(results.metric), color=GREY, linewidth=0.8, linestyle=(0, (5, 2)), zorder=1)
 
 
-def _band(axes: Axes, curves: Floats, colour: str) -> None:
+def band(axes: Axes, curves: Floats, colour: str) -> None:
     """The seeds' curves, shape (n, epochs), thin, their mean bold and their range shaded."""
     epochs = np.arange(1, curves.shape[1] + 1)
     band = seed_band(curves)

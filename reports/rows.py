@@ -48,7 +48,12 @@ HISTORY_COLUMNS = {
 """Columns of `history.csv`. Beside them stand the metrics of `genotype` and what the searches measured (a value
 is empty where a search does not measure it): `train_loss`, `train_accuracy` (%), `valid_loss`, `valid_accuracy` (%),
 `largest_weight` (the largest softmax weight of α over all edges and operations), `weights` (the 6 × 5 softmax weights,
-edge by edge in the order of `spaces.EDGES` and `spaces.OPERATIONS`, separated by spaces), `angle` (radians)."""
+edge by edge in the order of `spaces.EDGES` and `spaces.OPERATIONS`, separated by spaces), `angle` (radians),
+`tau` (Kendall's τ-b, over all 15,625 cells, of the search's scores with the true accuracies by the main metric; the
+score is the sum of the log weights of the cell's operations, or its angle), and of `discretisation`, which measures one
+operation on one edge an epoch: `edge` (0 to 5), `operation` (its name), `weight` (its softmax weight of α), `pt_score`
+(percentage points of supernet accuracy that masking it costs), `discretisation_accuracy` (%, of the supernet with that
+operation alone on that edge, after fine-tuning)."""
 
 SPACE_COLUMNS = {
     "metric": "the metric",

@@ -21,7 +21,7 @@ PROVENANCE = ("metric", "truth", "truth_checksum", "images", "preset", "device",
 
 def summary(results: Results) -> pd.DataFrame:
     """One row a method, then the best cell of the space and its mean; means and spreads are over the method's seeds."""
-    rows = [_method_row(results, method) for method in results.methods]
+    rows = [method_row(results, method) for method in results.methods]
     best, mean = results.best(results.metric), results.mean(results.metric)
     for name, regret, rank, level in (
         ("optimal", 0.0, 1.0, results.best),
@@ -115,7 +115,7 @@ def number(value: float, digits: int = 2, sign: str = "") -> str:
     return text.replace("-", "−") if float(text) else text.lstrip("+-")
 
 
-def _method_row(results: Results, method: str) -> dict[str, object]:
+def method_row(results: Results, method: str) -> dict[str, object]:
     runs = results.of(method)
     row: dict[str, object] = {"kind": "method", "method": method, "n": len(runs)}
     row["seeds"] = " ".join(str(seed) for seed in runs["seed"])

@@ -166,7 +166,7 @@ def test_pt_keeps_the_operation_whose_removal_hurts_most_and_of_equals_the_first
     search = build("pt")
     table = {edge: [50.0, 40.0, 45.0, 40.0, 60.0] for edge in range(len(EDGES))}
     table[3] = [10.0, 40.0, 45.0, 9.99, 60.0]
-    monkeypatch.setattr(search, "accuracy_without", lambda edge, operation: table[edge][operation])
+    monkeypatch.setattr(search.trained, "accuracy_without", lambda edge, operation: table[edge][operation])
     for _ in range(search.epochs):
         search.epoch()
     assert search.cell() == Cell((SKIP, SKIP, SKIP, CONV3, SKIP, SKIP))
@@ -178,7 +178,7 @@ def test_pt_measures_the_masked_supernet_without_renormalising_the_others(build,
     loss = search.trained.loss
     monkeypatch.setattr(search.trained, "loss", lambda batch, weights: (seen.append(weights), loss(batch, weights))[1])
     before = search.trained.weights().detach().clone()
-    accuracy = search.accuracy_without(2, CONV3)
+    accuracy = search.trained.accuracy_without(2, CONV3)
     assert 0 <= accuracy <= 100
     expected = before.clone()
     expected[2, CONV3] = 0
@@ -207,3 +207,23 @@ def test_pt_remembers_the_magnitude_selection_of_the_supernet_it_started_from(bu
     assert pt.other_selection() == ("magnitude", darts.cell())
     pt.epoch()
     assert pt.other_selection() == ("magnitude", darts.cell())
+
+
+def test_a_cells_score_is_the_log_of_the_product_of_its_weights(build):
+    search = build("darts")
+    search.epoch()
+    weights = search.weights().detach().double()
+    scores = search.scores()
+    for cell in (Cell((0, 1, 2, 3, 4, 0)), Cell((3, 3, 1, 4, 2, 0))):
+        product = math.prod(float(weights[edge, operation]) for edge, operation in enumerate(cell.operations))
+        assert scores[cell.position] == pytest.approx(math.log(product), abs=1e-9)
+    assert Cell.at(int(scores.argmax())) == search.cell()
+
+
+def test_cells_without_a_decided_edges_operation_rank_after_all_others(build):
+    search = build("darts")
+    search.decided[1] = CONV3
+    scores = search.scores()
+    assert np.isfinite(scores).all()
+    has = np.array([cell.operations[1] == CONV3 for cell in Cell.all()])
+    assert scores[has].min() > scores[~has].max()
