@@ -87,10 +87,10 @@ class SGAS(GradientSearch):
         """Decide the best-scored of the open edges for its largest operation."""
         if self.before is None:
             self.before = deepcopy(super().state())
-        edge = int(torch.where(self.decided < 0, self.scores(p), -math.inf).argmax())  # of equals the first
+        edge = int(torch.where(self.decided < 0, self.edge_scores(p), -math.inf).argmax())  # of equals the first
         self.decided[edge] = SOME[int(p[edge].argmax())]
 
-    def scores(self, p: Tensor) -> Tensor:
+    def edge_scores(self, p: Tensor) -> Tensor:
         """Criterion 1 or 2 of every edge, (6,)."""
         importance = self.alpha.detach().softmax(1)[:, SOME].sum(1)
         certainty = 1 - torch.special.entr(p).sum(1) / math.log(len(SOME))

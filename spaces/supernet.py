@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spaces.cell import CONV1, CONV3, EDGES, NONE, POOL, SKIP, Cell
+from spaces.cell import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL, SKIP, Cell
 from spaces.layers import Head, ReductionBlock, Stem, average_pool, initialise, normalise
 
 LEAVING = tuple(tuple(e for e, (source, _) in enumerate(EDGES) if source == node) for node in range(3))
@@ -23,11 +23,13 @@ class Mixture:
 
     `skip` and `pool` hold a number for each edge; `conv1` and `conv3` for each source node the factors of the merged
     convolutions' channels. Laid out once for a whole stage, since small tensors cost as much time as large ones.
+    A sixth column, where there is one, is `bypass`: the weights of the channels that bypass the operations.
     """
 
     def __init__(self, weights: Tensor, channels: int) -> None:
         columns = weights.unbind(1)
         self.skip, self.pool = columns[SKIP].unbind(), columns[POOL].unbind()
+        self.bypass = columns[-1].unbind() if len(columns) > len(OPERATIONS) else ()
         self.conv1, self.conv3 = (
             [columns[operation][list(edges)].repeat_interleave(channels) for edges in LEAVING]
             for operation in (CONV1, CONV3)
@@ -61,27 +63,32 @@ class SearchCell(nn.Module):
         return self.merged(operation, node).chunk(len(LEAVING[node]))[LEAVING[node].index(edge)]
 
     def forward(self, x: Tensor, mixture: Mixture) -> Tensor:
-        """Each node is Σ over its incoming edges and their operations of weight × operation(source).
-
-        The weight of a convolution scales its batch normalisation, which makes its gradient a reduction that the
-        normalisation computes anyway.
-        """
+        """Each node is Σ over its incoming edges and their operations of weight × operation(source)."""
         nodes: list[Tensor | None] = [x, None, None, None]
         for node, edges in enumerate(LEAVING):
             source = nodes[node]
             assert source is not None
-            active, pooled = F.relu(source), average_pool(source)
-            convolved = normalise(F.conv2d(active, self.conv3[node], padding=1), mixture.conv3[node])
-            convolved = convolved + normalise(F.conv2d(active, self.conv1[node]), mixture.conv1[node])
-            for edge, mixed in zip(edges, convolved.chunk(len(edges), 1), strict=True):
-                mixed = torch.addcmul(mixed, mixture.skip[edge], source)
-                mixed = torch.addcmul(mixed, mixture.pool[edge], pooled)
+            for edge, mixed in zip(edges, self.leaving(node, source, mixture), strict=True):
                 target = EDGES[edge][1]
                 sum_so_far = nodes[target]
                 nodes[target] = mixed if sum_so_far is None else sum_so_far + mixed
         output = nodes[3]
         assert output is not None
         return output
+
+    def leaving(self, node: int, source: Tensor, mixture: Mixture) -> Iterator[Tensor]:
+        """Σ over the operations of weight × operation(source), for each edge that leaves a node.
+
+        The weight of a convolution scales its batch normalisation, which makes its gradient a reduction that the
+        normalisation computes anyway.
+        """
+        edges = LEAVING[node]
+        active, pooled = F.relu(source), average_pool(source)
+        convolved = normalise(F.conv2d(active, self.conv3[node], padding=1), mixture.conv3[node])
+        convolved = convolved + normalise(F.conv2d(active, self.conv1[node]), mixture.conv1[node])
+        for edge, mixed in zip(edges, convolved.chunk(len(edges), 1), strict=True):
+            mixed = torch.addcmul(mixed, mixture.skip[edge], source)
+            yield torch.addcmul(mixed, mixture.pool[edge], pooled)
 
     def forward_path(self, x: Tensor, cell: Cell) -> Tensor:
         """The same sum for a discrete cell, of which only the chosen operations are computed."""
@@ -126,16 +133,24 @@ class Supernet(nn.Module):
         cells_per_stage: N, the number of search cells in a stage.
         classes: outputs of the classifier.
         generator: a CPU generator from which the weights are drawn.
+        search_cell: what makes a search cell of so many channels.
     """
 
-    def __init__(self, channels: int, cells_per_stage: int, classes: int, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        channels: int,
+        cells_per_stage: int,
+        classes: int,
+        generator: torch.Generator,
+        search_cell: Callable[[int], SearchCell] = SearchCell,
+    ) -> None:
         super().__init__()
         self.stem = Stem(channels)
         self.body = nn.ModuleList()
         for width in (channels, 2 * channels, 4 * channels):
             if width > channels:
                 self.body.append(ReductionBlock(width // 2))
-            self.body.extend(SearchCell(width) for _ in range(cells_per_stage))
+            self.body.extend(search_cell(width) for _ in range(cells_per_stage))
         self.head = Head(4 * channels, classes)
         initialise(self, generator)
 

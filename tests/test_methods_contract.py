@@ -15,6 +15,7 @@ METHODS = [
     "darts2",
     "evolution",
     "gdas",
+    "pc-darts",
     "pt",
     "pt-fixed",
     "random-search",

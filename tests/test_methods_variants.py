@@ -1,6 +1,7 @@
 """The methods that grew out of DARTS: what each changes in it, and nothing else."""
 
 import dataclasses
+import math
 
 import oracle
 import pytest
@@ -15,7 +16,9 @@ from methods.gradient import GradientSettings, Tally
 from methods.sdarts_rs import proportions
 from methods.search import one_hot
 from spaces import CONV3, EDGES, NONE, SKIP, Cell
-from spaces.supernet import SearchCell
+from spaces.layers import initialise
+from spaces.partial import PartialSearchCell
+from spaces.supernet import Mixture, SearchCell, Supernet
 
 
 def in_float64(search):
@@ -187,12 +190,12 @@ def test_sgas_scores_worked_out_by_hand(build):
     assert_close(search.proportions(), p)
     importance = torch.tensor([0, 0.625, 1, 1, 0, 0.625])
     certainty = torch.tensor([0, 0.5, 1, 0, 0.5, 1])
-    assert_close(search.scores(p), torch.zeros(6))  # no epoch to compare with yet
+    assert_close(search.edge_scores(p), torch.zeros(6))  # no epoch to compare with yet
     now, other = p.clone(), p.clone()
     other[2] = torch.tensor([0, 1.0, 0, 0])  # overlap 0 in one epoch of two
     search.recent = [now, other]
     stability = torch.tensor([1, 1, 0, 1, 1, 1.0])
-    assert_close(search.scores(p), importance * certainty * stability)
+    assert_close(search.edge_scores(p), importance * certainty * stability)
 
 
 def test_alpha_of_a_decided_edge_is_frozen(build):
@@ -298,3 +301,89 @@ def test_a_sampled_cell_is_computed_as_a_single_path_and_its_gradient_is_the_pro
 def test_pt_refuses_a_supernet_without_a_mixture():
     with pytest.raises(SettingsError, match=r"gdas\+pt is no method.* no mixture"):
         plan(read_preset("smoke"), ["gdas+pt"], [0])
+
+
+def test_pc_darts_of_all_channels_and_equal_edges_is_darts(build):
+    assert same_as_darts(build, "pc-darts", part=1, edge_normalisation=False, warmup_epochs=0)
+    assert not same_as_darts(build, "pc-darts", part=2, edge_normalisation=False, warmup_epochs=0)
+
+
+def test_edge_weights_sum_to_one_at_every_node_and_multiply_those_of_the_operations(build):
+    search = build("pc-darts", part=1, alpha_init=1.0)
+    edges = search.edge_weights().detach()
+    assert_close(torch.stack([edges[:1].sum(), edges[1:3].sum(), edges[3:].sum()]), torch.ones(3))
+    batch = next(search.train.drawn(16, 1))
+    weights = search.weights().detach()
+    plain = Supernet(4, 1, 10, torch.Generator())
+    plain.load_state_dict(search.supernet.state_dict())
+    expected = F.cross_entropy(plain(batch[0], weights * edges[:, None]), batch[1])
+    assert_close(search.loss(batch, weights)[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("width", "part", "mixed"), [(16, 4, 4), (4, 4, 1), (2, 4, 1), (6, 4, 2), (5, 4, 5), (8, 1, 8)]
+)
+def test_a_partial_cell_by_its_definition(width, part, mixed):
+    cell = PartialSearchCell(width, part)
+    initialise(cell, torch.Generator().manual_seed(0))
+    assert cell.channels == mixed
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(4, width, 5, 5, generator=generator)
+    weights, bypass = torch.rand(6, 5, generator=generator), torch.rand(6, generator=generator)
+    nodes = [x]
+    for target in (1, 2, 3):
+        total = torch.zeros_like(x)
+        for edge, (source, end) in enumerate(EDGES):
+            if end == target:
+                part_of_it = nodes[source][:, :mixed]
+                joined = torch.zeros_like(x)
+                for channel in range(width):
+                    if channel >= mixed:
+                        joined[:, channel] = bypass[edge] * nodes[source][:, channel]
+                joined[:, :mixed] = sum(
+                    weights[edge, operation] * oracle.operation_output(cell, operation, edge, part_of_it)
+                    for operation in range(5)
+                )
+                order = [group * mixed + place for place in range(mixed) for group in range(width // mixed)]
+                total = total + joined[:, order]
+        nodes.append(total)
+    mixture = Mixture(torch.cat([weights, bypass[:, None]], 1), mixed)
+    assert_close(cell(x, mixture), nodes[3], rtol=1e-4, atol=1e-5)
+
+
+def test_alpha_and_gamma_wait_for_the_warm_up_and_then_train(build):
+    search = build("pc-darts", epochs=3, warmup_epochs=2)
+    before = search.alpha.detach().clone(), search.gamma.detach().clone()
+    for _ in range(2):
+        assert "valid_loss" not in search.epoch()
+    assert torch.equal(search.alpha, before[0])
+    assert torch.equal(search.gamma, before[1])
+    assert "valid_loss" in search.epoch()
+    assert (search.alpha != before[0]).all()
+    assert (search.gamma[1:] != before[1][1:]).all()
+
+
+def test_gammas_gradient_is_that_of_the_validation_loss(build):
+    search = in_float64(build("pc-darts"))
+    search.gamma = torch.randn(6, dtype=torch.double, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    batch = batch_of(search.valid)
+    search.alpha_gradient(batch, batch, Tally())
+    losses = []
+    for step in (1e-6, -1e-6):
+        with torch.no_grad():
+            search.gamma[3] += step
+            losses.append(search.loss(batch, search.weights())[0].item())
+            search.gamma[3] -= step
+    assert search.gamma.grad[3].item() == pytest.approx((losses[0] - losses[1]) / 2e-6, rel=1e-4)
+    assert search.gamma.grad[0].item() == pytest.approx(0, abs=1e-6)  # the only edge that enters node 1
+
+
+@pytest.mark.parametrize("method", ["darts2", "sdarts-rs", "darts-minus", "sgas", "pc-darts"])
+def test_pt_and_beta_decay_work_over_every_mixture(build, method):
+    search = build(method, regulariser="beta", strength=1.0, schedule="constant", epochs=2)
+    for _ in range(2):
+        assert math.isfinite(search.epoch()["train_loss"])
+    pt = build(f"{method}+pt")
+    for _ in range(pt.epochs):
+        pt.epoch()
+    assert pt.cell().operations == tuple(pt.trained.decided.tolist())

@@ -1,0 +1,47 @@
+"""Search cells of which only a part of the channels goes through the operations (PC-DARTS, §3.2)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from spaces.cell import EDGES
+from spaces.supernet import LEAVING, Mixture, SearchCell
+
+
+class PartialSearchCell(SearchCell):
+    """A search cell whose edges mix 1/K of a node's channels and pass the others by, then shuffle them all.
+
+    Args:
+        width: channels in and out.
+        part: K. Where K does not divide the width, the largest divisor of the width below K takes its place, so at
+            least one channel is mixed.
+    """
+
+    def __init__(self, width: int, part: int) -> None:
+        self.part = max(divisor for divisor in range(1, part + 1) if width % divisor == 0)
+        super().__init__(width // self.part)
+
+    def forward(self, x: Tensor, mixture: Mixture) -> Tensor:
+        """Each node is Σ over its incoming edges of shuffle(mixed channels, bypass weight × other channels)."""
+        nodes: list[Tensor | None] = [x, None, None, None]
+        for node, edges in enumerate(LEAVING):
+            source = nodes[node]
+            assert source is not None
+            mixing, passing = source[:, : self.channels], source[:, self.channels :]
+            for edge, mixed in zip(edges, self.leaving(node, mixing, mixture), strict=True):
+                joined = mixed
+                if self.part > 1:
+                    joined = shuffled(torch.cat([mixed, mixture.bypass[edge] * passing], 1), self.part)
+                target = EDGES[edge][1]
+                sum_so_far = nodes[target]
+                nodes[target] = joined if sum_so_far is None else sum_so_far + joined
+        output = nodes[3]
+        assert output is not None
+        return output
+
+
+def shuffled(x: Tensor, groups: int) -> Tensor:
+    """The channels in another order, one of every group in turn (ShuffleNet): 0 1 2 | 3 4 5 becomes 0 3 1 4 2 5."""
+    batch, channels, height, width = x.shape
+    return x.view(batch, groups, channels // groups, height, width).transpose(1, 2).reshape(x.shape)
