@@ -27,13 +27,15 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from msgspec import Meta
+from numpy.typing import NDArray
 from torch import Tensor
 
 from methods.batches import Batch
 from methods.gradient import GradientSearch, GradientSettings, Tally
-from methods.search import Count, Measurements, Problem, Search, State, cell_of
+from methods.search import ALL_OPERATIONS, Count, Measurements, Problem, Search, State, cell_of
 from spaces import EDGES, NONE, OPERATIONS, Cell
 
 SOME = [operation for operation in range(len(OPERATIONS)) if operation != NONE]
@@ -120,6 +122,10 @@ class SGAS(GradientSearch):
         weights = self.weights().detach().clone()
         weights[:, NONE] = 0
         return cell_of(weights)
+
+    def scores(self) -> NDArray[np.float64]:
+        """DARTS's, where cells with a `none` come after all others."""
+        return super().scores() - 1e4 * (ALL_OPERATIONS == NONE).sum(1)
 
     def reopen(self) -> None:
         if self.before is not None:

@@ -1,7 +1,6 @@
 """The methods that grew out of DARTS: what each changes in it, and nothing else."""
 
 import dataclasses
-import math
 
 import oracle
 import pytest
@@ -10,8 +9,11 @@ import torch.nn.functional as F
 from torch.func import functional_call
 from torch.testing import assert_close
 
+from benchmark import checkpoint
+from benchmark.describe import field_docs
 from benchmark.plan import plan
 from benchmark.settings import SettingsError, read_preset
+from methods import registry
 from methods.gradient import GradientSettings, Tally
 from methods.sdarts_rs import proportions
 from methods.search import one_hot
@@ -378,12 +380,56 @@ def test_gammas_gradient_is_that_of_the_validation_loss(build):
     assert search.gamma.grad[0].item() == pytest.approx(0, abs=1e-6)  # the only edge that enters node 1
 
 
-@pytest.mark.parametrize("method", ["darts2", "sdarts-rs", "darts-minus", "sgas", "pc-darts"])
-def test_pt_and_beta_decay_work_over_every_mixture(build, method):
-    search = build(method, regulariser="beta", strength=1.0, schedule="constant", epochs=2)
-    for _ in range(2):
-        assert math.isfinite(search.epoch()["train_loss"])
-    pt = build(f"{method}+pt")
-    for _ in range(pt.epochs):
-        pt.epoch()
-    assert pt.cell().operations == tuple(pt.trained.decided.tolist())
+MIXTURES = ["darts2", "sdarts-rs", "darts-minus", "sgas", "pc-darts"]
+
+
+@pytest.mark.parametrize("method", [*MIXTURES, "gdas"])
+def test_a_regulariser_pulls_alpha_by_its_own_gradient_alone(build, method):
+    gradients = []
+    for strength in (0.0, 6.0):
+        search = build(method, regulariser="beta", strength=strength, schedule="constant", alpha_init=1.0)
+        train, valid = next(search.train.drawn(16, 1)), next(search.valid.drawn(16, 1))
+        gradients.append(search.alpha_gradient(train, valid, Tally()))
+    assert_close(gradients[1] - gradients[0], search.alpha.detach().softmax(1), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", MIXTURES)
+def test_pt_decides_every_edge_of_every_mixture_and_goes_on_from_a_checkpoint(build, method, tmp_path):
+    whole, stopped, resumed = (build(f"{method}+pt") for _ in range(3))
+    expected = [whole.epoch() for _ in range(whole.epochs)]
+    begun = [stopped.epoch() for _ in range(2)]
+    checkpoint.write(tmp_path / "c.safetensors", checkpoint.Checkpoint(stopped.state(), [], 0.0))
+    resumed.load(checkpoint.read(tmp_path / "c.safetensors").state)
+    assert begun + [resumed.epoch() for _ in range(whole.epochs - 2)] == expected
+    assert whole.cell().operations == tuple(whole.trained.decided.tolist())
+    assert resumed.cell() == whole.cell()
+
+
+@pytest.mark.parametrize("method", [*MIXTURES, "gdas"])
+def test_every_setting_is_described(method):
+    settings = registry.load(method).Settings
+    assert all(field_docs(settings)[field.name].endswith(".") for field in dataclasses.fields(settings))
+
+
+@pytest.mark.parametrize("method", [*MIXTURES, "gdas"])
+def test_the_best_scored_cell_is_the_one_chosen(build, method):
+    search = build(method)
+    for _ in range(3):
+        search.epoch()
+        assert Cell.at(int(search.scores().argmax())) == search.cell()
+
+
+def test_the_paper_preset_holds_the_published_protocols():
+    """The numbers that a reader would check first; each method's own page has them all."""
+    tables = read_preset("paper")
+    s = {method: plan(tables, [method], [0])[0].stages[0].settings for method in [*MIXTURES, "gdas"]}
+    epochs = {"darts2": 50, "sdarts-rs": 100, "darts-minus": 50, "sgas": 40, "pc-darts": 100, "gdas": 250}
+    assert {method: settings.epochs for method, settings in s.items()} == epochs
+    assert [s[method].alpha_first for method in (*MIXTURES, "gdas")] == [True] * 5 + [False]
+    assert [s[method].weight_decay for method in (*MIXTURES, "gdas")] == [5e-4] + [3e-4] * 4 + [5e-4]
+    assert [s[method].nesterov for method in (*MIXTURES, "gdas")] == [True] + [False] * 4 + [True]
+    assert (s["sdarts-rs"].epsilon_first, s["sdarts-rs"].epsilon_last) == (0.03, 0.3)
+    assert (s["sgas"].warmup_epochs, s["sgas"].interval, s["sgas"].batch_increase) == (10, 5, 8)
+    assert (s["pc-darts"].part, s["pc-darts"].warmup_epochs, s["pc-darts"].edge_normalisation) == (4, 15, True)
+    assert (s["gdas"].temperature_first, s["gdas"].temperature_last) == (10, 0.1)
+    assert (s["darts-minus"].beta, s["darts-minus"].decay) == (1, "linear")
