@@ -114,7 +114,7 @@ class GradientSearch(Search):
         """A new optimiser of w, its momentum at zero."""
         s = self.settings
         self.weight_optimiser = torch.optim.SGD(
-            self.parameters, lr, s.momentum, weight_decay=s.weight_decay, nesterov=s.nesterov
+            self.parameters, lr, s.momentum, weight_decay=s.weight_decay, nesterov=s.nesterov, fused=True
         )
 
     def weights(self) -> Tensor:
@@ -165,7 +165,7 @@ class GradientSearch(Search):
         gradients = torch.autograd.grad(loss, inputs, allow_unused=True, materialize_grads=True)
         for parameter, gradient in zip(inputs, gradients, strict=True):
             parameter.grad = gradient
-        torch.nn.utils.clip_grad_norm_(inputs, self.settings.clip)
+        torch.nn.utils.clip_grad_norm_(inputs, self.settings.clip, foreach=True)
         self.weight_optimiser.step()
 
     def batch_size(self) -> int:

@@ -78,6 +78,7 @@ class SinglePathTraining:
             settings.momentum,
             weight_decay=settings.weight_decay,
             nesterov=settings.nesterov,
+            fused=True,
         )
 
     def epoch(self) -> Measurements:
