@@ -13,7 +13,7 @@ from data import DOWNLOADS, IMAGE_SETS, TRUTH_TABLES
 from data.folder import DataError, data_folder
 from methods import registry
 from methods.registry import MethodError
-from reports import RowsError
+from reports import STUDIES, RowsError
 from spaces import Cell, CellError
 
 DESCRIPTION = """\
@@ -29,6 +29,16 @@ examples:
   python -m benchmark run --methods bdarts,bdarts+pt --seeds 5 --out out/beta-pt
 
 Stop it at any moment: the same command goes on from the last finished epoch."""
+
+
+STUDY_EXAMPLES = """\
+examples:
+  python -m benchmark study correlation --seeds 5
+  python -m benchmark study regularisers --seeds 3 --out out/beta-figure
+  python -m benchmark study budget --seeds 1 --preset smoke
+
+It says first what it will run. Stop it at any moment: the same command goes on from the last finished epoch.
+Each variant is a results folder of its own below DIR, which `benchmark report` takes too; so is DIR itself."""
 
 
 class UsageError(Exception):
@@ -69,43 +79,29 @@ def parser() -> argparse.ArgumentParser:
         "--methods", required=True, metavar="A,B,…", help=f"methods, by name: {', '.join(registry.names())}"
     )
     run.add_argument(
-        "--seeds",
-        default="5",
-        metavar="N|A,B,…",
-        help="5 means seeds 0 to 4; 3,7 (or 3, for one) means those (default 5)",
-    )
-    run.add_argument(
-        "--preset",
-        metavar="NAME",
-        help="settings: paper (as published), mini (scaled down for a laptop), smoke (seconds, shows nothing), or the "
-        "path of a TOML file like theirs (default: paper on a GPU, mini on a CPU)",
-    )
-    run.add_argument(
         "--images", metavar="NAME", help=f"images to search on: {', '.join(IMAGE_SETS)} (default: the preset's)"
     )
-    run.add_argument(
-        "--truth",
-        metavar="NAME",
-        help=f"truth table: {', '.join(TRUTH_TABLES)} (default: nasbench201 where imported, else analognas)",
-    )
     run.add_argument("--epochs", type=int, metavar="N", help="epochs of every supernet, instead of the preset's")
-    run.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="METHOD.SETTING=VALUE",
-        help="change one setting, as darts.alpha_lr=1e-3; can be repeated (settings: benchmark methods NAME)",
-    )
     run.add_argument("--out", type=Path, metavar="DIR", help="results folder (default out/PRESET-IMAGES)")
-    run.add_argument(
-        "--jobs", type=int, metavar="N", help="runs side by side (default: what the cores allow; 1 on a GPU)"
+    add_run_options(run)
+
+    width = max(map(len, STUDIES))
+    study = commands.add_parser(
+        "study",
+        help="answer one of the papers' questions by a grid of runs, with a table and a picture",
+        description="Answer one question by a grid of runs:\n\n"
+        + "\n".join(f"  {name:<{width}}  {question}" for name, question in STUDIES.items()),
+        epilog=STUDY_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    run.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, … (default: a CUDA GPU where there is one)")
-    add_data_dir(run)
+    study.set_defaults(command=study_command)
+    study.add_argument("name", metavar="NAME", help=f"the study: {', '.join(STUDIES)}")
+    study.add_argument("--out", type=Path, metavar="DIR", help="its folder (default out/study-NAME-PRESET-IMAGES)")
+    add_run_options(study)
 
     report = commands.add_parser("report", help="write tables and plots again from a results folder's rows")
     report.set_defaults(command=report_command)
-    report.add_argument("folder", type=Path, metavar="DIR", help="a folder that `run` has written")
+    report.add_argument("folder", type=Path, metavar="DIR", help="a folder that `run` or `study` has written")
 
     query = commands.add_parser("query", help="print a cell's true accuracies")
     query.set_defaults(command=query_command)
@@ -141,6 +137,41 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def add_run_options(command: argparse.ArgumentParser) -> None:
+    """The options of all commands that search."""
+    command.add_argument(
+        "--seeds",
+        default="5",
+        metavar="N|A,B,…",
+        help="5 means seeds 0 to 4; 3,7 (or 3, for one) means those (default 5)",
+    )
+    command.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="settings: paper (as published), mini (scaled down for a laptop), smoke (seconds, shows nothing), or the "
+        "path of a TOML file like theirs (default: paper on a GPU, mini on a CPU)",
+    )
+    command.add_argument(
+        "--truth",
+        metavar="NAME",
+        help=f"truth table: {', '.join(TRUTH_TABLES)} (default: nasbench201 where imported, else analognas)",
+    )
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="METHOD.SETTING=VALUE",
+        help="change one setting, as darts.alpha_lr=1e-3; can be repeated (settings: benchmark methods NAME)",
+    )
+    command.add_argument(
+        "--jobs", type=int, metavar="N", help="runs side by side (default: what the cores allow; 1 on a GPU)"
+    )
+    command.add_argument(
+        "--device", metavar="NAME", help="cpu, cuda, cuda:1, … (default: a CUDA GPU where there is one)"
+    )
+    add_data_dir(command)
+
+
 def add_data_dir(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--data-dir",
@@ -153,9 +184,8 @@ def add_data_dir(command: argparse.ArgumentParser) -> None:
 def run_command(options: argparse.Namespace) -> int:
     methods = parse_methods(options.methods)
     seeds = parse_seeds(options.seeds)
-    for name in ("epochs", "jobs"):
-        if (number := getattr(options, name)) is not None and number < 1:
-            raise UsageError(f"--{name} {number}: give a whole number from 1 up")
+    check_count("--epochs", options.epochs)
+    check_count("--jobs", options.jobs)
     from rich.console import Console
 
     from benchmark.plan import plan
@@ -181,11 +211,10 @@ def run_command(options: argparse.Namespace) -> int:
     truth = open_truth(options.truth, folder)
     with Fetching(console) as fetching:
         prepare_images(problem, folder, fetching)  # what is missing or wrong is said now, not by a worker
-    cores = os.cpu_count() or 1
-    jobs = options.jobs or (max(1, cores // threads(problem)) if device == "cpu" else 1)
+    jobs = choose_jobs(options, device, threads(problem))
     console.print(
         f"Preset {label}{'' if options.preset else f' ({why_device})'}: {len(methods)} methods × {len(seeds)} seeds "
-        f"on {device}, {jobs} at a time with {threads(problem)} of {cores} cores each; "
+        f"on {device}, {jobs} at a time with {threads(problem)} of {os.cpu_count()} cores each; "
         f"images {problem.images}, truth {truth.name}, results in {out}",
         highlight=False,
     )
@@ -204,10 +233,62 @@ def run_command(options: argparse.Namespace) -> int:
     return 0
 
 
+def study_command(options: argparse.Namespace) -> int:
+    from benchmark.study import Given, carry_out, check_name, describe_plan, plan_study
+
+    name = check_name(options.name)
+    seeds = parse_seeds(options.seeds)
+    check_count("--jobs", options.jobs)
+    from rich.console import Console
+
+    from benchmark.progress import LEGEND, Fetching
+    from benchmark.runner import Study, prepare_images, threads
+    from benchmark.settings import override, read_preset
+    from data.images import open_images
+    from data.truth import open_truth
+    from reports.studies import write_study
+
+    console = Console(soft_wrap=True)
+    device, why_device = choose_device(options.device)
+    preset = options.preset or ("mini" if device == "cpu" else "paper")
+    given = Given(override(read_preset(preset), options.set), data_folder(options.data_dir))
+    with Fetching(console) as fetching:
+        open_images(given.images, given.folder, fetching)
+        planned = plan_study(name, given, seeds)
+        for asked in {runs[0].problem for _, runs in planned}:
+            prepare_images(asked, given.folder)
+    problem = planned[0][1][0].problem
+    label = Path(preset).stem
+    out = options.out or Path("out") / f"study-{name}-{label}-{problem.images}"
+    make_results_folder(out)
+    truth = open_truth(options.truth, given.folder)
+    jobs = choose_jobs(options, device, threads(problem))
+    total = sum(len(runs) for _, runs in planned)
+    console.print(
+        f"{name}: {STUDIES[name]}\n"
+        f"Preset {label}{'' if options.preset else f' ({why_device})'}: {total} runs, {len(seeds)} seeds of each "
+        f"variant and method, on {device}, {jobs} at a time with {threads(problem)} of {os.cpu_count()} cores each; "
+        f"truth {truth.name}, results in {out}\n{describe_plan(planned)}",
+        highlight=False,
+    )
+    console.print(LEGEND, style="dim", highlight=False)
+    carry_out(name, planned, Study(out, options.data_dir, device, options.truth, label), truth, jobs, console)
+    written = write_study(out)
+    console.print((out / "study.md").read_text().split("\n![", 1)[0], highlight=False, markup=False)
+    console.print(f"Written: {', '.join(str(path) for path in written)}", highlight=False)
+    return 0
+
+
 def report_command(options: argparse.Namespace) -> int:
     from reports.write import write_report
 
-    for path in write_report(options.folder):
+    if (options.folder / "variants.csv").exists():
+        from reports.studies import write_study
+
+        written = write_study(options.folder)
+    else:
+        written = write_report(options.folder)
+    for path in written:
         print(path)
     return 0
 
@@ -284,6 +365,17 @@ def parse_seeds(text: str) -> list[int]:
             f"--seeds {text!r}: give how many (5 means seeds 0 to 4), or which, separated by commas (3,7), each once"
         )
     return seeds
+
+
+def check_count(option: str, number: int | None) -> None:
+    if number is not None and number < 1:
+        raise UsageError(f"{option} {number}: give a whole number from 1 up")
+
+
+def choose_jobs(options: argparse.Namespace, device: str, threads: int) -> int:
+    """Runs side by side: as asked, else what the cores allow, and one on a GPU."""
+    cores = os.cpu_count() or 1
+    return int(options.jobs or (max(1, cores // threads) if device == "cpu" else 1))
 
 
 def choose_device(name: str | None) -> tuple[str, str]:

@@ -35,15 +35,15 @@ def write_report(folder: Path, methods: Sequence[str] | None = None) -> list[Pat
                     (folder / "plots" / f"{name}.{suffix}").unlink(missing_ok=True)
                 continue
             for suffix, image in style.images_of(plot).items():
-                written.append(_write(folder / "plots" / f"{name}.{suffix}", image))
+                written.append(write_file(folder / "plots" / f"{name}.{suffix}", image))
             figures.append((f"plots/{name}.png", plot.caption))
     table = summary(results).to_csv(index=False, float_format="%.4f", lineterminator="\n")
-    written.append(_write(folder / "summary.csv", table.encode()))
-    written.append(_write(folder / "summary.md", summary_markdown(results, figures, skipped).encode()))
+    written.append(write_file(folder / "summary.csv", table.encode()))
+    written.append(write_file(folder / "summary.md", summary_markdown(results, figures, skipped).encode()))
     return written
 
 
-def _write(path: Path, content: bytes) -> Path:
+def write_file(path: Path, content: bytes) -> Path:
     """Puts `content` at `path` in one step: whoever looks sees the old file or the new one, never a part."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:

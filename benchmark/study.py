@@ -1,0 +1,231 @@
+"""The studies: each a question that a paper argues about, and the grid of runs that answers it.
+
+A study is a list of variants. Each is a results folder of its own, `OUT/VARIANT`, which `benchmark report` understands
+as any other; `variants.csv` says what tells them apart, and `reports.studies` compares them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.plan import Run, plan
+from benchmark.settings import SettingsError, Table, override, table_of
+from reports import STUDIES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from benchmark.runner import Study
+    from data.images import ImageSet
+    from data.truth import TruthTable
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One results folder of a study."""
+
+    name: str
+    """Of its folder."""
+    methods: tuple[str, ...]
+    factors: dict[str, Any] = field(default_factory=dict)
+    """What tells it apart from the others: columns of `variants.csv`."""
+    changes: tuple[str, ...] = ()
+    """Settings it has otherwise than the preset, written as for `--set`."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the variants of a study depend on."""
+
+    tables: Table
+    """The preset with the command's changes."""
+    folder: Path
+    """Of images and truth tables."""
+
+    @property
+    def images(self) -> str:
+        """The image set that the preset searches on."""
+        return str(self.tables.get("problem", {}).get("images"))
+
+
+LAMBDAS: dict[str, tuple[float, ...]] = {
+    "weight decay": (1e-3, 1e-2, 1e-1),  # the published 1e-3 of all the programs, and 10 and 100 times that
+    "L2": (0.5, 5.0, 50.0),  # those of β-decay, so that the two differ in nothing but the term
+    "β-decay": (0.5, 5.0, 50.0),  # the published 50, a tenth and a hundredth of it
+}
+"""λ of each regulariser of α. Of L2 and β-decay it is what the linear schedule ends at; Adam's weight decay is
+constant. (A constant L2 would be nothing new: Adam adds weight decay to the gradient, as L2's own gradient is.)"""
+
+SHARES = {"1/2": 2, "1/4": 4}
+"""The parts of the published budget that are tried beside the whole."""
+
+
+def correlation(given: Given) -> list[Variant]:
+    return [Variant("searches", ("darts", "bdarts", "rlnas", "spos-angle"))]
+
+
+def regularisers(given: Given) -> list[Variant]:
+    off = ("darts.alpha_weight_decay=0.0", "darts.regulariser=none")
+    variants = [Variant("none", ("darts",), {"regulariser": "none", "strength": 0.0}, off)]
+    changes: tuple[str, ...]
+    for regulariser, strengths in LAMBDAS.items():
+        for strength in strengths:
+            if regulariser == "weight decay":
+                changes = (f"darts.alpha_weight_decay={strength}", "darts.regulariser=none")
+            else:
+                changes = (
+                    "darts.alpha_weight_decay=0.0",
+                    f"darts.regulariser={'l2' if regulariser == 'L2' else 'beta'}",
+                    "darts.schedule=linear",
+                    f"darts.strength={strength}",
+                    f"darts.strength_epochs={epochs_of(given, 'darts')}",
+                )
+            folder = f"{regulariser.replace('β', 'beta').replace(' ', '-').lower()}-{strength:g}"
+            variants.append(Variant(folder, ("darts",), {"regulariser": regulariser, "strength": strength}, changes))
+    return variants
+
+
+def budget(given: Given) -> list[Variant]:
+    """A part of the epochs with all the images, and a part of the images with all the epochs.
+
+    β-decay's λ grows with the epoch as in its program, whatever their number, and so ends lower in fewer of them.
+    """
+    methods = ("darts", "bdarts")
+    count = given.tables["problem"]["training_images"]
+    images = open_set(given.images, given)
+    whole = len(images.labels) if count == "all" else int(count)
+    variants = [Variant("whole", methods, {"epochs_share": "1", "images_share": "1"})]
+    for share, divisor in SHARES.items():
+        epochs = tuple(f"{method}.epochs={max(1, round(epochs_of(given, method) / divisor))}" for method in methods)
+        variants.append(Variant(f"epochs-1of{divisor}", methods, {"epochs_share": share, "images_share": "1"}, epochs))
+    for share, divisor in SHARES.items():
+        fewer = (f"problem.training_images={evenly(images, whole // divisor)}",)
+        variants.append(Variant(f"images-1of{divisor}", methods, {"epochs_share": "1", "images_share": share}, fewer))
+    return variants
+
+
+def transfer(given: Given) -> list[Variant]:
+    """The image set of the preset, and every other that is in the data folder and that the truth tables may know."""
+    there = [name for name in sets_there(given.folder) if name != given.images]
+    variants = []
+    for name in (given.images, *there):
+        changes = [f"problem.images={name}"]
+        if (count := given.tables["problem"]["training_images"]) != "all":
+            changes.append(f"problem.training_images={evenly(open_set(name, given), int(count))}")
+        variants.append(Variant(name, ("darts", "bdarts"), {"searched_on": name}, tuple(changes)))
+    return variants
+
+
+def discretisation(given: Given) -> list[Variant]:
+    return [Variant("searches", ("discretisation",))]
+
+
+VARIANTS: dict[str, Callable[[Given], list[Variant]]] = {
+    "correlation": correlation,
+    "regularisers": regularisers,
+    "budget": budget,
+    "transfer": transfer,
+    "discretisation": discretisation,
+}
+"""The studies, by the names of `reports.STUDIES`."""
+
+
+def epochs_of(given: Given, method: str) -> int:
+    return int(table_of(given.tables, method)["epochs"])
+
+
+def open_set(name: str, given: Given) -> ImageSet:
+    from data.images import open_images
+
+    return open_images(name, given.folder)
+
+
+def sets_there(folder: Path) -> list[str]:
+    """The image sets in the data folder; the digits, which no truth table is about, are left out."""
+    from data.cifar import CIFAR10, CIFAR100
+    from data.inventory import status
+
+    titles = {"cifar10": CIFAR10.title, "cifar100": CIFAR100.title, "imagenet16-120": "ImageNet16-120"}
+    there = {item.what for item in status(folder) if item.state == "there"}
+    return [name for name, title in titles.items() if title in there]
+
+
+def evenly(images: ImageSet, count: int) -> int:
+    """The largest number up to `count` of which every class has the same share, one an image at least."""
+    return max(1, count // images.classes) * images.classes
+
+
+def check_name(name: str) -> str:
+    """The name of a study, as given.
+
+    Raises:
+        SettingsError: where there is no such study.
+    """
+    if name in STUDIES:
+        return name
+    close = difflib.get_close_matches(name, STUDIES, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(STUDIES)}"
+    raise SettingsError(f"there is no study called {name!r}; {hint}")
+
+
+def plan_study(name: str, given: Given, seeds: Sequence[int]) -> list[tuple[Variant, list[Run]]]:
+    """The variants of a study with their runs.
+
+    Raises:
+        SettingsError: for settings that cannot be used.
+        DataError: for images that cannot be had.
+    """
+    return [
+        (variant, plan(override(given.tables, variant.changes), variant.methods, seeds))
+        for variant in VARIANTS[name](given)
+    ]
+
+
+def carry_out(
+    name: str,
+    planned: Sequence[tuple[Variant, list[Run]]],
+    study: Study,
+    truth: TruthTable,
+    jobs: int,
+    console: Console,
+) -> None:
+    """Run what is missing of every variant, one after the other, each in its folder below `study.out`.
+
+    Raises:
+        SettingsError: where a folder holds other results.
+    """
+    from benchmark.progress import Progress
+    from benchmark.runner import Results, read_if_there, run_all, write_rows, write_space
+
+    out = study.out
+    if other := {row["study"] for row in read_if_there(out / "variants.csv")} - {name}:
+        raise SettingsError(f"{out} holds the study {other.pop()}; choose another --out")
+    folders = []
+    for variant, runs in planned:
+        folder = out / variant.name
+        (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+        results = Results(folder, runs, truth)
+        folders.append((variant, results, results.missing(runs)))
+    write_rows(out / "variants.csv", [{"study": name, "variant": v.name, **v.factors} for v, _ in planned])
+    missing = sum(len(runs) for _, _, runs in folders)
+    total = sum(len(runs) for _, runs in planned)
+    with Progress(console, total, total - missing) as progress:
+        for variant, results, runs in folders:
+            write_space(results.out, truth)
+            if runs:
+                console.print(f"{variant.name}:", highlight=False)
+            run_all(replace(study, out=results.out), runs, results, jobs, progress)
+
+
+def describe_plan(planned: Sequence[tuple[Variant, list[Run]]]) -> str:
+    """A line a variant: its folder, its methods, and what it has otherwise than the preset."""
+    width = max(len(variant.name) for variant, _ in planned)
+    return "\n".join(
+        f"  {variant.name:<{width}}  {', '.join(variant.methods)}{'  ' if variant.changes else ''}"
+        + " ".join(variant.changes)
+        for variant, _ in planned
+    )

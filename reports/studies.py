@@ -1,0 +1,344 @@
+"""The report of a study: one table over its variants, one picture, and what they are made of, from the rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reports import STUDIES, RowsError
+from reports.results import DATA_SETS, Results, method_name, metric_name, read_results, seeds_text
+from reports.rows import read_rows
+from reports.statistics import Floats, Spread, paired, spread
+from reports.tables import FEW_SEEDS, markdown_table, method_row, number, plus_minus
+from reports.write import write_file
+
+VARIANT_COLUMNS = {"study": "name of the study", "variant": "name of the variant's results folder below the study's"}
+"""Columns of `variants.csv`. Beside them stands what tells the variants apart: `regulariser` and `strength` (λ),
+`epochs_share` and `images_share` (of the preset's), `searched_on` (the image set)."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One results folder of a study, and what tells it apart from the others."""
+
+    name: str
+    factors: dict[str, str]
+    results: Results
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study's variants in the order of `variants.csv`; all have one truth table and one main metric or say so."""
+
+    name: str
+    variants: tuple[Variant, ...]
+
+    @property
+    def question(self) -> str:
+        return STUDIES[self.name]
+
+    def of(self, **factors: str) -> Variant | None:
+        """The first variant with these factors."""
+        wanted = factors.items()
+        return next((variant for variant in self.variants if wanted <= variant.factors.items()), None)
+
+    def each(self) -> Iterator[tuple[Variant, str]]:
+        """Every variant with each of its methods."""
+        for variant in self.variants:
+            for method in variant.results.methods:
+                yield variant, method
+
+    def values(self, column: str) -> str:
+        """The distinct values of a column of all runs, in order of appearance."""
+        found = (value for variant in self.variants for value in variant.results.values(column))
+        return " / ".join(dict.fromkeys(found))
+
+    @property
+    def metrics(self) -> str:
+        """The main metrics, as papers call them."""
+        return " / ".join(dict.fromkeys(metric_name(variant.results.metric) for variant in self.variants))
+
+    @property
+    def images(self) -> str:
+        return " / ".join(dict.fromkeys(variant.results.images for variant in self.variants))
+
+    @property
+    def counts(self) -> list[int]:
+        """The number of seeds of every variant and method."""
+        return [len(variant.results.of(method)) for variant, method in self.each()]
+
+
+def read_study(folder: Path) -> Study:
+    """The study in `folder`.
+
+    Raises:
+        RowsError: where its rows or those of a variant are missing or wrong.
+    """
+    rows = read_rows(folder, "variants.csv", VARIANT_COLUMNS).astype(object)
+    names = rows["study"].unique()
+    if len(names) != 1 or names[0] not in STUDIES:
+        raise RowsError(f"{folder / 'variants.csv'}: the study must be one of {', '.join(STUDIES)}")
+    variants = tuple(
+        Variant(
+            str(row["variant"]),
+            {str(key): str(value) for key, value in row.items() if key not in VARIANT_COLUMNS},
+            read_results(folder / str(row["variant"])),
+        )
+        for _, row in rows.iterrows()
+    )
+    tables = {checksum for variant in variants for checksum in variant.results.values("truth_checksum")}
+    if len(tables) > 1:
+        raise RowsError(f"{folder} mixes the truth tables {' and '.join(sorted(tables))}: each needs its own folder")
+    return Study(str(names[0]), variants)
+
+
+def write_study(folder: Path) -> list[Path]:
+    """Writes study.md, study.csv and plots/study.png and .svg into `folder`; returns the written files.
+
+    Raises:
+        RowsError: where the rows are missing or wrong.
+    """
+    from reports import study_plots, style  # matplotlib is slow to import
+
+    study = read_study(folder)
+    (folder / "plots").mkdir(exist_ok=True)
+    with style.applied():
+        plot = study_plots.PLOTS[study.name](study)
+        images = style.images_of(plot)
+    written = [write_file(folder / "plots" / f"study.{suffix}", image) for suffix, image in images.items()]
+    table, text = TABLES[study.name](study)
+    content = table.to_csv(index=False, float_format="%.4f", lineterminator="\n")
+    written.append(write_file(folder / "study.csv", content.encode()))
+    parts = [
+        f"# {study.question}",
+        head(study),
+        *warnings(study),
+        text,
+        f"![{plot.caption}](plots/study.png)\n\n*{plot.caption}*",
+    ]
+    written.append(write_file(folder / "study.md", ("\n\n".join(parts) + "\n").encode()))
+    return written
+
+
+def head(study: Study) -> str:
+    seeds = (", ".join(str(seed) for seed in variant.results.of(method)["seed"]) for variant, method in study.each())
+    lines = {
+        "Study": f"`{study.name}`, {len(study.variants)} variant{'s' * (len(study.variants) > 1)}, each in a folder "
+        "of its own with every row",
+        "Truth table": f"{study.values('truth')} (checksum `{study.values('truth_checksum')}`), {study.metrics}",
+        "Images searched on": study.images,
+        "Preset": study.values("preset"),
+        "Device": study.values("device"),
+        "Seeds": " / ".join(dict.fromkeys(seeds)),
+        "Version": study.values("version"),
+    }
+    return "\n".join(f"- **{name}:** {text}" for name, text in lines.items())
+
+
+def warnings(study: Study) -> list[str]:
+    found = []
+    if "digits" in study.values("images"):
+        found.append("> **No claim is made from digits.** These images serve to try the program out.")
+    if min(study.counts) < FEW_SEEDS:
+        found.append(
+            f"> **Few seeds prove little.** With {seeds_text(study.counts)} a mean can turn with the next seed."
+        )
+    return found
+
+
+def rows_of(study: Study, more: Callable[[Results, str], dict[str, float]] | None = None) -> pd.DataFrame:
+    """One row for each variant and method: its factors, what `more` adds, and its means with their sources."""
+    rows = []
+    for variant, method in study.each():
+        row = method_row(variant.results, method)
+        del row["kind"]
+        added = more(variant.results, method) if more else {}
+        rows.append({"study": study.name, "variant": variant.name, **variant.factors, **row, **added})
+    return pd.DataFrame(rows)
+
+
+def last(curves: Floats) -> Floats:
+    """The value of each seed's last epoch that has one, shape (n,), of curves of shape (n, epochs); nan without any."""
+    return np.array([row[np.isfinite(row)][-1] if np.isfinite(row).any() else np.nan for row in curves])
+
+
+def with_spread(name: str, values: Floats) -> dict[str, float]:
+    found = spread(values)
+    return {f"{name}_mean": found.mean, f"{name}_std": found.std}
+
+
+def cell_text(row: pd.Series, name: str, digits: int = 2) -> str:
+    return plus_minus(Spread(float(row[f"{name}_mean"]), float(row[f"{name}_std"])), digits)
+
+
+def correlation(study: Study) -> tuple[pd.DataFrame, str]:
+    def taus(results: Results, method: str) -> dict[str, float]:
+        curves = results.curves(method, "tau")
+        best = np.array([np.nanmax(row) if np.isfinite(row).any() else np.nan for row in curves])
+        return with_spread("tau_last", last(curves)) | with_spread("tau_highest", best)
+
+    table = rows_of(study, taus)
+    metric = study.variants[0].results.metric
+    rows = [
+        [
+            method_name(row["method"]),
+            SCORES.get(row["method"], "its own"),
+            str(row["n"]),
+            cell_text(row, "tau_last", 3),
+            cell_text(row, "tau_highest", 3),
+            cell_text(row, metric),
+        ]
+        for _, row in table.iterrows()
+    ]
+    header = ["Method", "Score", "n", "τ at the end", "highest τ", f"{study.metrics} of the chosen cell (%)"]
+    note = (
+        "Kendall's τ-b over all 15,625 cells between the score that the method gives each cell and its true accuracy "
+        f"({study.metrics}): 1 would be the same order, 0 no relation. Mean ± sample standard deviation over n seeds; "
+        "the highest of all epochs is of each seed, and nobody who searches knows which epoch that is."
+    )
+    return table, f"{markdown_table(header, rows, left=2)}\n\n{note}"
+
+
+SCORES = {
+    "darts": "Σ log weight of α",
+    "bdarts": "Σ log weight of α",
+    "rlnas": "angle, random labels",
+    "spos-angle": "angle, true labels",
+}
+"""What each method of the study `correlation` ranks the cells by."""
+
+
+def regularisers(study: Study) -> tuple[pd.DataFrame, str]:
+    def weights(results: Results, method: str) -> dict[str, float]:
+        return with_spread("largest_weight", last(results.curves(method, "largest_weight")))
+
+    table = rows_of(study, weights)
+    metric = study.variants[0].results.metric
+    rows = [
+        [
+            row["regulariser"],
+            "–" if row["regulariser"] == "none" else f"{float(row['strength']):g}",
+            str(row["n"]),
+            cell_text(row, metric),
+            cell_text(row, "regret"),
+            cell_text(row, "skip_connects", 1),
+            cell_text(row, "largest_weight", 3),
+        ]
+        for _, row in table.iterrows()
+    ]
+    header = ["Regulariser of α", "λ", "n", f"{study.metrics} (%)", "Regret (points)", "Skips", "Largest weight"]
+    note = (
+        "DARTS with one regulariser of α at a time. Weight decay is Adam's, constant; of L2 and β-decay λ grows on a "
+        "straight line from 0 towards the value given, which it would reach as the search ends. Mean ± sample standard deviation over n "
+        "seeds; skips: edges of the chosen cell with skip_connect; largest weight: of softmax(α), over all edges and "
+        "operations, at the end (0.2 where all are equal)."
+    )
+    return table, f"{markdown_table(header, rows)}\n\n{note}"
+
+
+def budget(study: Study) -> tuple[pd.DataFrame, str]:
+    whole = study.of(epochs_share="1", images_share="1")
+    metric = study.variants[0].results.metric
+
+    def difference(results: Results, method: str) -> dict[str, float]:
+        assert whole is not None
+        both = whole.results.of(method)[["seed", metric]].merge(results.of(method)[["seed", metric]], on="seed")
+        change = paired(both[f"{metric}_x"], both[f"{metric}_y"]).difference
+        epochs = float(results.of(method)["epochs"].iloc[0])
+        return {"epochs": epochs, "difference_mean": change.mean, "difference_std": change.std}
+
+    table = rows_of(study, difference)
+    rows = [
+        [
+            method_name(row["method"]),
+            row["epochs_share"],
+            row["images_share"],
+            f"{row['epochs']:.0f}",
+            str(row["n"]),
+            cell_text(row, metric),
+            cell_text(row, "regret"),
+            "–"
+            if row["variant"] == "whole"
+            else plus_minus(Spread(row["difference_mean"], row["difference_std"]), sign="+"),
+        ]
+        for _, row in table.sort_values(
+            "method", key=lambda names: names.map(order_of(study)), kind="stable"
+        ).iterrows()
+    ]
+    header = ["Method", "Epochs", "Images", "Epochs run", "n", f"{study.metrics} (%)", "Regret (points)", "Difference"]
+    note = (
+        "A share of the epochs with all images, and a share of the images with all epochs; with fewer images an epoch "
+        "has fewer steps. Mean ± sample standard deviation over n seeds; difference: minus the whole budget's, paired "
+        "by seed. The λ of β-decay grows with the epoch as in its program, whatever their number, so it ends lower "
+        "with fewer of them."
+    )
+    return table, f"{markdown_table(header, rows, left=3)}\n\n{note}"
+
+
+def order_of(study: Study) -> dict[str, int]:
+    """The place of every method, in order of appearance."""
+    return {method: place for place, method in enumerate(dict.fromkeys(method for _, method in study.each()))}
+
+
+def transfer(study: Study) -> tuple[pd.DataFrame, str]:
+    table = rows_of(study)
+    metrics = tests_of(study)
+    rows = [
+        [
+            method_name(row["method"]),
+            image_set_name(row["searched_on"]),
+            str(row["n"]),
+            *(cell_text(row, metric) for metric in metrics),
+        ]
+        for _, row in table.sort_values(
+            "method", key=lambda names: names.map(order_of(study)), kind="stable"
+        ).iterrows()
+    ]
+    results = study.variants[0].results
+    rows += [
+        ["*best cell of each column*", "", "", *(number(results.best(metric)) for metric in metrics)],
+        ["*mean of all cells*", "", "", *(number(results.mean(metric)) for metric in metrics)],
+    ]
+    header = ["Method", "Searched on", "n", *(f"{metric_name(metric)} (%)" for metric in metrics)]
+    parts = [markdown_table(header, rows, left=2), *limits(study)]
+    parts.append("True accuracy of the cells found; mean ± sample standard deviation over n seeds.")
+    return table, "\n\n".join(parts)
+
+
+def limits(study: Study) -> list[str]:
+    """What a study of transfer cannot say, since it lacks image sets or truth."""
+    found = []
+    if len(study.variants) == 1:
+        found.append(
+            f"> **One image set only.** The cells were searched on {study.images} alone: no other images are in the "
+            "data folder (`benchmark data status` says how to get them)."
+        )
+    if len(tests_of(study)) == 1:
+        found.append(
+            f"> **One data set of truth only.** {study.values('truth')} knows {metric_name(tests_of(study)[0])} and no "
+            "other data set, so it cannot show whether a cell is good elsewhere; NAS-Bench-201 has three."
+        )
+    return found
+
+
+def tests_of(study: Study) -> list[str]:
+    """The test accuracies that the truth table has, in its order of data sets."""
+    found = [metric for metric in study.variants[0].results.metrics if metric.endswith("_test")]
+    return sorted(found, key=lambda metric: list(DATA_SETS).index(metric.removesuffix("_test")))
+
+
+def image_set_name(name: str) -> str:
+    return DATA_SETS.get(name, name)
+
+
+TABLES: dict[str, Callable[[Study], tuple[pd.DataFrame, str]]] = {
+    "correlation": correlation,
+    "regularisers": regularisers,
+    "budget": budget,
+    "transfer": transfer,
+}
+"""The table of every study, as rows and as Markdown."""

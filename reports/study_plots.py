@@ -1,0 +1,278 @@
+"""The picture of each study, in the house style."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from reports import style
+from reports.plots import band, band_keys, level_keys, levels
+from reports.results import method_name, metric_name, seeds_text
+from reports.statistics import Floats, seed_band
+from reports.studies import Study, image_set_name, limits, order_of, tests_of
+from reports.style import GREY, INK, WIDTH, Plot, Scale, frame
+from spaces.drawing import Dashes
+
+
+def correlation(study: Study) -> Plot:
+    """Kendall's τ-b against the epoch: one panel a method, one scale for all."""
+    results = study.variants[0].results
+    curves = {method: results.curves(method, "tau") for method in results.methods}
+    figure = Figure(figsize=(WIDTH, 2.2))
+    panels = figure.subplots(1, len(curves), sharey=True, squeeze=False)[0]
+    looks = style.looks(results.methods)
+    for axes, (method, values) in zip(panels, curves.items(), strict=True):
+        band(axes, values, looks[method].colour)
+        axes.axhline(0, color=GREY, linewidth=0.8, linestyle=(0, (5, 2)), zorder=1)
+        axes.set_title(method_name(method), loc="left")
+        axes.set_xlabel("epoch")
+    panels[0].set_ylabel("Kendall τ-b with true accuracy")
+    shown = np.concatenate([values[np.isfinite(values)] for values in curves.values()])
+    room = 0.06 * max(float(np.ptp([0.0, *shown])), 0.05)
+    panels[0].set_ylim(min(0, *shown) - room, max(0, *shown) + room)
+    keys = [
+        *band_keys(len(values) for values in curves.values()),
+        Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (5, 2)), label="no relation"),
+    ]
+    note = "Scores: sum of log weights of α (DARTS, β-DARTS); angle (RLNAS on random, SPOS on true labels)."
+    frame(figure, "How well each method's score ranks all 15,625 cells", keys, source(study, note))
+    caption = (
+        f"Kendall's τ-b between the score that each method gives every cell and its true accuracy ({truth(study)}), "
+        f"after each epoch of the search ({seeds_text(study.counts)}): the mean over seeds (bold), every seed (thin) "
+        "and their range."
+    )
+    return Plot(figure, caption)
+
+
+def regularisers(study: Study) -> Plot:
+    """True accuracy, skips and largest weight against the epoch: a column a regulariser, a line a λ."""
+    kinds = list(dict.fromkeys(v.factors["regulariser"] for v in study.variants if v.factors["regulariser"] != "none"))
+    metric = study.variants[0].results.metric
+    plain = study.of(regulariser="none")
+    measures = [
+        (metric, f"{metric_name(metric)}\naccuracy (%)"),
+        ("skip_connects", "edges with skip"),
+        ("largest_weight", "largest softmax\nweight of α"),
+    ]
+    figure = Figure(figsize=(WIDTH, 4.6))
+    panels = figure.subplots(len(measures), len(kinds), sharex=True, sharey="row", squeeze=False)
+    scale = Scale(study.variants[0].results.best(metric))
+    shown = np.concatenate([v.results.curves(m, metric).ravel() for v, m in study.each()])
+    low, high = scale.limits([np.nanmin(shown), study.variants[0].results.mean(metric)])
+    low = max(low, 0.0)
+    largest = [float(np.nanmax(v.results.curves(m, "largest_weight"))) for v, m in study.each()]
+    most = 0
+    for column, kind in enumerate(kinds):
+        variants = [variant for variant in study.variants if variant.factors["regulariser"] == kind]
+        lines = [*([(plain, GREY, DASHES[0])] if plain else [])]
+        lines += [(v, colour, dashes) for v, colour, dashes in zip(variants, SHADES, DASHES[1:], strict=False)]
+        for row, (name, _) in enumerate(measures):
+            axes = panels[row, column]
+            for variant, colour, dashes in lines:
+                values = variant.results.curves("darts", name)
+                trajectory(axes, values, colour, dashes)
+                most = max(most, values.shape[1])
+        panels[0, column].legend(
+            handles=[
+                Line2D([], [], color=colour, linestyle=dashes, linewidth=1.6, label=strength_name(variant.factors))
+                for variant, colour, dashes in lines
+            ],
+            loc="lower left",
+            bbox_to_anchor=(0, 1.02),
+            ncols=2,
+            columnspacing=1.0,
+            handlelength=2.2,
+            title=TITLES[kind],
+            title_fontproperties={"size": 8.5, "weight": "bold"},
+            alignment="left",
+        )
+        scale.apply(panels[0, column], "y", low, high, gap=0.1)
+        levels(panels[0, column], study.variants[0].results)
+        panels[1, column].set_ylim(-0.3, 6.3)
+        panels[1, column].set_yticks(range(0, 7, 2))
+        panels[2, column].set_ylim(0.15, max(0.4, *largest) + 0.04)
+        panels[2, column].axhline(0.2, color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=1)
+        panels[2, column].set_xlabel("epoch")
+        panels[2, column].set_xlim(0.5, most + 0.5)
+        panels[2, column].xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+    for row, (_, label) in enumerate(measures):
+        panels[row, 0].set_ylabel(label)
+    keys: list[Line2D | Patch] = [
+        Line2D([], [], color=INK, linewidth=1.6, label="mean of seeds"),
+        *([Line2D([], [], color=INK, linewidth=0.5, alpha=0.4, label="one seed")] if max(study.counts) > 1 else []),
+        *level_keys(),
+        Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), label="equal weights"),
+    ]
+    note = "λ of L2 and β-decay grows linearly to the value given. Accuracy axes: log distance to the best."
+    frame(figure, "DARTS under three regularisers of α", keys, source(study, note))
+    caption = (
+        f"DARTS with Adam's weight decay, L2 or β-decay on α, each of several strengths λ, and with none (grey): true "
+        f"accuracy ({truth(study)}) of the cell the search would choose after each epoch, its edges with skip_connect, "
+        f"and the largest softmax weight of α ({seeds_text(study.counts)} a line)."
+    )
+    return Plot(figure, caption)
+
+
+TITLES = {"weight decay": "Adam's weight decay on α", "L2": "L2 on α", "β-decay": "β-decay"}
+SHADES = ("#56b4e9", "#0072b2", "#0b2545")  # light to dark with λ
+DASHES: tuple[Dashes, ...] = ((0, (5, 1.5)), (0, (1, 1)), (0, (4, 1)), "solid")
+"""None, and the strengths from the least to the most: told apart without colour too."""
+
+
+def strength_name(factors: dict[str, str]) -> str:
+    return "none" if factors["regulariser"] == "none" else f"λ = {float(factors['strength']):g}"
+
+
+def trajectory(axes: Axes, curves: Floats, colour: str, dashes: Dashes) -> None:
+    """The seeds' curves, shape (n, epochs), faint, and their mean."""
+    epochs = np.arange(1, curves.shape[1] + 1)
+    if len(curves) > 1:
+        axes.plot(epochs, curves.T, color=colour, linewidth=0.5, alpha=0.4)
+    mean = seed_band(curves).mean
+    axes.plot(epochs, mean, color=colour, linewidth=1.6, linestyle=dashes, marker="o" if len(mean) == 1 else "")
+
+
+def budget(study: Study) -> Plot:
+    """True accuracy against the share of the epochs and of the images: every seed a dot, the mean a line."""
+    metric = study.variants[0].results.metric
+    results = study.variants[0].results
+    methods = list(order_of(study))
+    looks = style.looks(methods)
+    scale = Scale(results.best(metric))
+    shown = np.concatenate([v.results.of(m)[metric].to_numpy(dtype=np.float64) for v, m in study.each()])
+    low, high = scale.limits([shown.min(), results.mean(metric)])
+    low = max(low, 0.0)
+    figure = Figure(figsize=(5.6, 2.5))
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, varied, fixed, label in (
+        (panels[0], "epochs_share", "images_share", "share of the epochs, all images"),
+        (panels[1], "images_share", "epochs_share", "share of the images, all epochs"),
+    ):
+        variants = [variant for variant in study.variants if variant.factors[fixed] == "1"]
+        variants.sort(key=lambda variant: share(variant.factors[varied]))
+        for offset, method in zip(np.linspace(-0.08, 0.08, len(methods)), methods, strict=True):
+            values = [v.results.of(method)[metric].to_numpy(dtype=np.float64) for v in variants]
+            places = np.arange(len(variants)) + offset
+            strip(axes, places, values, looks[method])
+            axes.plot(places, [found.mean() for found in values], color=looks[method].colour, linewidth=1.4)
+        axes.set_xticks(range(len(variants)), [variant.factors[varied] for variant in variants])
+        axes.set_xlim(-0.4, len(variants) - 0.6)
+        axes.set_xlabel(label)
+        scale.apply(axes, "y", low, high)
+        levels(axes, results)
+    panels[0].set_ylabel(f"{metric_name(metric)} accuracy (%)")
+    keys = [*method_keys(methods), *level_keys()]
+    note = "Small: one seed; line: mean. Accuracy axis: log distance to the best."
+    frame(figure, "Less search: fewer epochs, fewer images", keys, source(study, note))
+    caption = (
+        f"True accuracy ({truth(study)}) of the cells that {' and '.join(map(method_name, methods))} find with a "
+        f"share of the epochs (left) or of the training images (right): every seed and their mean "
+        f"({seeds_text(study.counts)} each)."
+    )
+    return Plot(figure, caption)
+
+
+def transfer(study: Study) -> Plot:
+    """True accuracy on each data set the table has, by the images searched on: every seed a dot, the mean a bar."""
+    metrics = tests_of(study)
+    methods = list(order_of(study))
+    looks = style.looks(methods)
+    results = study.variants[0].results
+    figure = Figure(figsize=({1: 5.2, 2: 5.6}.get(len(metrics), WIDTH), 2.6))
+    panels = figure.subplots(1, len(metrics), squeeze=False)[0]
+    for axes, metric in zip(panels, metrics, strict=True):
+        scale = Scale(results.best(metric))
+        shown = np.concatenate([v.results.of(m)[metric].to_numpy(dtype=np.float64) for v, m in study.each()])
+        low, high = scale.limits([shown.min(), results.mean(metric)])
+        scale.apply(axes, "y", max(low, 0.0), high)
+        axes.axhline(results.best(metric), color=INK, linewidth=0.8, zorder=1)
+        axes.axhline(results.mean(metric), color=GREY, linewidth=0.8, linestyle=(0, (5, 2)), zorder=1)
+        for offset, method in zip(np.linspace(-0.15, 0.15, len(methods)), methods, strict=True):
+            values = [v.results.of(method)[metric].to_numpy(dtype=np.float64) for v in study.variants]
+            places = np.arange(len(values)) + offset
+            strip(axes, places, values, looks[method])
+            axes.hlines([found.mean() for found in values], places - 0.1, places + 0.1, INK, linewidth=1.4, zorder=3)
+        axes.set_xticks(
+            range(len(study.variants)),
+            [image_set_name(variant.factors["searched_on"]) for variant in study.variants],
+            fontsize=7 if len(study.variants) < 3 else 6,
+        )
+        axes.set_xlim(-0.5, len(study.variants) - 0.5)
+        axes.set_xlabel("searched on")
+        axes.set_title(metric_name(metric), loc="left")
+    panels[0].set_ylabel("true accuracy (%)")
+    lacks = " ".join(
+        text
+        for count, text in ((len(metrics), "One data set of truth only."), (len(study.variants), "One image set only."))
+        if count == 1
+    )
+    keys = [
+        *method_keys(methods),
+        Line2D([], [], color=INK, linewidth=1.4, linestyle="none", marker="_", markersize=8, label="mean of seeds"),
+        *level_keys(),
+    ]
+    note = f"{lacks} Accuracy axes: log distance to the best.".strip()
+    frame(figure, "Cells searched on one data set, true accuracy on others", keys, source(study, note))
+    caption = (
+        f"True accuracy ({study.values('truth')}) on each data set that the table has, of cells searched on each image "
+        f"set that was there: every seed and the mean ({seeds_text(study.counts)} each)."
+        + (f" {lacks}" if limits(study) else "")
+    )
+    return Plot(figure, caption)
+
+
+def share(text: str) -> float:
+    """`1/4` as a number."""
+    above, _, below = text.partition("/")
+    return int(above) / int(below or 1)
+
+
+def strip(axes: Axes, places: Floats, values: Sequence[Floats], look: style.Look) -> None:
+    """The seeds of several groups: group i stands at place i."""
+    for place, found in zip(places, values, strict=True):
+        axes.plot(
+            np.full(len(found), place),
+            found,
+            linestyle="none",
+            marker=look.marker,
+            markersize=4,
+            markerfacecolor=look.colour,
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+            alpha=0.75,
+        )
+
+
+def method_keys(methods: Sequence[str]) -> list[Line2D | Patch]:
+    looks = style.looks(methods)
+    return [
+        Line2D([], [], color=looks[m].colour, linewidth=1.4, marker=looks[m].marker, markersize=4, label=method_name(m))
+        for m in methods
+    ]
+
+
+def truth(study: Study) -> str:
+    return f"{study.values('truth')}, {study.metrics}"
+
+
+def source(study: Study, note: str) -> str:
+    """The line under every figure: where its numbers come from."""
+    return (
+        f"Truth: {truth(study)} · searched on {study.images} · preset {study.values('preset')} · "
+        f"n = {seeds_text(study.counts)} a variant and method · {note}"
+    )
+
+
+PLOTS: dict[str, Callable[[Study], Plot]] = {
+    "correlation": correlation,
+    "regularisers": regularisers,
+    "budget": budget,
+    "transfer": transfer,
+}
+"""The picture of every study."""
