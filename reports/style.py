@@ -114,11 +114,11 @@ class Scale(NamedTuple):
         return np.asarray(self.best + self.softening - 2 ** -np.asarray(place, dtype=np.float64))
 
     def limits(self, accuracies: ArrayLike, margin: float = 0.06) -> tuple[float, float]:
-        """Axis limits that hold all `accuracies` and the best cell with a margin on both sides."""
+        """Axis limits that hold all `accuracies` and the best cell with a margin on both sides, but not below 0 %."""
         low, high = self.place([np.min(accuracies), self.best])
         room = margin * max(high - low, 1.0)
         bottom, top = self.accuracy([low - room, high + room])
-        return float(bottom), float(top)
+        return max(float(bottom), 0.0), float(top)
 
     def ticks(self, low: float, high: float, gap: float) -> list[float]:
         """Round accuracies from `low` to the best cell that stand at least `gap` of the axis apart."""

@@ -161,3 +161,9 @@ def test_labels_move_as_little_as_it_takes() -> None:
     assert spaced([1, 1, 5], 1, 0, 10).tolist() == [0.5, 1.5, 5]
     assert spaced([0, 0, 0], 1, 0, 10).tolist() == [0, 1, 2]
     assert spaced([1, 2, 3], 6, 0, 10).tolist() == [0, 5, 10]
+
+
+def test_an_accuracy_axis_never_goes_below_zero():
+    scale = style.Scale(best=94.4)
+    assert scale.limits([10.0, 93.0])[0] >= 0
+    assert min(scale.ticks(*scale.limits([10.0, 93.0]), gap=0.07)) >= 0
