@@ -25,9 +25,9 @@ from data.images import ImageSet, open_images
 from data.splits import read_split
 from data.truth import TruthTable, open_truth
 from methods import registry
-from methods.search import Problem, Search
-from reports.rows import HISTORY_COLUMNS, RUN_COLUMNS, SPACE_COLUMNS
-from spaces import SKIP, Cell
+from methods.search import ALL_OPERATIONS, Problem, Search
+from reports.rows import EFFECT_COLUMNS, HISTORY_COLUMNS, RUN_COLUMNS, SPACE_COLUMNS
+from spaces import EDGES, OPERATIONS, SKIP, Cell
 
 Row = dict[str, Any]
 
@@ -246,6 +246,16 @@ def read_if_there(path: Path) -> list[Row]:
 
 def write_rows(path: Path, rows: list[Row]) -> None:
     write_atomically(path, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n").encode())
+
+
+def write_effects(out: Path, truth: TruthTable, metric: str) -> None:
+    """effects.csv: the mean true accuracy of all cells with an operation on an edge, for every such pair."""
+    rows = []
+    for edge in range(len(EDGES)):
+        for number, operation in enumerate(OPERATIONS):
+            mean = truth.accuracies[metric][ALL_OPERATIONS[:, edge] == number].mean()
+            rows.append(dict(zip(EFFECT_COLUMNS, (edge, operation, metric, mean), strict=True)))
+    write_rows(out / "effects.csv", rows)
 
 
 def write_space(out: Path, truth: TruthTable) -> None:

@@ -199,7 +199,7 @@ def carry_out(
         SettingsError: where a folder holds other results.
     """
     from benchmark.progress import Progress
-    from benchmark.runner import Results, read_if_there, run_all, write_rows, write_space
+    from benchmark.runner import Results, main_metric, read_if_there, run_all, write_effects, write_rows, write_space
 
     out = study.out
     if other := {row["study"] for row in read_if_there(out / "variants.csv")} - {name}:
@@ -216,6 +216,8 @@ def carry_out(
     with Progress(console, total, total - missing) as progress:
         for variant, results, runs in folders:
             write_space(results.out, truth)
+            if "discretisation" in variant.methods:
+                write_effects(results.out, truth, main_metric(truth, planned[0][1][0].problem.images))
             if runs:
                 console.print(f"{variant.name}:", highlight=False)
             run_all(replace(study, out=results.out), runs, results, jobs, progress)

@@ -62,6 +62,14 @@ SPACE_COLUMNS = {
 }
 """Columns of `space.csv`."""
 
+EFFECT_COLUMNS = {
+    "edge": "0 to 5, in the order of `spaces.EDGES`",
+    "operation": "name of the operation",
+    "metric": "the metric",
+    "accuracy": "mean over all cells with that operation on that edge, %",
+}
+"""Columns of `effects.csv`, which the study `discretisation` puts beside its rows."""
+
 
 def read_rows(folder: Path, name: str, columns: dict[str, str]) -> pd.DataFrame:
     """The rows of `folder/name`, with at least `columns`.

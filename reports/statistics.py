@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import kendalltau
 
 Floats = NDArray[np.float64]
 
@@ -75,6 +76,18 @@ def paired(first: ArrayLike, second: ArrayLike) -> Paired:
     change = after - before
     won, lost, tied = (int(np.count_nonzero(hit)) for hit in (change > 0, change < 0, change == 0))
     return Paired(len(change), spread(before), spread(after), spread(change), won, lost, tied)
+
+
+def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
+    """Kendall's τ-b of two vectors of shape (n,): 1 for the same order, −1 for the reverse; nan where one is constant.
+
+    Raises:
+        ValueError: where n = 0 or the shapes differ.
+    """
+    a, b = _vector(first), _vector(second)
+    if a.shape != b.shape:
+        raise ValueError(f"a correlation needs two vectors of one length, got {len(a)} and {len(b)}")
+    return float(kendalltau(a, b, variant="b").statistic)
 
 
 def share_at_or_below(levels: ArrayLike, values: ArrayLike, points: ArrayLike) -> Floats:

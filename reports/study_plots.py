@@ -6,17 +6,33 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
+from scipy.stats import rankdata
 
 from reports import style
 from reports.plots import band, band_keys, level_keys, levels
 from reports.results import method_name, metric_name, seeds_text
 from reports.statistics import Floats, seed_band
-from reports.studies import Study, image_set_name, limits, order_of, tests_of
+from reports.studies import (
+    INDICATORS,
+    TARGETS,
+    Study,
+    edge_correlations,
+    edge_name,
+    image_set_name,
+    limits,
+    operations,
+    order_of,
+    present,
+    tests_of,
+)
 from reports.style import GREY, INK, WIDTH, Plot, Scale, frame
+from reports.tables import number
+from spaces import EDGES, OPERATIONS
 from spaces.drawing import Dashes
 
 
@@ -227,6 +243,97 @@ def transfer(study: Study) -> Plot:
     return Plot(figure, caption)
 
 
+def discretisation(study: Study) -> Plot:
+    """Four maps of edges and operations, coloured by rank on the edge; below, how the orders of each edge agree."""
+    found = operations(study)
+    maps = {
+        "weight": ("Softmax weight of α", 3),
+        "pt_score": ("PT score (points)", 2),
+        "discretisation_accuracy": ("Discretised, tuned (%)", 1),
+        "effect": ("True effect (%)", 1),
+    }
+    figure = Figure(figsize=(WIDTH, 4.7))
+    grid = figure.add_gridspec(2, 4, height_ratios=[1.15, 1])
+    edges = [edge_name(edge) for edge in range(len(EDGES))]
+    for column, (name, (title, digits)) in enumerate(maps.items()):
+        axes = figure.add_subplot(grid[0, column])
+        mean = found[name].mean(0)
+        ranks = rankdata(-mean.round(9), axis=1, method="min")  # 1 for the best operation of the edge
+        axes.imshow(ranks, cmap=RANKS, vmin=0.5, vmax=5.5, aspect="auto")
+        for edge, operation in np.ndindex(mean.shape):
+            axes.text(
+                operation,
+                edge,
+                number(mean[edge, operation], digits),
+                ha="center",
+                va="center",
+                fontsize=5.8,
+                color="white" if ranks[edge, operation] <= 2 else INK,
+            )
+        axes.set_xticks(range(len(OPERATIONS)), SHORT)
+        axes.set_yticks(range(len(EDGES)), edges if column == 0 else [""] * len(EDGES))
+        axes.tick_params(length=0)
+        axes.grid(False)
+        axes.spines[:].set_visible(False)
+        axes.set_title(title, loc="left", fontsize=7.5)
+    first = None
+    for half, (target, title) in enumerate(TARGETS.items()):
+        axes = figure.add_subplot(grid[1, 2 * half : 2 * half + 2], sharey=first)
+        first = first or axes
+        for offset, (indicator, look) in zip((-0.16, 0.16), INDICATOR_LOOKS.items(), strict=True):
+            taus = edge_correlations(found, indicator, target)
+            shown: Floats = np.concatenate([taus, np.mean(taus, 1, keepdims=True, dtype=np.float64)], axis=1)
+            places = np.arange(shown.shape[1]) + offset
+            strip(axes, places, list(shown.T), look)
+            means = [present(values).mean for values in shown.T]
+            axes.hlines(means, places - 0.14, places + 0.14, look.colour, linewidth=1.8, zorder=3)
+        axes.axhline(0, color=GREY, linewidth=0.8, linestyle=(0, (5, 2)), zorder=1)
+        axes.axvline(len(EDGES) - 0.5, color=GREY, linewidth=0.6)
+        axes.set_xticks(range(len(EDGES) + 1), [*edges, "mean"])
+        axes.set_xlim(-0.5, len(EDGES) + 0.5)
+        axes.set_ylim(-1.08, 1.08)
+        axes.set_title(f"Agreement with the {title}", loc="left", fontsize=7.5)
+        if half == 0:
+            axes.set_ylabel("Kendall τ-b\nover the operations")
+        else:
+            axes.tick_params(labelleft=False)
+    keys: list[Line2D | Patch] = [
+        *(
+            Patch(color=RANKS(rank / 5 + 0.1), label=name)
+            for rank, name in enumerate(("best of its edge", *"234", "worst"))
+        ),
+        *(
+            Line2D(
+                [],
+                [],
+                color=look.colour,
+                marker=look.marker,
+                linewidth=1.8,
+                markersize=4,
+                label=f"τ of {INDICATORS[name]}",
+            )
+            for name, look in INDICATOR_LOOKS.items()
+        ),
+    ]
+    note = (
+        "Edges from node to node; – none, s skip, 1 conv 1×1, 3 conv 3×3, p average pool. Numbers: means over seeds. "
+        "Dots: one seed; bars: mean. True effect: mean true accuracy of all cells with the operation on the edge."
+    )
+    frame(figure, "Does α know what an operation is worth?", keys, source(study, note))
+    caption = (
+        "Each operation on each edge of the trained DARTS supernet: its softmax weight of α, the accuracy the supernet "
+        "loses without it (PT score), the supernet's accuracy once the edge is decided for it and fine-tuned, and the "
+        f"mean true accuracy ({truth(study)}) of all cells that have it there; below, for each edge, how the orders by "
+        f"α and by PT score agree with the latter two ({seeds_text(study.counts)})."
+    )
+    return Plot(figure, caption)
+
+
+RANKS = ListedColormap(["#08519c", "#4292c6", "#9ecae1", "#d6e6f4", "#f4f8fc"])  # dark for the best
+SHORT = ("–", "s", "1", "3", "p")
+INDICATOR_LOOKS = {"weight": style.LOOKS["darts"], "pt_score": style.LOOKS["pt"]}
+
+
 def share(text: str) -> float:
     """`1/4` as a number."""
     above, _, below = text.partition("/")
@@ -274,5 +381,6 @@ PLOTS: dict[str, Callable[[Study], Plot]] = {
     "regularisers": regularisers,
     "budget": budget,
     "transfer": transfer,
+    "discretisation": discretisation,
 }
 """The picture of every study."""
