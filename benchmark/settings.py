@@ -52,11 +52,19 @@ def read_preset(name: str) -> Table:
         SettingsError: for an unknown name, or a file that cannot be read as TOML.
     """
     tables: Table = {}
-    for document in preset_documents(name):
+    for document in reversed(preset_documents(name)):
         for section, settings in document.unwrap().items():
             if section != "base":
-                tables[section] = {**settings, **tables.get(section, {})}
+                tables[section] = over(tables.get(section, {}), settings)
     return tables
+
+
+def over(model: Table, table: Table) -> Table:
+    """The settings of `model` but for those that `table` has; of a `supernet` too, unless `table` empties it."""
+    merged = {**model, **table}
+    if table.get("supernet"):
+        merged["supernet"] = {**model.get("supernet", {}), **table["supernet"]}
+    return merged
 
 
 def preset_documents(name: str) -> list[tomlkit.TOMLDocument]:
@@ -121,8 +129,7 @@ def table_of(tables: Table, name: str) -> Table:
         if model not in tables or model in seen:
             raise SettingsError(f"[{seen[-1]}] says like = {model!r}, which is no other table of settings")
         seen.append(model)
-        supernet = {**tables[model].get("supernet", {}), **table.get("supernet", {})}
-        table = {**tables[model], **table, **({"supernet": supernet} if supernet else {})}
+        table = over(tables[model], table)
     return table
 
 

@@ -161,9 +161,18 @@ def test_a_preset_may_stand_on_another(tmp_path):
             read_preset(str(path))
 
 
-def test_proxy_changes_nothing_but_the_size_of_the_problem():
-    paper, proxy = read_preset("paper"), read_preset("proxy")
-    assert {section for section in paper if paper[section] != proxy[section]} == {"problem"}
+def test_proxy_shortens_every_search_alike_and_keeps_learning_rate_times_steps():
+    paper, proxy = ({run.method: run.stages for run in plan(read_preset(p), METHODS, [0])} for p in ("paper", "proxy"))
+    for method in METHODS:
+        for short, whole in zip(proxy[method], paper[method], strict=True):
+            if method == "pt" and short.method == "pt":
+                continue
+            assert short.settings.epochs == 0.6 * whole.settings.epochs
+            if hasattr(whole.settings, "alpha_lr"):
+                assert short.settings.alpha_lr * short.settings.epochs == pytest.approx(
+                    whole.settings.alpha_lr * whole.settings.epochs
+                )
+    assert proxy["pt"][0].settings.train_batches == "drawn"  # what proxy does not say stays the paper's
 
 
 def test_a_table_may_be_like_another():
