@@ -410,7 +410,8 @@ def discretisation(study: Study) -> tuple[pd.DataFrame, str]:
         f"{seeds_text(study.counts)}. α: softmax weight in the trained DARTS supernet. PT score: accuracy that the "
         "supernet loses without the operation. Discretisation accuracy: of the supernet after the edge was decided for "
         "the operation and fine-tuned. True effect: mean true accuracy of all cells with the operation on that edge. "
-        "With five operations, unrelated orders reach |τ| ≥ 0.6 on one edge about one time in four."
+        "With five operations, unrelated orders reach |τ| ≥ 0.6 on one edge about one time in four. "
+        "A seed whose five values are all alike on an edge has no τ there, nor in the mean of the edges."
     )
     return pd.DataFrame(records), f"{markdown_table(header, rows)}\n\n{note}"
 

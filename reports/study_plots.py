@@ -282,8 +282,8 @@ def discretisation(study: Study) -> Plot:
         first = first or axes
         for offset, (indicator, look) in zip((-0.16, 0.16), INDICATOR_LOOKS.items(), strict=True):
             taus = edge_correlations(found, indicator, target)
-            shown: Floats = np.concatenate([taus, np.mean(taus, 1, keepdims=True, dtype=np.float64)], axis=1)
-            places = np.arange(shown.shape[1]) + offset
+            shown = np.column_stack([taus, taus.mean(1)])
+            places = np.arange(shown.shape[1], dtype=np.float64) + offset
             strip(axes, places, list(shown.T), look)
             means = [present(values).mean for values in shown.T]
             axes.hlines(means, places - 0.14, places + 0.14, look.colour, linewidth=1.8, zorder=3)

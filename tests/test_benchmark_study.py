@@ -1,0 +1,153 @@
+"""The studies through the command line, on a few digits."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmark.cli import main
+from benchmark.settings import read_preset
+from benchmark.study import LAMBDAS, SHARES, Given, plan_study
+from reports import STUDIES
+
+SMALL = ("--seeds", "1", "--preset", "smoke", "--jobs", "1", "--truth", "analognas")
+SMALL += ("--set", "problem.training_images=80", "--set", "darts.epochs=4", "--set", "bdarts.epochs=4")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """`study("budget")`: the folder of that study, run once."""
+    done: dict[str, Path] = {}
+
+    def study(name: str) -> Path:
+        if name not in done:
+            done[name] = tmp_path_factory.mktemp(name)
+            data = str(done[name] / "data")
+            assert main(["study", name, *SMALL, "--out", str(done[name]), "--data-dir", data]) == 0
+        return done[name]
+
+    return study
+
+
+def planned(name: str, tmp_path: Path) -> dict:
+    given = Given(read_preset("smoke"), tmp_path)
+    return {variant.name: (variant, runs) for variant, runs in plan_study(name, given, [0])}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_writes_a_table_and_a_picture_that_name_their_sources(study, name):
+    folder = study(name)
+    text = (folder / "study.md").read_text()
+    for word in (STUDIES[name], "AnalogNAS-Bench", "smoke", "digits", "No claim is made", "**Seeds:** 0"):
+        assert word in text
+    table = pd.read_csv(folder / "study.csv")
+    for column, value in (("truth", "AnalogNAS-Bench"), ("images", "digits"), ("preset", "smoke"), ("n", 1)):
+        assert (table[column] == value).all()
+    assert (folder / "plots" / "study.png").read_bytes().startswith(b"\x89PNG")
+    assert b"AnalogNAS-Bench" in (folder / "plots" / "study.svg").read_bytes()
+
+
+def test_every_variant_is_a_results_folder_and_the_study_can_be_reported_again(study, capsys):
+    folder = study("budget")
+    names = pd.read_csv(folder / "variants.csv").variant
+    assert main(["report", str(folder / names[0])]) == 0
+    before = {path.name: path.read_bytes() for path in (folder / "plots").iterdir()}
+    text = (folder / "study.md").read_text()
+    (folder / "study.md").unlink()
+    assert main(["report", str(folder)]) == 0
+    assert (folder / "study.md").read_text() == text
+    assert {path.name: path.read_bytes() for path in (folder / "plots").iterdir()} == before
+
+
+def test_a_finished_study_runs_nothing_again(study, capsys):
+    folder = study("budget")
+    before = (folder / "whole" / "runs.csv").read_bytes()
+    assert main(["study", "budget", *SMALL, "--out", str(folder)]) == 0
+    assert "epoch 1/" not in capsys.readouterr().out
+    assert (folder / "whole" / "runs.csv").read_bytes() == before
+
+
+def test_correlation_has_a_tau_for_each_epoch(study):
+    history = pd.read_csv(study("correlation") / "searches" / "history.csv")
+    assert set(history.method) == {"darts", "bdarts", "rlnas", "spos-angle"}
+    assert history.tau.between(-1, 1).all()
+    table = pd.read_csv(study("correlation") / "study.csv").set_index("method")
+    for method, rows in history.groupby("method"):
+        assert table.tau_last_mean[method] == pytest.approx(rows.tau.iloc[-1], abs=1e-4)
+        assert table.tau_highest_mean[method] == pytest.approx(rows.tau.max(), abs=1e-4)
+
+
+def test_each_regulariser_is_studied_alone(tmp_path):
+    variants = planned("regularisers", tmp_path)
+    assert len(variants) == 1 + sum(map(len, LAMBDAS.values()))
+    on = set()
+    for variant, (run,) in variants.values():
+        settings = run.stages[0].settings
+        assert settings.alpha_weight_decay == 0 or settings.regulariser == "none"
+        assert settings.regulariser == "none" or settings.strength_epochs == settings.epochs
+        strength = settings.alpha_weight_decay if settings.regulariser == "none" else settings.strength
+        assert strength == variant.factors["strength"]
+        on.add((settings.regulariser, strength))
+    assert len(on) == len(variants)
+
+
+def test_a_budget_is_a_share_of_epochs_or_of_images(tmp_path):
+    variants = planned("budget", tmp_path)
+    whole = variants["whole"][1]
+    for divisor in SHARES.values():
+        for run, of_whole in zip(variants[f"epochs-1of{divisor}"][1], whole, strict=True):
+            assert run.stages[0].settings.epochs == max(1, round(of_whole.stages[0].settings.epochs / divisor))
+            assert run.problem == of_whole.problem
+        for run, of_whole in zip(variants[f"images-1of{divisor}"][1], whole, strict=True):
+            assert run.stages == of_whole.stages
+            assert run.problem.training_images == of_whole.problem.training_images // divisor // 10 * 10
+
+
+def test_transfer_takes_the_image_sets_that_are_there(tmp_path, monkeypatch):
+    assert list(planned("transfer", tmp_path)) == ["digits"]
+    monkeypatch.setattr("benchmark.study.sets_there", lambda folder: ["cifar10", "cifar100"])
+    monkeypatch.setattr("benchmark.study.evenly", lambda images, count: count)
+    monkeypatch.setattr("benchmark.study.open_set", lambda name, given: None)
+    variants = planned("transfer", tmp_path)
+    assert list(variants) == ["digits", "cifar10", "cifar100"]
+    assert [runs[0].problem.images for _, runs in variants.values()] == list(variants)
+
+
+def test_transfer_says_plainly_what_it_cannot_show(study):
+    text = (study("transfer") / "study.md").read_text()
+    assert "One image set only" in text
+    assert "One data set of truth only" in text
+
+
+def test_a_folder_holds_one_study_with_one_choice_of_settings(study, capsys):
+    folder = str(study("transfer"))
+    assert main(["study", "budget", *SMALL, "--out", folder]) == 2
+    assert "holds the study transfer" in capsys.readouterr().err
+    assert main(["study", "transfer", *SMALL, "--set", "darts.lr=0.5", "--out", folder]) == 2
+    assert "other settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["correlations"], "did you mean 'correlation'"),
+        (["zzz"], "choose from correlation, regularisers"),
+        (["budget", "--seeds", "x"], "--seeds 'x'"),
+        (["budget", "--jobs", "0"], "--jobs 0"),
+        (["budget", "--preset", "huge"], "no preset 'huge'"),
+        (["budget", "--preset", "smoke", "--set", "problem.images=mnist"], "'mnist'"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_sentence(arguments, complaint, tmp_path, capsys):
+    assert main(["study", *arguments, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_lists_the_studies_with_their_questions(capsys):
+    with pytest.raises(SystemExit):
+        main(["study", "--help"])
+    printed = capsys.readouterr().out
+    assert all(f"{name} " in printed and question in printed for name, question in STUDIES.items())
