@@ -13,6 +13,7 @@ METHODS = [
     "darts",
     "darts-minus",
     "darts2",
+    "discretisation",
     "evolution",
     "gdas",
     "pc-darts",
