@@ -208,18 +208,26 @@ class GradientSearch(Search):
         }
 
     @torch.no_grad()
-    def accuracy(self, weights: Tensor) -> float:
-        """Validation accuracy (%) of the supernet with these weights; batch statistics, as in the programs."""
+    def validate(self, weights: Tensor) -> Measurements:
+        """Validation loss and accuracy (%) of the supernet with these weights; batch statistics, as in the programs."""
         tally = Tally()
         for batch in self.valid.shuffled(self.settings.batch_size):
             tally.add(*self.loss(batch, weights), batch)
-        return float(tally.measured("valid")["valid_accuracy"])
+        return tally.measured("valid")
 
-    def accuracy_without(self, edge: int, operation: int) -> float:
-        """That accuracy with one operation masked; the others are not renormalised."""
+    def accuracy(self, weights: Tensor) -> float:
+        """Validation accuracy (%) of the supernet with these weights."""
+        return float(self.validate(weights)["valid_accuracy"])
+
+    def masked(self, edge: int, operation: int) -> Tensor:
+        """The present weights with that of one operation at 0; the others are not renormalised."""
         weights = self.weights().detach().clone()
         weights[edge, operation] = 0
-        return self.accuracy(weights)
+        return weights
+
+    def accuracy_without(self, edge: int, operation: int) -> float:
+        """Validation accuracy (%) of the supernet with one operation masked."""
+        return self.accuracy(self.masked(edge, operation))
 
     def reopen(self) -> None:
         """Go back to where no edge was decided, for a selection rule that starts here. Most methods decide none."""

@@ -9,21 +9,26 @@ most; fine-tune the supernet for a few epochs; repeat until every edge is decide
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from msgspec import Meta
 
 from methods.gradient import GradientSearch
-from methods.search import Count, Measurements, Problem, Rate, Search, State, cell_of, seeded
+from methods.search import Measurements, Problem, Rate, Search, State, cell_of, seeded
 from spaces import EDGES, OPERATIONS, Cell
 
 
 @dataclass(frozen=True, kw_only=True)
 class PTSettings:
-    finetune_epochs: Count
-    """Epochs of fine-tuning from one decision to the next."""
+    finetune_epochs: Annotated[int, Meta(ge=0)]
+    """Epochs of fine-tuning from one decision to the next; 0 turns it off, and an epoch is then a decision."""
     finetune_lr: Rate
     """Constant learning rate of w while fine-tuning (SGD restarted, its other settings the supernet's)."""
+    criterion: Literal["accuracy", "loss"] = "accuracy"
+    """What the removal of an operation hurts: the validation accuracy, or the validation loss."""
+    edge_order: Literal["random", "fixed"] = "random"
+    """The order in which edges are decided: at random, or as they stand in the cell string."""
 
 
 class PT(Search):
@@ -48,24 +53,32 @@ class PT(Search):
         start.reopen()
         start.restart_weights(self.settings.finetune_lr)
         # 5 epochs after each of the first 5 decisions; the program takes the sixth before the last of those 25 epochs.
-        self.epochs = self.settings.finetune_epochs * (len(EDGES) - 1)
+        self.epochs = self.settings.finetune_epochs * (len(EDGES) - 1) or len(EDGES)
         self.epochs_done = 0
         self.random = np.random.default_rng(seeded(seed, 2))
 
     def epoch(self) -> Measurements:
         last = self.epochs_done == self.epochs - 1
-        due = len(EDGES) if last else self.epochs_done // self.settings.finetune_epochs + 1
+        due = len(EDGES) if last else self.epochs_done // max(self.settings.finetune_epochs, 1) + 1
         while int((self.trained.decided >= 0).sum()) < due:
             self.decide()
-        measured = self.trained.alternate("shuffled")
+        tuned = self.trained.alternate("shuffled") if self.settings.finetune_epochs else {}
         self.epochs_done += 1
-        return measured
+        return tuned or self.trained.validate(self.trained.weights().detach())
 
     def decide(self) -> None:
-        """Decide one random edge for the operation whose removal hurts the supernet most."""
-        edge = int(self.random.choice(np.flatnonzero(self.trained.decided.cpu() < 0)))
-        accuracies = [self.trained.accuracy_without(edge, operation) for operation in range(len(OPERATIONS))]
-        self.trained.decided[edge] = int(np.argmin(accuracies))  # of equals the first
+        """Decide one edge for the operation whose removal hurts the supernet most."""
+        undecided = np.flatnonzero(self.trained.decided.cpu() < 0)
+        edge = int(self.random.choice(undecided) if self.settings.edge_order == "random" else undecided[0])
+        scores = [self.score_without(edge, operation) for operation in range(len(OPERATIONS))]
+        self.trained.decided[edge] = int(np.argmin(scores))  # of equals the first
+
+    def score_without(self, edge: int, operation: int) -> float:
+        """How well the supernet does without one operation: its accuracy, or minus its loss."""
+        measured = self.trained.validate(self.trained.masked(edge, operation))
+        if self.settings.criterion == "accuracy":
+            return float(measured["valid_accuracy"])
+        return -float(measured["valid_loss"])
 
     def cell(self) -> Cell:
         """The decided operations; of edges still undecided, the one with the largest α."""

@@ -125,7 +125,8 @@ class SGAS(GradientSearch):
 
     def scores(self) -> NDArray[np.float64]:
         """DARTS's, where cells with a `none` come after all others."""
-        return super().scores() - 1e4 * (ALL_OPERATIONS == NONE).sum(1)
+        scores: NDArray[np.float64] = super().scores() - 1e4 * (ALL_OPERATIONS == NONE).sum(1)
+        return scores
 
     def reopen(self) -> None:
         if self.before is not None:

@@ -16,6 +16,7 @@ from benchmark.cli import main
 from benchmark.runner import prepare_images
 from benchmark.settings import ProblemSettings
 from data.folder import DataError
+from methods import registry
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMES = ["search_seconds"]
@@ -69,6 +70,19 @@ def test_the_accuracies_are_the_tables(smoke, capsys):
         assert f"{row.cifar10_test:.3f} %" in printed
         assert f"rank {row.rank:>6,} of 15,625" in printed
         assert f"regret {row.regret:.3f}" in printed
+
+
+def test_every_method_runs_from_the_same_command(tmp_path):
+    methods = [name for name in registry.names() if name not in ("darts", "bdarts", "pt", "rlnas")]
+    methods += ["bdarts+pt", "sdarts-rs+pt", "sgas+pt", "pc-darts+pt", "darts-minus+pt"]
+    arguments = ["run", "--methods", ",".join(methods), "--seeds", "1", "--preset", "smoke", "--out", str(tmp_path)]
+    done = benchmark(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    runs = rows(tmp_path, "runs.csv")
+    assert runs.method.tolist() == methods
+    assert runs.cifar10_test.between(0, 100).all()
+    assert set(runs.method[runs.other_selection == "magnitude"]) >= {"bdarts+pt", "sgas+pt", "pt-fixed"}
+    assert "β-DARTS + PT" in (tmp_path / "summary.md").read_text()
 
 
 def test_pt_and_darts_of_a_seed_share_one_supernet(smoke):

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 
 from data.augment import normalise
 from methods.gradient import Tally
-from spaces import CONV3, EDGES, SKIP, Cell
+from spaces import CONV1, CONV3, EDGES, NONE, POOL, SKIP, Cell
 
 
 def test_weights_are_the_softmax_of_alpha_until_an_edge_is_decided(build):
@@ -142,7 +142,7 @@ def test_the_clip_may_count_alphas_gradient(build, monkeypatch):
         monkeypatch.setattr(
             torch.nn.utils,
             "clip_grad_norm_",
-            lambda tensors, norm, counts=counts: counted.__setitem__(counts, (list(tensors), norm)),
+            lambda tensors, norm, counts=counts, **_: counted.__setitem__(counts, (list(tensors), norm)),
         )
         search.weight_step(next(search.train.drawn(8, 1)), Tally())
         alphas = [tensor is search.alpha for tensor in counted[counts][0]]
@@ -166,7 +166,7 @@ def test_pt_keeps_the_operation_whose_removal_hurts_most_and_of_equals_the_first
     search = build("pt")
     table = {edge: [50.0, 40.0, 45.0, 40.0, 60.0] for edge in range(len(EDGES))}
     table[3] = [10.0, 40.0, 45.0, 9.99, 60.0]
-    monkeypatch.setattr(search.trained, "accuracy_without", lambda edge, operation: table[edge][operation])
+    monkeypatch.setattr(search, "score_without", lambda edge, operation: table[edge][operation])
     for _ in range(search.epochs):
         search.epoch()
     assert search.cell() == Cell((SKIP, SKIP, SKIP, CONV3, SKIP, SKIP))
@@ -227,3 +227,36 @@ def test_cells_without_a_decided_edges_operation_rank_after_all_others(build):
     assert np.isfinite(scores).all()
     has = np.array([cell.operations[1] == CONV3 for cell in Cell.all()])
     assert scores[has].min() > scores[~has].max()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pt_never_keeps_a_dead_operation_where_the_removal_of_another_hurts(build, seed):
+    """A convolution of zero weights adds nothing, so that its removal leaves the supernet as it is."""
+    search = build("pt", seed=seed, finetune_epochs=0, criterion="loss", edge_order="fixed")
+    trained = search.trained
+    trained.valid.augment = False  # every measurement sees the same 60 images, in one batch
+    with torch.no_grad():
+        for cell in trained.supernet.cells:
+            for weights in (*cell.conv1, *cell.conv3):
+                weights.zero_()
+    for edge in range(6):
+        whole = -trained.validate(trained.weights().detach())["valid_loss"]
+        scores = [search.score_without(edge, operation) for operation in range(5)]
+        assert [scores[dead] for dead in (NONE, CONV1, CONV3)] == pytest.approx([whole] * 3, abs=1e-5)
+        search.epoch()
+        if min(scores[SKIP], scores[POOL]) < whole - 1e-4:
+            assert int(trained.decided[edge]) in (SKIP, POOL)
+
+
+def test_pt_by_loss_in_fixed_order_without_fine_tuning(build, monkeypatch):
+    search = build("pt", finetune_epochs=0, criterion="loss", edge_order="fixed")
+    assert search.epochs == 6
+    before = [parameter.clone() for parameter in search.trained.parameters]
+    losses = iter([0.5, 0.9, 0.7, 0.9, 0.1] * 6)
+    monkeypatch.setattr(
+        search.trained, "validate", lambda weights: {"valid_loss": next(losses, 0.0), "valid_accuracy": 50.0}
+    )
+    for done in range(1, 7):
+        search.epoch()
+        assert (search.trained.decided >= 0).tolist() == [True] * done + [False] * (6 - done)
+    assert all(torch.equal(a, b) for a, b in zip(before, search.trained.parameters, strict=True))
