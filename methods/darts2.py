@@ -27,8 +27,9 @@ import torch
 from torch import Tensor
 
 from methods.batches import Batch
-from methods.gradient import GradientSearch, GradientSettings, Tally
+from methods.gradient import GradientSearch, GradientSettings
 from methods.search import Rate
+from methods.training import Tally
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,26 +27,13 @@ from methods.search import (
     one_hot,
     seeded,
 )
+from methods.training import Tally, WeightSettings, cosine, sgd
 from spaces import EDGES, OPERATIONS, Cell
 from spaces.supernet import Supernet
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradientSettings:
-    epochs: Count
-    """Epochs of the supernet; one epoch is one pass over the training half."""
-    batch_size: Count
-    """Images in a batch, of the training and of the validation half."""
-    lr: Rate
-    """Learning rate of w at the start (SGD, cosine per epoch)."""
-    lr_min: NotNegative
-    """Learning rate of w that the cosine ends at."""
-    momentum: NotNegative
-    """Momentum of w."""
-    nesterov: bool
-    """Whether that momentum is Nesterov's."""
-    weight_decay: NotNegative
-    """Weight decay of w."""
+class GradientSettings(WeightSettings):
     clip: Rate
     """Largest norm of the gradient of w; a longer one is scaled down to it."""
     clip_counts_alpha: bool
@@ -112,10 +99,7 @@ class GradientSearch(Search):
 
     def restart_weights(self, lr: float) -> None:
         """A new optimiser of w, its momentum at zero."""
-        s = self.settings
-        self.weight_optimiser = torch.optim.SGD(
-            self.parameters, lr, s.momentum, weight_decay=s.weight_decay, nesterov=s.nesterov, fused=True
-        )
+        self.weight_optimiser = sgd(self.parameters, self.settings, lr)
 
     def weights(self) -> Tensor:
         """The (6, 5) weights of the operations: softmax of α (DARTS, Eq. 2), or one-hot where an edge is decided."""
@@ -172,15 +156,9 @@ class GradientSearch(Search):
         """Images in a batch of the present epoch."""
         return self.settings.batch_size
 
-    def learning_rate(self) -> float:
-        """Cosine from `lr` to `lr_min` over the epochs, constant within one."""
-        s = self.settings
-        epoch = self.epochs_done + s.skip_first_lr
-        return s.lr_min + (s.lr - s.lr_min) * (1 + math.cos(math.pi * epoch / s.epochs)) / 2
-
     def epoch(self) -> Measurements:
         for group in self.weight_optimiser.param_groups:
-            group["lr"] = self.learning_rate()
+            group["lr"] = cosine(self.settings, self.epochs_done + self.settings.skip_first_lr)
         measured = self.alternate(self.settings.train_batches)
         self.epochs_done += 1
         return measured
@@ -267,27 +245,3 @@ class GradientSearch(Search):
         self.weight_optimiser.load_state_dict(state["weight_optimiser"])
         self.alpha_optimiser.load_state_dict(state["alpha_optimiser"])
         self.generator.set_state(state["generator"])
-
-
-class Tally:
-    """Mean loss and accuracy over the batches of an epoch, kept on the device until it ends."""
-
-    def __init__(self) -> None:
-        self.loss: Tensor | float = 0.0
-        self.right: Tensor | int = 0
-        self.images = 0
-
-    def add(self, loss: Tensor, right: Tensor, batch: Batch) -> None:
-        images = len(batch[1])
-        self.loss = self.loss + loss.detach() * images
-        self.right = self.right + right
-        self.images += images
-
-    def measured(self, part: str) -> Measurements:
-        """`PART_loss`, and `PART_accuracy` in percent; nothing where no batch was seen."""
-        if not self.images:
-            return {}
-        return {
-            f"{part}_loss": float(self.loss) / self.images,
-            f"{part}_accuracy": 100 * float(self.right) / self.images,
-        }

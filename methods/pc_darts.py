@@ -28,8 +28,9 @@ from msgspec import Meta
 from torch import Tensor
 
 from methods.batches import Batch
-from methods.gradient import GradientSearch, GradientSettings, Tally
+from methods.gradient import GradientSearch, GradientSettings
 from methods.search import Count, Problem, Search, State, seeded
+from methods.training import Tally
 from spaces import EDGES
 from spaces.partial import PartialSearchCell
 from spaces.supernet import ENTERING, Supernet

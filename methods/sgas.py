@@ -34,8 +34,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from methods.batches import Batch
-from methods.gradient import GradientSearch, GradientSettings, Tally
+from methods.gradient import GradientSearch, GradientSettings
 from methods.search import ALL_OPERATIONS, Count, Measurements, Problem, Search, State, cell_of
+from methods.training import Tally
 from spaces import EDGES, NONE, OPERATIONS, Cell
 
 SOME = [operation for operation in range(len(OPERATIONS)) if operation != NONE]

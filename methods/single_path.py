@@ -5,7 +5,6 @@ Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampli
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -15,27 +14,13 @@ import torch.nn.functional as F
 from msgspec import Meta
 
 from methods.batches import Half
-from methods.gradient import Tally
-from methods.search import Count, Measurements, NotNegative, Problem, Rate, State, seeded
+from methods.search import Measurements, Problem, State, seeded
+from methods.training import Tally, WeightSettings, cosine, sgd
 from spaces import EDGES, NONE, OPERATIONS, Cell
 
 
 @dataclass(frozen=True, kw_only=True)
-class SinglePathSettings:
-    epochs: Count
-    """Epochs of the supernet; one epoch is one pass over the training half."""
-    batch_size: Count
-    """Images in a batch."""
-    lr: Rate
-    """Learning rate at the start (SGD, cosine per epoch)."""
-    lr_min: NotNegative
-    """Learning rate that the cosine ends at."""
-    momentum: NotNegative
-    """Momentum."""
-    nesterov: bool
-    """Whether that momentum is Nesterov's."""
-    weight_decay: NotNegative
-    """Weight decay; of every weight in every step, sampled or not, as in the program."""
+class SinglePathSettings(WeightSettings):
     labels: Literal["true", "random"]
     """What the network learns: the images' own labels, or ones drawn once for every image and kept."""
     random_classes: Annotated[int, Meta(ge=2)] | Literal["as images"] = "as images"
@@ -72,20 +57,12 @@ class SinglePathTraining:
         self.generator = torch.Generator(problem.device).manual_seed(seeded(seed, 1))
         self.train = Half(problem.images, 0, self.generator, labels)
         self.choices = np.random.default_rng(seeded(seed, 2))
-        self.optimiser = torch.optim.SGD(
-            self.parameters,
-            settings.lr,
-            settings.momentum,
-            weight_decay=settings.weight_decay,
-            nesterov=settings.nesterov,
-            fused=True,
-        )
+        self.optimiser = sgd(self.parameters, settings, settings.lr)
 
     def epoch(self) -> Measurements:
         s = self.settings
-        lr = s.lr_min + (s.lr - s.lr_min) * (1 + math.cos(math.pi * self.epochs_done / s.epochs)) / 2
         for group in self.optimiser.param_groups:
-            group["lr"] = lr
+            group["lr"] = cosine(s, self.epochs_done)
         tally = Tally()
         for images, labels in self.train.shuffled(s.batch_size):
             count = len(self.supernet.cells)

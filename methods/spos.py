@@ -19,9 +19,9 @@ import torch
 
 from methods.batches import Half
 from methods.evolution import Evolution, EvolutionSettings
-from methods.gradient import Tally
 from methods.rlnas import RLNAS
 from methods.search import Count, Measurements, Problem, Search, State, seeded
+from methods.training import Tally
 from spaces import Cell
 from spaces.network import subnetwork
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 
 from data.augment import normalise
-from methods.gradient import Tally
+from methods.training import Tally
 from spaces import CONV1, CONV3, EDGES, NONE, POOL, SKIP, Cell
 
 

@@ -14,9 +14,10 @@ from benchmark.describe import field_docs
 from benchmark.plan import plan
 from benchmark.settings import SettingsError, read_preset
 from methods import registry
-from methods.gradient import GradientSettings, Tally
+from methods.gradient import GradientSettings
 from methods.sdarts_rs import proportions
 from methods.search import one_hot
+from methods.training import Tally
 from spaces import CONV3, EDGES, NONE, SKIP, Cell
 from spaces.layers import initialise
 from spaces.partial import PartialSearchCell

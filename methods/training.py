@@ -1,0 +1,67 @@
+"""How the weights of any supernet train: SGD whose learning rate falls as a cosine from epoch to epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from methods.batches import Batch
+from methods.search import Count, Measurements, NotNegative, Rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightSettings:
+    epochs: Count
+    """Epochs of the supernet; one epoch is one pass over the training half."""
+    batch_size: Count
+    """Images in a batch."""
+    lr: Rate
+    """Learning rate of the weights at the start (SGD, cosine per epoch)."""
+    lr_min: NotNegative
+    """Learning rate of the weights that the cosine ends at."""
+    momentum: NotNegative
+    """Momentum of the weights."""
+    nesterov: bool
+    """Whether that momentum is Nesterov's."""
+    weight_decay: NotNegative
+    """Weight decay of every weight in every step; of single paths too, sampled or not, as in their program."""
+
+
+def sgd(weights: Iterable[nn.Parameter], settings: WeightSettings, lr: float) -> torch.optim.SGD:
+    """A new optimiser of the weights, its momentum at zero."""
+    s = settings
+    return torch.optim.SGD(weights, lr, s.momentum, weight_decay=s.weight_decay, nesterov=s.nesterov, fused=True)
+
+
+def cosine(settings: WeightSettings, epoch: int) -> float:
+    """The learning rate of epoch 0, 1, …: from `lr` at 0 to `lr_min` at `epochs`, constant within an epoch."""
+    s = settings
+    return s.lr_min + (s.lr - s.lr_min) * (1 + math.cos(math.pi * epoch / s.epochs)) / 2
+
+
+class Tally:
+    """Mean loss and accuracy over the batches of an epoch, kept on the device until it ends."""
+
+    def __init__(self) -> None:
+        self.loss: Tensor | float = 0.0
+        self.right: Tensor | int = 0
+        self.images = 0
+
+    def add(self, loss: Tensor, right: Tensor, batch: Batch) -> None:
+        images = len(batch[1])
+        self.loss = self.loss + loss.detach() * images
+        self.right = self.right + right
+        self.images += images
+
+    def measured(self, part: str) -> Measurements:
+        """`PART_loss`, and `PART_accuracy` in percent; nothing where no batch was seen."""
+        if not self.images:
+            return {}
+        return {
+            f"{part}_loss": float(self.loss) / self.images,
+            f"{part}_accuracy": 100 * float(self.right) / self.images,
+        }
