@@ -272,7 +272,8 @@ def study_command(options: argparse.Namespace) -> int:
         highlight=False,
     )
     console.print(LEGEND, style="dim", highlight=False)
-    carry_out(name, planned, Study(out, options.data_dir, device, options.truth, label), truth, jobs, console)
+    changed = f"{label} with {', '.join(options.set)}" if options.set else label  # what every table and plot will say
+    carry_out(name, planned, Study(out, options.data_dir, device, options.truth, changed), truth, jobs, console)
     written = write_study(out)
     console.print((out / "study.md").read_text().split("\n![", 1)[0], highlight=False, markup=False)
     console.print(f"Written: {', '.join(str(path) for path in written)}", highlight=False)
