@@ -219,7 +219,8 @@ def run_command(options: argparse.Namespace) -> int:
         highlight=False,
     )
     console.print(LEGEND, style="dim", highlight=False)
-    study = Study(out, options.data_dir, device, options.truth, label)
+    asked = [*options.set, *([f"--epochs {options.epochs}"] if options.epochs else [])]
+    study = Study(out, options.data_dir, device, options.truth, preset_name(label, asked))
     results = Results(out, runs, truth)
     missing = results.missing(runs)
     write_space(out, truth)
@@ -272,8 +273,8 @@ def study_command(options: argparse.Namespace) -> int:
         highlight=False,
     )
     console.print(LEGEND, style="dim", highlight=False)
-    changed = f"{label} with {', '.join(options.set)}" if options.set else label  # what every table and plot will say
-    carry_out(name, planned, Study(out, options.data_dir, device, options.truth, changed), truth, jobs, console)
+    study = Study(out, options.data_dir, device, options.truth, preset_name(label, options.set))
+    carry_out(name, planned, study, truth, jobs, console)
     written = write_study(out)
     console.print((out / "study.md").read_text().split("\n![", 1)[0], highlight=False, markup=False)
     console.print(f"Written: {', '.join(str(path) for path in written)}", highlight=False)
@@ -343,6 +344,11 @@ def methods_command(options: argparse.Namespace) -> int:
 
     print(describe(options.name) if options.name else overview())
     return 0
+
+
+def preset_name(label: str, changes: Sequence[str]) -> str:
+    """What every table and plot calls the settings: the preset, and what was changed in it."""
+    return f"{label} with {', '.join(changes)}" if changes else label
 
 
 def parse_methods(text: str) -> list[str]:

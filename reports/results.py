@@ -32,6 +32,7 @@ METHODS = {
     "random": "Random cell",
     "random-search": "Random search",
     "evolution": "Regularised evolution",
+    "discretisation": "Discretisation accuracy",
 }
 """The names that the papers use; a method that is not listed keeps its own."""
 

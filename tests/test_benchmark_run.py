@@ -219,6 +219,14 @@ def test_an_official_split_file_says_which_images_train(tmp_path):
         prepare_images(ProblemSettings(**problem, split=str(path)), tmp_path)
 
 
+def test_changed_settings_are_named_wherever_the_preset_is(tmp_path):
+    given = ["run", "--methods", "darts", "--seeds", "1", "--preset", "smoke", "--epochs", "1", "--jobs", "1"]
+    assert main([*given, "--set", "darts.alpha_lr=0.1", "--out", str(tmp_path)]) == 0
+    name = "smoke with darts.alpha_lr=0.1, --epochs 1"
+    assert pd.read_csv(tmp_path / "runs.csv").preset.tolist() == [name]
+    assert name in (tmp_path / "summary.md").read_text()
+
+
 def test_results_of_other_settings_are_never_mixed(smoke, capsys):
     before = (smoke / "runs.csv").read_bytes()
     given = ["run", "--methods", "darts", "--seeds", "3", "--preset", "smoke", "--epochs", "4", "--out", str(smoke)]
