@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import kendalltau
@@ -142,13 +143,15 @@ class Runner:
         return Finished(self.run_row(run, search, seconds, len(history)), history)
 
     def tau(self, search: Search) -> Row:
-        """Kendall's τ-b of the search's scores of all cells with their true accuracy, by the truth table's checksum.
+        """Kendall's τ-b of the search's scores with the cells' true accuracy, by the truth table's checksum.
 
         Unlike all else that the table says, it cannot be looked up again when a search goes on with another table.
         """
         if (scores := search.scores()) is None:
             return {}
-        return {"tau": {self.truth.checksum: float(kendalltau(scores, self.truth.accuracies[self.metric]).statistic)}}
+        scored = np.isfinite(scores)
+        tau = kendalltau(scores[scored], self.truth.accuracies[self.metric][scored]).statistic
+        return {"tau": {self.truth.checksum: float(tau)}}
 
     def history_row(self, run: Run, phase: str, epoch: int, row: Row) -> Row:
         cell = Cell.parse(row["genotype"])

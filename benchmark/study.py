@@ -65,7 +65,7 @@ SHARES = {"1/2": 2, "1/4": 4}
 
 
 def correlation(given: Given) -> list[Variant]:
-    return [Variant("searches", ("darts", "bdarts", "rlnas", "spos-angle"))]
+    return [Variant("searches", ("darts", "bdarts", "rlnas", "spos-angle", "rlnas-sample", "spos-sample"))]
 
 
 def regularisers(given: Given) -> list[Variant]:

@@ -102,8 +102,8 @@ class Search(ABC):
         """The cell the search would choose now, after one epoch at least. Calling it changes nothing."""
 
     def scores(self) -> NDArray[np.float64] | None:
-        """A score of every cell, shape (15625,) by `Cell.position`, by which the method would rank them now; None where
-        it has none. Calling it changes nothing."""
+        """A score of every cell, shape (15625,) by `Cell.position`, by which the method would rank them now; NaN for a
+        cell it has none for, None where it scores no cell. Calling it changes nothing."""
         return None
 
     def other_selection(self) -> tuple[str, Cell] | None:

@@ -12,28 +12,53 @@ choose from the very same weights.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from msgspec import Meta
+from numpy.typing import NDArray
 
 from methods.batches import Half
 from methods.evolution import Evolution, EvolutionSettings
 from methods.rlnas import RLNAS
 from methods.search import Count, Measurements, Problem, Search, State, seeded
+from methods.single_path import SinglePathSettings, SinglePathTraining
 from methods.training import Tally
-from spaces import Cell
+from spaces import NUM_CELLS, Cell
 from spaces.network import subnetwork
+from spaces.supernet import Supernet
 
 
 @dataclass(frozen=True, kw_only=True)
-class SPOSSettings(EvolutionSettings):
+class AccuracySettings:
     batch_size: Count
-    """Images in a batch, of training images while recalibrating and of validation images while measuring."""
+    """Images in a batch."""
     recalibration_batches: Count
     """Batches of training images from which a cell's normalisation statistics are recalibrated."""
     validation_images: Count | Literal["all"]
     """Images of the validation half that a cell's accuracy is measured on, the first so many."""
+
+
+@torch.no_grad()
+def accuracy_of(cell: Cell, supernet: Supernet, train: Half, valid: Half, settings: AccuracySettings) -> float:
+    """Validation accuracy (%) of the cell's sub-network, its statistics recalibrated on training images."""
+    network = subnetwork(supernet, cell).train()
+    for images, _ in train.in_order(settings.batch_size, settings.recalibration_batches * settings.batch_size):
+        network(images)
+    network.eval()
+    tally = Tally()
+    wanted = len(valid) if settings.validation_images == "all" else settings.validation_images
+    for images, labels in valid.in_order(settings.batch_size, wanted):
+        logits = network(images)
+        tally.add(F.cross_entropy(logits, labels), (logits.argmax(1) == labels).sum(), (images, labels))
+    return float(tally.measured("valid")["valid_accuracy"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class SPOSSettings(EvolutionSettings, AccuracySettings):
+    pass
 
 
 class SPOS(Search):
@@ -64,21 +89,8 @@ class SPOS(Search):
         self.evolution.generation(self.accuracy)
         return {"valid_accuracy": float(self.evolution.scores[0])}
 
-    @torch.no_grad()
     def accuracy(self, cell: Cell) -> float:
-        """Validation accuracy (%) of the cell's sub-network, its statistics recalibrated on training images."""
-        s = self.settings
-        network = subnetwork(self.start.training.supernet, cell).train()
-        for images, _ in self.train.in_order(s.batch_size, s.recalibration_batches * s.batch_size):
-            network(images)
-        network.eval()
-        tally = Tally()
-        wanted = len(self.valid) if s.validation_images == "all" else s.validation_images
-        for images, labels in self.valid.in_order(s.batch_size, wanted):
-            logits = network(images)
-            loss = torch.nn.functional.cross_entropy(logits, labels)
-            tally.add(loss, (logits.argmax(1) == labels).sum(), (images, labels))
-        return float(tally.measured("valid")["valid_accuracy"])
+        return accuracy_of(cell, self.start.training.supernet, self.train, self.valid, self.settings)
 
     def cell(self) -> Cell:
         return self.evolution.best()
@@ -97,3 +109,54 @@ class RLNASAccuracy(SPOS):
     """RLNAS with accuracy: single-path supernet on random labels, then evolution for validation accuracy"""
 
     follows = "rlnas"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleSettings(SinglePathSettings, AccuracySettings):
+    sample: Annotated[int, Meta(ge=2, le=NUM_CELLS)]
+    """Cells whose accuracy is measured after every epoch, drawn once from the seed."""
+
+
+class SPOSSample(Search):
+    """SPOS' indicator epoch by epoch: the accuracy of a random sample of cells, true labels (a measurement)"""
+
+    Settings: ClassVar[type] = SampleSettings
+    source = "ours: what the accuracy of sub-networks is worth, next to the angle of the same training"
+
+    def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
+        self.settings: SampleSettings = settings
+        self.epochs = self.settings.epochs
+        self.training = SinglePathTraining(problem, self.settings, seed)  # the very supernet of `spos-angle`
+        generator = torch.Generator(problem.device).manual_seed(seeded(seed, 5))
+        self.train = Half(problem.images, 0, generator, augment=False)
+        self.valid = Half(problem.images, 1, generator, augment=False)
+        drawn = np.random.default_rng(seeded(seed, 6)).choice(NUM_CELLS, self.settings.sample, replace=False)
+        self.accuracies = dict.fromkeys((Cell.at(int(position)) for position in drawn), np.nan)
+
+    def epoch(self) -> Measurements:
+        measured = self.training.epoch()
+        for cell in self.accuracies:
+            self.accuracies[cell] = accuracy_of(cell, self.training.supernet, self.train, self.valid, self.settings)
+        return {**measured, "valid_accuracy": max(self.accuracies.values())}
+
+    def scores(self) -> NDArray[np.float64]:
+        """The accuracies of the sample; of all other cells nothing is known."""
+        scores = np.full(NUM_CELLS, np.nan)
+        for cell, accuracy in self.accuracies.items():
+            scores[cell.position] = accuracy
+        return scores
+
+    def cell(self) -> Cell:
+        """The best cell of the sample."""
+        return max(self.accuracies, key=self.accuracies.__getitem__)
+
+    def state(self) -> State:
+        return {"training": self.training.state(), "accuracies": list(self.accuracies.values())}
+
+    def load(self, state: State) -> None:
+        self.training.load(state["training"])
+        self.accuracies = dict(zip(self.accuracies, state["accuracies"], strict=True))
+
+
+class RLNASSample(SPOSSample):
+    """SPOS' indicator epoch by epoch: the accuracy of a random sample of cells, random labels (a measurement)"""

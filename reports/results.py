@@ -29,6 +29,8 @@ METHODS = {
     "rlnas-accuracy": "RLNAS, accuracy",
     "spos": "SPOS",
     "spos-angle": "SPOS, angle",
+    "rlnas-sample": "RLNAS, sample",
+    "spos-sample": "SPOS, sample",
     "random": "Random cell",
     "random-search": "Random search",
     "evolution": "Regularised evolution",

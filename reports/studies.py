@@ -199,9 +199,10 @@ def correlation(study: Study) -> tuple[pd.DataFrame, str]:
     ]
     header = ["Method", "Score", "n", "τ at the end", "highest τ", f"{study.metrics} of the chosen cell (%)"]
     note = (
-        "Kendall's τ-b over all 15,625 cells between the score that the method gives each cell and its true accuracy "
-        f"({study.metrics}): 1 would be the same order, 0 no relation. Mean ± sample standard deviation over n seeds; "
-        "the highest of all epochs is of each seed, and nobody who searches knows which epoch that is."
+        "Kendall's τ-b between the score that the method gives each cell and its true accuracy "
+        f"({study.metrics}): 1 would be the same order, 0 no relation. Over all 15,625 cells; of the accuracy of "
+        "sub-networks over a random sample, since each costs a validation. Mean ± sample standard deviation over n "
+        "seeds; the highest of all epochs is of each seed, and nobody who searches knows which epoch that is."
     )
     return table, f"{markdown_table(header, rows, left=2)}\n\n{note}"
 
@@ -211,6 +212,8 @@ SCORES = {
     "bdarts": "Σ log weight of α",
     "rlnas": "angle, random labels",
     "spos-angle": "angle, true labels",
+    "rlnas-sample": "accuracy, random labels",
+    "spos-sample": "accuracy, true labels",
 }
 """What each method of the study `correlation` ranks the cells by."""
 

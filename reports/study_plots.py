@@ -40,15 +40,21 @@ def correlation(study: Study) -> Plot:
     """Kendall's τ-b against the epoch: one panel a method, one scale for all."""
     results = study.variants[0].results
     curves = {method: results.curves(method, "tau") for method in results.methods}
-    figure = Figure(figsize=(WIDTH, 2.2))
-    panels = figure.subplots(1, len(curves), sharey=True, squeeze=False)[0]
+    columns = len(curves) if len(curves) <= 4 else 3
+    rows = -(-len(curves) // columns)
+    figure = Figure(figsize=(WIDTH, 2.2 * rows))
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    panels = grid.flatten()
+    for empty in panels[len(curves) :]:
+        empty.set_visible(False)
     looks = style.looks(results.methods)
-    for axes, (method, values) in zip(panels, curves.items(), strict=True):
+    for axes, (method, values) in zip(panels, curves.items(), strict=False):
         band(axes, values, looks[method].colour)
         axes.axhline(0, color=GREY, linewidth=0.8, linestyle=(0, (5, 2)), zorder=1)
         axes.set_title(method_name(method), loc="left")
         axes.set_xlabel("epoch")
-    panels[0].set_ylabel("Kendall τ-b with true accuracy")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("Kendall τ-b with true accuracy")
     shown = np.concatenate([values[np.isfinite(values)] for values in curves.values()])
     room = 0.06 * max(float(np.ptp([0.0, *shown])), 0.05)
     panels[0].set_ylim(min(0, *shown) - room, max(0, *shown) + room)
@@ -56,8 +62,11 @@ def correlation(study: Study) -> Plot:
         *band_keys(len(values) for values in curves.values()),
         Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (5, 2)), label="no relation"),
     ]
-    note = "Scores: sum of log weights of α (DARTS, β-DARTS); angle (RLNAS on random, SPOS on true labels)."
-    frame(figure, "How well each method's score ranks all 15,625 cells", keys, source(study, note))
+    note = (
+        "Scores: sum of log weights of α (DARTS, β-DARTS); angle (RLNAS on random, SPOS on true labels); accuracy of "
+        "sub-networks, over a random sample of cells."
+    )
+    frame(figure, "How well each method's score ranks the cells", keys, source(study, note))
     caption = (
         f"Kendall's τ-b between the score that each method gives every cell and its true accuracy ({truth(study)}), "
         f"after each epoch of the search ({seeds_text(study.counts)}): the mean over seeds (bold), every seed (thin) "

@@ -70,10 +70,11 @@ def test_a_finished_study_runs_nothing_again(study, capsys):
 
 def test_correlation_has_a_tau_for_each_epoch(study):
     history = pd.read_csv(study("correlation") / "searches" / "history.csv")
-    assert set(history.method) == {"darts", "bdarts", "rlnas", "spos-angle"}
-    assert history.tau.between(-1, 1).all()
+    assert set(history.method) == {"darts", "bdarts", "rlnas", "spos-angle", "rlnas-sample", "spos-sample"}
+    # Five cells of a smoke run may all be equally accurate, which leaves no order to compare.
+    assert history.tau[~history.method.str.endswith("-sample")].between(-1, 1).all()
     table = pd.read_csv(study("correlation") / "study.csv").set_index("method")
-    for method, rows in history.groupby("method"):
+    for method, rows in history.dropna(subset="tau").groupby("method"):
         assert table.tau_last_mean[method] == pytest.approx(rows.tau.iloc[-1], abs=1e-4)
         assert table.tau_highest_mean[method] == pytest.approx(rows.tau.max(), abs=1e-4)
 

@@ -24,6 +24,7 @@ METHODS = [
     "sdarts-rs",
     "sgas",
     "spos",
+    "spos-sample",
 ]
 
 

@@ -7,6 +7,7 @@ import torch
 from benchmark.plan import plan
 from benchmark.settings import SettingsError, override, read_preset
 from methods.evolution import Evolution, EvolutionSettings
+from methods.spos import accuracy_of
 from spaces import CONV3, EDGES, NONE, NUM_CELLS, SKIP, Cell
 
 BUDGET = EvolutionSettings(
@@ -141,3 +142,18 @@ def test_evolution_beats_random_search_at_the_same_budget(build, problem):
             found.append(problem.truth.query(search.cell())["cifar10_test"])
         means[method] = np.mean(found)
     assert means["evolution"] > means["random-search"]
+
+
+def test_a_sample_is_measured_on_the_very_supernet_of_spos_angle(build):
+    sampled, by_angle = build("spos-sample", sample=4), build("spos-angle")
+    for _ in range(2):
+        first, second = sampled.epoch(), by_angle.epoch()
+        assert first["train_loss"] == second["train_loss"]
+    scores = sampled.scores()
+    assert np.isfinite(scores).sum() == 4
+    assert scores[sampled.cell().position] == np.nanmax(scores) == first["valid_accuracy"]
+    assert scores[sampled.cell().position] == build_accuracy(sampled, sampled.cell())
+
+
+def build_accuracy(search, cell):
+    return accuracy_of(cell, search.training.supernet, search.train, search.valid, search.settings)
