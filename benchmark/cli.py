@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.settings import SettingsError
+from benchmark.settings import RunError, SettingsError
 from data import DOWNLOADS, IMAGE_SETS, TRUTH_TABLES
 from data.folder import DataError, data_folder
 from methods import registry
@@ -46,7 +46,7 @@ class UsageError(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 2 for input that cannot be used, 130 when interrupted."""
+    """Run one command; returns the exit code: 0 done, 1 runs failed, 2 input that cannot be used, 130 interrupted."""
     options = parser().parse_args(arguments)
     try:
         code: int = options.command(options)
@@ -54,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (UsageError, SettingsError, MethodError, DataError, RowsError, CellError) as error:
         print(f"benchmark: {error}", file=sys.stderr)
         return 2
+    except RunError as error:
+        print(f"benchmark: {error}", file=sys.stderr)
+        return 1
     except BrokenPipeError:  # the reader of our output, as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -190,7 +193,7 @@ def run_command(options: argparse.Namespace) -> int:
 
     from benchmark.plan import plan
     from benchmark.progress import LEGEND, Fetching, Progress
-    from benchmark.runner import Results, Study, prepare_images, run_all, threads, write_space
+    from benchmark.runner import Results, Study, cores, prepare_images, run_all, threads, write_space
     from benchmark.settings import override, read_preset
     from data.truth import open_truth
     from reports.write import write_report
@@ -214,7 +217,7 @@ def run_command(options: argparse.Namespace) -> int:
     jobs = choose_jobs(options, device, threads(problem))
     console.print(
         f"Preset {label}{'' if options.preset else f' ({why_device})'}: {len(methods)} methods × {len(seeds)} seeds "
-        f"on {device}, {jobs} at a time with {threads(problem)} of {os.cpu_count()} cores each; "
+        f"on {device}, {jobs} at a time with {threads(problem)} of {cores()} cores each; "
         f"images {problem.images}, truth {truth.name}, results in {out}",
         highlight=False,
     )
@@ -243,7 +246,7 @@ def study_command(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from benchmark.progress import LEGEND, Fetching
-    from benchmark.runner import Study, prepare_images, threads
+    from benchmark.runner import Study, cores, prepare_images, threads
     from benchmark.settings import override, read_preset
     from data.images import open_images
     from data.truth import open_truth
@@ -268,7 +271,7 @@ def study_command(options: argparse.Namespace) -> int:
     console.print(
         f"{name}: {STUDIES[name]}\n"
         f"Preset {label}{'' if options.preset else f' ({why_device})'}: {total} runs, {len(seeds)} seeds of each "
-        f"variant and method, on {device}, {jobs} at a time with {threads(problem)} of {os.cpu_count()} cores each; "
+        f"variant and method, on {device}, {jobs} at a time with {threads(problem)} of {cores()} cores each; "
         f"truth {truth.name}, results in {out}\n{describe_plan(planned)}",
         highlight=False,
     )
@@ -381,8 +384,9 @@ def check_count(option: str, number: int | None) -> None:
 
 def choose_jobs(options: argparse.Namespace, device: str, threads: int) -> int:
     """Runs side by side: as asked, else what the cores allow, and one on a GPU."""
-    cores = os.cpu_count() or 1
-    return int(options.jobs or (max(1, cores // threads) if device == "cpu" else 1))
+    from benchmark.runner import cores
+
+    return int(options.jobs or (max(1, cores() // threads) if device == "cpu" else 1))
 
 
 def choose_device(name: str | None) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from benchmark.settings import ProblemSettings, SettingsError, Table, checked, digest, table_of
+from benchmark.settings import ProblemSettings, SettingsError, Table, checked, digest, over, table_of
 from methods import registry
 
 
@@ -68,7 +68,8 @@ def _stages(tables: Table, method: str, epochs: int | None, changes: Table | Non
     start, _, name = method.rpartition("+")
     search = registry.load(name)
     table = {**table_of(tables, name), **(changes or {})}
-    of_supernet = table.pop("supernet", {})
+    of_supernet = over({}, table).pop("supernet", {})
+    table.pop("supernet", None)
     before: tuple[Stage, ...] = ()
     if search.follows is not None:
         # [pt.supernet] is of the supernet that PT starts from by default; that of bdarts+pt is as [bdarts] has it.

@@ -20,14 +20,14 @@ from scipy.stats import kendalltau
 
 from benchmark import checkpoint
 from benchmark.plan import Run, chains
-from benchmark.settings import ProblemSettings, SettingsError
+from benchmark.settings import ProblemSettings, RunError, SettingsError
 from data.folder import DataError, Progress, data_folder, write_atomically
 from data.images import ImageSet, open_images
 from data.splits import read_split
 from data.truth import TruthTable, open_truth
 from methods import registry
 from methods.search import ALL_OPERATIONS, Problem, Search
-from reports.rows import EFFECT_COLUMNS, HISTORY_COLUMNS, RUN_COLUMNS, SPACE_COLUMNS
+from reports.rows import EFFECT_COLUMNS, HISTORY_COLUMNS, RUN_COLUMNS, SPACE_COLUMNS, TEXT
 from spaces import EDGES, OPERATIONS, SKIP, Cell
 
 Row = dict[str, Any]
@@ -96,6 +96,7 @@ class Runner:
         # Equal seeds give equal bits: cuDNN may neither try algorithms nor pick one that adds in any order.
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.allow_tf32 = False  # float32 is float32 on every device
         self.study = study
         self.device = torch.device(study.device)
         folder = data_folder(study.data_dir)
@@ -189,9 +190,14 @@ class Runner:
         return row
 
 
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def threads(problem: ProblemSettings) -> int:
     """CPU threads of one run."""
-    return (os.cpu_count() or 1) if problem.threads == "all" else problem.threads
+    return cores() if problem.threads == "all" else problem.threads
 
 
 def device_name(device: torch.device) -> str:
@@ -241,7 +247,7 @@ def read_if_there(path: Path) -> list[Row]:
     if not path.exists():
         return []
     try:
-        rows = pd.read_csv(path)
+        rows = pd.read_csv(path, dtype=TEXT)
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} cannot be read ({error}); repair or remove it, or choose another --out") from None
     return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
@@ -310,7 +316,7 @@ def run_side_by_side(
             try:
                 news = connection.recv()
             except EOFError:
-                raise RuntimeError("a worker process ended by itself; run the same command again to go on") from None
+                raise RunError("a worker process was ended from outside; run the same command again to go on") from None
             if isinstance(news, BaseException):
                 raise news
             if news is not None:

@@ -25,6 +25,10 @@ class SettingsError(Exception):
     """A preset, option or value that cannot be used; the message says which, and what to do."""
 
 
+class RunError(Exception):
+    """Runs that could not be carried out, through no fault of the input; the message says what to do."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ProblemSettings:
     images: str
@@ -62,6 +66,8 @@ def read_preset(name: str) -> Table:
 def over(model: Table, table: Table) -> Table:
     """The settings of `model` but for those that `table` has; of a `supernet` too, unless `table` empties it."""
     merged = {**model, **table}
+    if not isinstance(merged.get("supernet", {}), dict):
+        raise SettingsError(f"supernet = {merged['supernet']!r} is no table of settings, as supernet.epochs = 30")
     if table.get("supernet"):
         merged["supernet"] = {**model.get("supernet", {}), **table["supernet"]}
     return merged

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.plan import Run, plan
-from benchmark.settings import SettingsError, Table, override, table_of
+from benchmark.settings import ProblemSettings, SettingsError, Table, checked, override, table_of
 from reports import STUDIES
 
 if TYPE_CHECKING:
@@ -179,6 +179,7 @@ def plan_study(name: str, given: Given, seeds: Sequence[int]) -> list[tuple[Vari
         SettingsError: for settings that cannot be used.
         DataError: for images that cannot be had.
     """
+    checked(given.tables.get("problem", {}), ProblemSettings, "problem")
     return [
         (variant, plan(override(given.tables, variant.changes), variant.methods, seeds))
         for variant in VARIANTS[name](given)

@@ -54,7 +54,10 @@ class Half:
         return self._batches(torch.arange(min(images, len(self)), device=self.images.device), size)
 
     def drawn(self, size: int, batches: int) -> Iterator[Batch]:
-        """`batches` full batches, each drawn afresh from the whole half."""
+        """`batches` full batches, each drawn afresh from the whole half; an image may come twice in a batch.
+
+        AutoDL-Projects draws so; the programs with a loader draw without repeats within a batch.
+        """
         order = torch.randint(len(self), (batches * size,), generator=self.generator, device=self.images.device)
         return self._batches(order, size)
 

@@ -44,8 +44,8 @@ class Discretisation(Search):
         assert isinstance(start, GradientSearch)
         self.settings: DiscretisationSettings = settings
         self.trained = start
-        self.magnitude = start.cell()
         start.reopen()
+        self.magnitude = start.cell()
         start.restart_weights(self.settings.finetune_lr)
         self.converged = deepcopy(start.state())
         """The trained supernet, from which every measurement starts."""

@@ -61,6 +61,8 @@ class GDAS(GradientSearch):
 
     def draw(self, weights: Tensor) -> Tensor:
         """h, (6, 5): one-hot in value, with the gradient of h̃."""
+        if not weights.isfinite().all():
+            raise FloatingPointError("α is no longer finite, so that no cell can be drawn; try a smaller gdas.lr")
         while True:
             gumbel = -torch.empty_like(weights).exponential_(generator=self.draws).log()
             soft = ((weights.log() + gumbel) / self.temperature()).softmax(1)

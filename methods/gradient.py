@@ -22,6 +22,7 @@ from methods.search import (
     Problem,
     Rate,
     Search,
+    Share,
     State,
     cell_of,
     one_hot,
@@ -42,7 +43,7 @@ class GradientSettings(WeightSettings):
     """Whether the schedule of w's learning rate starts at its second value."""
     alpha_lr: Rate
     """Learning rate of α (Adam)."""
-    alpha_betas: tuple[NotNegative, NotNegative]
+    alpha_betas: tuple[Share, Share]
     """Adam's decay rates for α."""
     alpha_weight_decay: NotNegative
     """Adam's weight decay of α."""
@@ -166,7 +167,7 @@ class GradientSearch(Search):
     def alternate(self, train_batches: Literal["shuffled", "drawn"]) -> Measurements:
         """One epoch of alternating steps (DARTS, Alg. 1) at the optimisers' present learning rates.
 
-        For each training batch there is a validation batch, drawn from the whole half, as in all the programs.
+        For each training batch there is a validation batch, drawn from the whole half (`Half.drawn`).
         """
         size, steps = self.batch_size(), math.ceil(len(self.train) / self.batch_size())
         train = self.train.shuffled(size) if train_batches == "shuffled" else self.train.drawn(size, steps)

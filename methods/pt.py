@@ -48,9 +48,9 @@ class PT(Search):
         assert isinstance(start, GradientSearch)
         self.settings: PTSettings = settings
         self.trained = start
+        start.reopen()
         self.magnitude = start.cell()
         """What argmax α would have chosen from the very same supernet."""
-        start.reopen()
         start.restart_weights(self.settings.finetune_lr)
         # 5 epochs after each of the first 5 decisions; the program takes the sixth before the last of those 25 epochs.
         self.epochs = self.settings.finetune_epochs * (len(EDGES) - 1) or len(EDGES)

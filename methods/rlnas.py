@@ -63,8 +63,12 @@ class RLNAS(Search):
         return self.angles
 
     def other_selection(self) -> tuple[str, Cell]:
-        """The cell with the largest angle of all 15,625, which evolution should have found."""
-        return "exhaustive", Cell.at(int(self.angles.argmax()))
+        """The cell with the largest angle of all 15,625; where evolution found that angle, its own cell.
+
+        Angles tie: a path of skips alone adds nothing to the weight vector, so cells that differ in one are equal.
+        """
+        found = self.angles[self.chosen.position] == self.angles.max()
+        return "exhaustive", self.chosen if found else Cell.at(int(self.angles.argmax()))
 
     def state(self) -> State:
         return self.training.state()

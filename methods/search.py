@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Count = Annotated[int, Meta(ge=1)]
 Rate = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, lt=1)]
 """What a number among settings may be; checked when settings are read."""
 
 State = dict[str, Any]

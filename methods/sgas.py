@@ -139,7 +139,8 @@ class SGAS(GradientSearch):
 
     def load(self, state: State) -> None:
         super().load(state)
-        self.recent, self.before = state["recent"], state["before"]
+        self.recent = [earlier.to(self.alpha.device) for earlier in state["recent"]]
+        self.before = state["before"]
 
 
 def normalised(scores: Tensor) -> Tensor:

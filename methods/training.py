@@ -30,6 +30,10 @@ class WeightSettings:
     weight_decay: NotNegative
     """Weight decay of every weight in every step; of single paths too, sampled or not, as in their program."""
 
+    def __post_init__(self) -> None:
+        if self.nesterov and not self.momentum:
+            raise ValueError("Nesterov's momentum needs a momentum above 0; set nesterov = false")
+
 
 def sgd(weights: Iterable[nn.Parameter], settings: WeightSettings, lr: float) -> torch.optim.SGD:
     """A new optimiser of the weights, its momentum at zero."""

@@ -71,6 +71,10 @@ EFFECT_COLUMNS = {
 """Columns of `effects.csv`, which the study `discretisation` puts beside its rows."""
 
 
+TEXT = {"settings": str, "truth_checksum": str}
+"""Columns that pandas would take for numbers where their hexadecimal digits look like one, as 12345e678901."""
+
+
 def read_rows(folder: Path, name: str, columns: dict[str, str]) -> pd.DataFrame:
     """The rows of `folder/name`, with at least `columns`.
 
@@ -79,7 +83,7 @@ def read_rows(folder: Path, name: str, columns: dict[str, str]) -> pd.DataFrame:
     """
     path = folder / name
     try:
-        rows = pd.read_csv(path, keep_default_na=True)
+        rows = pd.read_csv(path, dtype=TEXT)
     except FileNotFoundError:
         raise RowsError(f"{path} does not exist: give a folder that `benchmark run --out` has written") from None
     except (OSError, ValueError) as error:

@@ -14,10 +14,11 @@ import pytest
 import torch
 
 from benchmark.cli import main
-from benchmark.runner import prepare_images
+from benchmark.runner import prepare_images, read_if_there
 from benchmark.settings import ProblemSettings
 from data.folder import DataError
 from methods import registry
+from reports.rows import read_rows
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMES = ["search_seconds"]
@@ -225,6 +226,14 @@ def test_an_official_split_file_says_which_images_train(tmp_path):
     path.write_text(json.dumps({**split, "valid": ["int", ["0"]]}))
     with pytest.raises(DataError, match="does not halve"):
         prepare_images(ProblemSettings(**problem, split=str(path)), tmp_path)
+
+
+@pytest.mark.parametrize("digest", ["585263075262", "12345e678901", "000000000012"])
+def test_hashes_that_look_like_numbers_stay_text(smoke, tmp_path, digest):
+    runs = pd.read_csv(smoke / "runs.csv").assign(settings=digest, truth_checksum=digest)
+    runs.to_csv(tmp_path / "runs.csv", index=False)
+    for rows_ in (read_if_there(tmp_path / "runs.csv"), read_rows(tmp_path, "runs.csv", {}).to_dict("records")):
+        assert {(row["settings"], row["truth_checksum"]) for row in rows_} == {(digest, digest)}
 
 
 def test_changed_settings_are_named_wherever_the_preset_is(tmp_path):

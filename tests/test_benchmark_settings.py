@@ -128,6 +128,8 @@ def test_epochs_changes_every_supernet_and_no_selection():
         ("darts.alpha_lr=-1", "darts"),
         ("darts.alpha_lr=fast", "darts"),
         ("darts.epochs=0", "darts"),
+        ("darts.momentum=0", "Nesterov"),
+        ("darts.alpha_betas=[0.9,1.0]", "darts"),
         ("darts.epochs=2.5", "darts"),
         ("darts.train_batches=sorted", "darts"),
         ("darts.epochs.x=1", "is a value, not a table"),
@@ -173,6 +175,11 @@ def test_proxy_shortens_every_search_alike_and_keeps_learning_rate_times_steps()
                     whole.settings.alpha_lr * whole.settings.epochs
                 )
     assert proxy["pt"][0].settings.train_batches == "drawn"  # what proxy does not say stays the paper's
+
+
+def test_a_supernet_that_is_no_table_is_refused():
+    with pytest.raises(SettingsError, match="no table of settings"):
+        plan(override(read_preset("mini"), ["pt.supernet=5"]), ["pt"], [0])
 
 
 def test_a_table_may_be_like_another():

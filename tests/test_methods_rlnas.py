@@ -185,3 +185,11 @@ def test_the_exhaustive_ranking_is_never_beaten_by_evolution(build):
     name, best = search.other_selection()
     assert name == "exhaustive"
     assert values[best.position] == values.max() >= values[search.cell().position]
+
+
+def test_where_evolution_found_the_largest_angle_both_rules_name_one_cell(build):
+    search = build("rlnas")
+    search.epoch()
+    best = np.flatnonzero(search.angles == search.angles.max())
+    search.chosen = Cell.at(int(best[-1]))
+    assert search.other_selection() == ("exhaustive", search.chosen)

@@ -69,6 +69,12 @@ def test_accuracy_is_that_of_the_recalibrated_subnetwork(build):
     assert search.accuracy(cell) == search.accuracy(cell)
 
 
+def test_accuracy_is_measured_whatever_the_random_classes(build):
+    search = build("rlnas-sample", sample=2, random_classes=3)
+    search.epoch()
+    assert all(0 <= accuracy <= 100 for accuracy in search.accuracies.values())
+
+
 def test_spos_chooses_the_best_cell_its_evolution_measured(build, monkeypatch):
     search = build("spos")
     measured = {}
