@@ -325,7 +325,9 @@ def test_the_stream_reads_what_pickle_reads(one, other):
     shared = [one, {"again": one}, one]
     stream = PickleStream(pickle.dumps(shared, 2) + pickle.dumps(other, 2), "x", ADMITTED)
     first = stream.load()
-    assert first == shared and first[0] is first[1]["again"]
+    assert first == shared
+    if isinstance(one, list | dict | set):  # pickle remembers containers; equal numbers may come back as two objects
+        assert first[0] is first[1]["again"] is first[2]
     assert stream.load() == other
 
 
