@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
+from hypothesis import settings
 
 from benchmark.plan import plan
 from benchmark.settings import read_preset
@@ -17,6 +18,9 @@ from methods import registry
 from methods.search import Problem, Search
 
 torch.set_num_threads(1)
+
+settings.register_profile("deterministic", derandomize=True)
+settings.load_profile("deterministic")
 
 
 @pytest.fixture(scope="session")
