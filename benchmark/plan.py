@@ -67,9 +67,8 @@ def _stages(tables: Table, method: str, epochs: int | None, changes: Table | Non
     """`changes` are what the method that follows wants otherwise than the table of `method` has it."""
     start, _, name = method.rpartition("+")
     search = registry.load(name)
-    table = {**table_of(tables, name), **(changes or {})}
-    of_supernet = over({}, table).pop("supernet", {})
-    table.pop("supernet", None)
+    table = over(table_of(tables, name), changes or {})
+    of_supernet = table.pop("supernet", {})
     before: tuple[Stage, ...] = ()
     if search.follows is not None:
         # [pt.supernet] is of the supernet that PT starts from by default; that of bdarts+pt is as [bdarts] has it.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from data.folder import write_atomically
 from reports.results import read_results
 from reports.tables import summary, summary_markdown
 
@@ -45,13 +44,5 @@ def write_report(folder: Path, methods: Sequence[str] | None = None) -> list[Pat
 
 def write_file(path: Path, content: bytes) -> Path:
     """Puts `content` at `path` in one step: whoever looks sees the old file or the new one, never a part."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_atomically(path, content)
     return path
