@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.settings import RunError, SettingsError
+from benchmark.speed import PEERS, SIZES, STEPS, carry_out, choose
+from benchmark.speed_rows import RECORDED
 from data import DOWNLOADS, IMAGE_SETS, TRUTH_TABLES
 from data.folder import DataError, data_folder
 from methods import registry
@@ -39,6 +41,13 @@ examples:
 
 It says first what it will run. Stop it at any moment: the same command goes on from the last finished epoch.
 Each variant is a results folder of its own below DIR, which `benchmark report` takes too; so is DIR itself."""
+
+
+SPEED_EXAMPLES = """\
+examples:
+  python -m benchmark speed --against xautodl
+  python -m benchmark speed --sizes paper --steps darts --out speed.csv
+  python -m benchmark speed --against xautodl --check"""
 
 
 class UsageError(Exception):
@@ -133,6 +142,36 @@ def parser() -> argparse.ArgumentParser:
     importing.add_argument("file", type=Path, metavar="FILE", help="the release, as downloaded")
     for action in (status, download, importing):
         add_data_dir(action)
+
+    speed = commands.add_parser(
+        "speed",
+        help="time the steps of a search beside a reference program and the machine's limits",
+        description="Time one step of each kind of search, on random images: beside the same step of a reference "
+        "program, and beside the least time that\nthe machine's own rates of matrix products and copies allow. "
+        "The CUDA part has not yet run on a GPU.",
+        epilog=SPEED_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    speed.set_defaults(command=speed_command)
+    speed.add_argument("--against", metavar="NAME", help=f"reference program, installed beside: {', '.join(PEERS)}")
+    speed.add_argument(
+        "--sizes", default=",".join(SIZES), metavar="A,B,…", help="sizes, by preset (default %(default)s)"
+    )
+    speed.add_argument("--steps", default=",".join(STEPS), metavar="A,B,…", help="steps (default %(default)s)")
+    speed.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, … (default: a CUDA GPU where there is one)")
+    speed.add_argument("--rounds", type=int, metavar="N", help="rounds of each step (default: enough for a second)")
+    speed.add_argument(
+        "--out", type=Path, metavar="FILE", help="CSV that the rows are added to, in place of older ones"
+    )
+    speed.add_argument(
+        "--check",
+        nargs="?",
+        type=Path,
+        const=RECORDED,
+        metavar="FILE",
+        help="compare the ratios with those recorded in FILE (default: the program's own): exit code 1 where one got "
+        "worse, 2 where none is recorded for this device",
+    )
 
     methods = commands.add_parser("methods", help="list the methods, or show one with its settings and their sources")
     methods.set_defaults(command=methods_command)
@@ -340,6 +379,23 @@ def import_command(options: argparse.Namespace) -> int:
         path = import_truth(options.file, data_folder(options.data_dir), fetching)
     print(path)
     return 0
+
+
+def speed_command(options: argparse.Namespace) -> int:
+    sizes, steps = choose("--sizes", options.sizes, SIZES), choose("--steps", options.steps, STEPS)
+    if options.against is not None and options.against not in PEERS:
+        raise UsageError(f"--against {options.against!r} is unknown; choose from {', '.join(PEERS)}")
+    check_count("--rounds", options.rounds)
+    import torch
+    from rich.console import Console
+
+    device = torch.device(choose_device(options.device)[0])
+    console = Console(soft_wrap=True)
+    try:
+        return carry_out(sizes, steps, options.against, device, options.rounds, options.out, options.check, console)
+    except KeyboardInterrupt:
+        print("\nbenchmark: stopped; what was measured in full is in --out, where that was given", file=sys.stderr)
+        return 130
 
 
 def methods_command(options: argparse.Namespace) -> int:
