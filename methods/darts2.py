@@ -29,7 +29,7 @@ from torch import Tensor
 from methods.batches import Batch
 from methods.gradient import GradientSearch, GradientSettings
 from methods.search import Rate
-from methods.training import Tally
+from methods.training import Tally, held
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +72,10 @@ class Darts2(GradientSearch):
     def training_gradient(self, train: Batch, w: Sequence[Tensor], step: Tensor, vector: Sequence[Tensor]) -> Tensor:
         """∇_α L_train(w + step · vector, α)."""
         self.set_weights(w, step, vector)
+        with held(self.parameters):
+            loss, _ = self.loss(train, self.weights())
         gradient: Tensor
-        (gradient,) = torch.autograd.grad(self.loss(train, self.weights())[0], [self.alpha])
+        (gradient,) = torch.autograd.grad(loss, [self.alpha])
         return gradient
 
     @torch.no_grad()

@@ -28,7 +28,7 @@ from methods.search import (
     one_hot,
     seeded,
 )
-from methods.training import Tally, WeightSettings, cosine, sgd
+from methods.training import Tally, WeightSettings, cosine, held, sgd
 from spaces import EDGES, OPERATIONS, Cell
 from spaces.supernet import Supernet
 
@@ -119,7 +119,8 @@ class GradientSearch(Search):
 
     def alpha_gradient(self, train: Batch, valid: Batch, tally: Tally) -> Tensor:
         """∇_α L_val(w, α), shape (6, 5): DARTS, Eq. 6 with ξ = 0, the first-order approximation."""
-        loss, right = self.loss(valid, self.weights())
+        with held(self.parameters):
+            loss, right = self.loss(valid, self.weights())
         tally.add(loss, right, valid)
         (gradient,) = torch.autograd.grad(self.alpha_loss(loss), [self.alpha])
         return gradient

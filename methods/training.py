@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -33,6 +34,19 @@ class WeightSettings:
     def __post_init__(self) -> None:
         if self.nesterov and not self.momentum:
             raise ValueError("Nesterov's momentum needs a momentum above 0; set nesterov = false")
+
+
+@contextmanager
+def held(weights: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Within it the weights are constants, whose gradients are never computed: what a step of α alone needs."""
+    weights = list(weights)
+    for weight in weights:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in weights:
+            weight.requires_grad_(True)
 
 
 def sgd(weights: Iterable[nn.Parameter], settings: WeightSettings, lr: float) -> torch.optim.SGD:

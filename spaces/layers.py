@@ -2,57 +2,55 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spaces import native
+
 
 def average_pool(x: Tensor) -> Tensor:
     """The 3×3 average of each pixel's neighbours inside the image (stride 1, `count_include_pad=False`).
 
-    Shape (B, C, H, W) in and out. On a CPU the sums run over rows, then columns, several times faster than PyTorch's
-    own pooling; elsewhere one kernel is best.
+    Shape (B, C, H, W) in and out.
     """
-    if x.device.type != "cpu":
-        return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
-    pooled: Tensor = _SeparablePool.apply(x)  # type: ignore[no-untyped-call]
-    return pooled
+    if native.is_batch_last(x):
+        return native.average_pool(x)
+    return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
 
 
-class _SeparablePool(torch.autograd.Function):
-    """Neighbour sums over rows and columns, divided by how many there are. The sum is its own transpose."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return _neighbour_sum(x) * _inverse_neighbours(x.shape[-2], x.shape[-1], x.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        height, width = gradient.shape[-2:]
-        return _neighbour_sum(gradient * _inverse_neighbours(height, width, gradient.dtype))
+def halve(x: Tensor) -> Tensor:
+    """The averages of 2×2 pixels: (B, C, H, W) in, (B, C, H/2, W/2) out."""
+    if not native.is_batch_last(x):
+        return F.avg_pool2d(x, 2)
+    upper, lower = x[:, :, ::2], x[:, :, 1::2]
+    return (upper[..., ::2] + upper[..., 1::2] + lower[..., ::2] + lower[..., 1::2]) / 4
 
 
-def _neighbour_sum(x: Tensor) -> Tensor:
-    """Sum of each pixel and its up to eight neighbours, shape as x."""
-    padded = F.pad(x, (1, 1, 1, 1))
-    rows = padded[..., :-2].add(padded[..., 1:-1]).add_(padded[..., 2:])
-    return rows[..., :-2, :].add(rows[..., 1:-1, :]).add_(rows[..., 2:, :])
-
-
-@functools.cache
-def _inverse_neighbours(height: int, width: int, dtype: torch.dtype) -> Tensor:
-    """1 / (pixels of the 3×3 window that lie inside the image), shape (height, width)."""
-    ones = torch.ones(1, 1, height, width, dtype=dtype)
-    return 1 / (9 * F.avg_pool2d(ones, 3, stride=1, padding=1))[0, 0]
+def convolve(x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
+    """Convolution with k×k weights (C′, C, k, k), k odd, and a zero padding of k // 2."""
+    if native.is_batch_last(x):
+        return native.convolution(x, weight, stride)
+    return F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2)
 
 
 def normalise(x: Tensor, scale: Tensor | None = None) -> Tensor:
     """Batch normalisation by the batch's own statistics, times `scale` (one factor a channel)."""
+    if native.is_batch_last(x):
+        return native.normalise(x, scale)
     return F.batch_norm(x, None, None, scale, None, training=True)
+
+
+class Convolution(nn.Conv2d):
+    """A convolution without a bias, with a zero padding that keeps the image size (or, by its stride, divides it)."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
+        super().__init__(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return convolve(x, self.weight, self.stride[0])
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -64,22 +62,27 @@ class BatchNorm(nn.BatchNorm2d):
     def __init__(self, channels: int, track: bool = False, affine: bool = True) -> None:
         super().__init__(channels, momentum=None, affine=affine, track_running_stats=track)
 
+    def forward(self, x: Tensor) -> Tensor:
+        if native.is_batch_last(x) and not self.track_running_stats:
+            return native.normalise(x, self.weight, self.bias)
+        return super().forward(x)
+
 
 class ReductionBlock(nn.Module):
     """The residual block of stride 2 between two stages: C × H × W in, 2C × H/2 × W/2 out (NAS-Bench-201, §2.1)."""
 
     def __init__(self, channels: int, track: bool = False) -> None:
         super().__init__()
-        self.conv_a = nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1, bias=False)
+        self.conv_a = Convolution(channels, 2 * channels, 3, stride=2)
         self.norm_a = BatchNorm(2 * channels, track)
-        self.conv_b = nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, bias=False)
+        self.conv_b = Convolution(2 * channels, 2 * channels, 3)
         self.norm_b = BatchNorm(2 * channels, track)
-        self.shortcut = nn.Conv2d(channels, 2 * channels, 1, bias=False)
+        self.shortcut = Convolution(channels, 2 * channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm_a(self.conv_a(F.relu(x)))
         y = self.norm_b(self.conv_b(F.relu(y)))
-        output: Tensor = y + self.shortcut(F.avg_pool2d(x, 2))
+        output: Tensor = y + self.shortcut(halve(x))
         return output
 
 
@@ -87,7 +90,7 @@ class Stem(nn.Sequential):
     """3×3 convolution of the image and its batch normalisation: B × 3 × H × W in, B × C × H × W out."""
 
     def __init__(self, channels: int, track: bool = False) -> None:
-        super().__init__(nn.Conv2d(3, channels, 3, padding=1, bias=False), BatchNorm(channels, track))
+        super().__init__(Convolution(3, channels, 3), BatchNorm(channels, track))
 
 
 class Head(nn.Module):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spaces import native
 from spaces.cell import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL, SKIP, Cell
-from spaces.layers import Head, ReductionBlock, Stem, average_pool, initialise, normalise
+from spaces.layers import Head, ReductionBlock, Stem, average_pool, convolve, initialise, normalise
 
 LEAVING = tuple(tuple(e for e, (source, _) in enumerate(EDGES) if source == node) for node in range(3))
 """The edges that leave nodes 0, 1 and 2, by target: (0, 1, 3), (2, 4), (5,)."""
@@ -19,7 +21,7 @@ ENTERING = tuple(tuple(e for e, (_, target) in enumerate(EDGES) if target == nod
 
 
 class Mixture:
-    """The (6, 5) weights of the operations, laid out as the cells of one stage, of C channels, need them.
+    """The (6, 5) weights of the operations, and how the cells of one stage, of C channels, need them laid out.
 
     `skip` and `pool` hold a number for each edge; `conv1` and `conv3` for each source node the factors of the merged
     convolutions' channels. Laid out once for a whole stage, since small tensors cost as much time as large ones.
@@ -27,13 +29,34 @@ class Mixture:
     """
 
     def __init__(self, weights: Tensor, channels: int) -> None:
-        columns = weights.unbind(1)
-        self.skip, self.pool = columns[SKIP].unbind(), columns[POOL].unbind()
-        self.bypass = columns[-1].unbind() if len(columns) > len(OPERATIONS) else ()
-        self.conv1, self.conv3 = (
-            [columns[operation][list(edges)].repeat_interleave(channels) for edges in LEAVING]
-            for operation in (CONV1, CONV3)
-        )
+        self.weights, self.channels = weights, channels
+
+    @cached_property
+    def columns(self) -> tuple[Tensor, ...]:
+        return self.weights.unbind(1)
+
+    @cached_property
+    def skip(self) -> tuple[Tensor, ...]:
+        return self.columns[SKIP].unbind()
+
+    @cached_property
+    def pool(self) -> tuple[Tensor, ...]:
+        return self.columns[POOL].unbind()
+
+    @cached_property
+    def bypass(self) -> tuple[Tensor, ...]:
+        return self.columns[len(OPERATIONS)].unbind()
+
+    @cached_property
+    def conv1(self) -> list[Tensor]:
+        return self._of_channels(CONV1)
+
+    @cached_property
+    def conv3(self) -> list[Tensor]:
+        return self._of_channels(CONV3)
+
+    def _of_channels(self, operation: int) -> list[Tensor]:
+        return [self.columns[operation][list(edges)].repeat_interleave(self.channels) for edges in LEAVING]
 
 
 class SearchCell(nn.Module):
@@ -64,6 +87,8 @@ class SearchCell(nn.Module):
 
     def forward(self, x: Tensor, mixture: Mixture) -> Tensor:
         """Each node is Σ over its incoming edges and their operations of weight × operation(source)."""
+        if native.is_batch_last(x):
+            return native.search_cell(x, mixture.weights, list(self.conv1), list(self.conv3))
         nodes: list[Tensor | None] = [x, None, None, None]
         for node, edges in enumerate(LEAVING):
             source = nodes[node]
@@ -84,14 +109,17 @@ class SearchCell(nn.Module):
         """
         edges = LEAVING[node]
         active, pooled = F.relu(source), average_pool(source)
-        convolved = normalise(F.conv2d(active, self.conv3[node], padding=1), mixture.conv3[node])
-        convolved = convolved + normalise(F.conv2d(active, self.conv1[node]), mixture.conv1[node])
+        convolved = normalise(convolve(active, self.conv3[node]), mixture.conv3[node])
+        convolved = convolved + normalise(convolve(active, self.conv1[node]), mixture.conv1[node])
         for edge, mixed in zip(edges, convolved.chunk(len(edges), 1), strict=True):
             mixed = torch.addcmul(mixed, mixture.skip[edge], source)
             yield torch.addcmul(mixed, mixture.pool[edge], pooled)
 
     def forward_path(self, x: Tensor, cell: Cell) -> Tensor:
         """The same sum for a discrete cell, of which only the chosen operations are computed."""
+        if native.is_batch_last(x):
+            weights = F.one_hot(torch.tensor(cell.operations), len(OPERATIONS)).to(x.dtype)
+            return native.search_cell(x, weights, list(self.conv1), list(self.conv3))
         nodes: list[Tensor | None] = [x, None, None, None]  # None is a node of zeros
         for edge, (operation, (source_node, target)) in enumerate(zip(cell.operations, EDGES, strict=True)):
             source = nodes[source_node]
@@ -119,8 +147,7 @@ class SearchCell(nn.Module):
             return source
         if operation == POOL:
             return average_pool(source)
-        convolution = self.convolution(operation, edge)
-        return normalise(F.conv2d(F.relu(source), convolution, padding=convolution.shape[-1] // 2))
+        return normalise(convolve(F.relu(source), self.convolution(operation, edge)))
 
 
 class Supernet(nn.Module):
@@ -164,7 +191,7 @@ class Supernet(nn.Module):
 
         The weights may be soft (a softmax of α), masked (zeros without renormalisation) or one-hot.
         """
-        x = self.stem(images)
+        x = self.stem(native.batch_last(images))
         mixtures = {channels: Mixture(weights, channels) for channels in {cell.channels for cell in self.cells}}
         for layer in self.body:
             x = layer(x, mixtures[layer.channels]) if isinstance(layer, SearchCell) else layer(x)
@@ -173,7 +200,7 @@ class Supernet(nn.Module):
 
     def forward_path(self, images: Tensor, choices: Sequence[Cell]) -> Tensor:
         """Logits (B, classes) of the single path that takes `choices[i]`, a discrete cell, in search cell i."""
-        x = self.stem(images)
+        x = self.stem(native.batch_last(images))
         remaining = iter(choices)
         for layer in self.body:
             x = layer.forward_path(x, next(remaining)) if isinstance(layer, SearchCell) else layer(x)
@@ -189,7 +216,7 @@ class Supernet(nn.Module):
         of_cell = torch.tensor(cell.operations, device=weights.device)[:, None]
         chosen = weights.gather(1, of_cell).flatten().unbind()
         others = weights.scatter(1, of_cell, 0.0).sum(1).unbind()
-        x = self.stem(images)
+        x = self.stem(native.batch_last(images))
         for layer in self.body:
             x = layer.forward_sampled(x, cell, chosen, others) if isinstance(layer, SearchCell) else layer(x)
         logits: Tensor = self.head(x)

@@ -1,6 +1,7 @@
 """What the tests share: one core a process, and small problems."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # Tests run side by side, a process a core.
@@ -16,6 +17,7 @@ from data.images import ImageSet, open_images
 from data.truth import open_truth
 from methods import registry
 from methods.search import Problem, Search
+from spaces import native
 
 torch.set_num_threads(1)
 
@@ -31,6 +33,24 @@ def digits(tmp_path_factory) -> ImageSet:
 @pytest.fixture(scope="session")
 def problem(digits) -> Problem:
     return Problem(digits, channels=4, cells_per_stage=1, truth=open_truth("analognas", Path()))
+
+
+@pytest.fixture(scope="module", params=["native", "PyTorch"])
+def either_layers(request) -> Iterator[None]:
+    """The test runs twice: with the layers of `spaces.native`, and with PyTorch's own."""
+    if request.param == "native":
+        assert native.why_unavailable() is None
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "why_unavailable", lambda: "PyTorch's are wanted")
+        yield
+
+
+@pytest.fixture
+def pytorch_layers(monkeypatch) -> None:
+    """PyTorch's own layers, whose gradients can be differentiated again."""
+    monkeypatch.setattr(native, "why_unavailable", lambda: "PyTorch's are wanted")
 
 
 @pytest.fixture

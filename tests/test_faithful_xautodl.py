@@ -30,6 +30,8 @@ from xautodl.models.cell_searchs import CellStructure, TinyNetworkDarts, TinyNet
 from xautodl.models.cell_searchs.search_cells import NAS201SearchCell
 from xautodl.utils.flop_benchmark import get_model_infos
 
+pytestmark = pytest.mark.usefixtures("either_layers")
+
 CHANNELS, CELLS_PER_STAGE, CLASSES = 4, 2, 10
 
 both_biases = pytest.mark.parametrize("bias", [False, True], ids=["without bias", "with bias"])

@@ -39,7 +39,7 @@ def batch_of(half, size=16):
     return images.double(), labels
 
 
-def test_second_order_gradient_is_that_of_the_unrolled_step(build):
+def test_second_order_gradient_is_that_of_the_unrolled_step(build, pytorch_layers):
     """Against autograd through the virtual step, in double precision, where a tiny radius is exact enough."""
     search = in_float64(build("darts2", radius=1e-6))
     train, valid = batch_of(search.train), batch_of(search.valid)
@@ -307,7 +307,7 @@ def test_pt_refuses_a_supernet_without_a_mixture():
         plan(read_preset("smoke"), ["gdas+pt"], [0])
 
 
-def test_pc_darts_of_all_channels_and_equal_edges_is_darts(build):
+def test_pc_darts_of_all_channels_and_equal_edges_is_darts(build, pytorch_layers):
     assert same_as_darts(build, "pc-darts", part=1, edge_normalisation=False, warmup_epochs=0)
     assert not same_as_darts(build, "pc-darts", part=2, edge_normalisation=False, warmup_epochs=0)
 

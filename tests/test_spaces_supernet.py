@@ -12,6 +12,8 @@ from spaces.layers import average_pool
 from spaces.network import CellNetwork, subnetwork
 from spaces.supernet import Supernet
 
+pytestmark = pytest.mark.usefixtures("either_layers")
+
 cells = st.integers(0, NUM_CELLS - 1).map(Cell.at)
 
 

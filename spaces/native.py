@@ -1,0 +1,302 @@
+"""The supernet's layers on a CPU, compiled from `native.cpp` when first needed: several times faster than PyTorch's.
+
+They want the images of a batch side by side in memory. A tensor so laid out has its usual shape (B, C, H, W), and only
+its strides differ, so that every other operation of PyTorch takes it too. `spaces.layers` chooses by the layout: what
+`batch_last` has laid out is computed here, all else by PyTorch. Where no C++ compiler is found, nothing is laid out so.
+Results agree with PyTorch's to rounding, and do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from spaces.cell import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL, SKIP
+
+SOURCE = Path(__file__).with_name("native.cpp")
+FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fopenmp", "-fPIC")
+SUFFIXES = {torch.float32: "float32", torch.float64: "float64"}
+
+Weights = tuple[tuple[float, ...], ...]
+
+
+class _Unavailable(Exception):
+    """Why the layers cannot be had here."""
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    compiler = os.environ.get("CXX") or "g++"
+    if shutil.which(compiler) is None:
+        raise _Unavailable(f"the C++ compiler {compiler} is not installed")
+    folder = platformdirs.user_cache_path("replica-201", appauthor=False)
+    path = folder / f"native-{_fingerprint(compiler)}.so"
+    try:
+        if not path.exists():
+            _compile(compiler, path)
+        return ctypes.CDLL(str(path))
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise _Unavailable(f"native.cpp could not be compiled with {compiler}: {error}") from None
+
+
+def _fingerprint(compiler: str) -> str:
+    """Of all that the compiled file depends on: the source, the flags and the processor it is made for."""
+    cpu = Path("/proc/cpuinfo")
+    lines = cpu.read_text().splitlines() if cpu.exists() else []
+    features = next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
+    parts = (SOURCE.read_text(), compiler, *FLAGS, platform.machine(), features)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _compile(compiler: str, path: Path) -> None:
+    """Compile and link in a folder aside, then move into place, so that processes that do so at once do no harm."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as aside:
+        made, linked = Path(aside, "native.o"), Path(aside, "native.so")
+        subprocess.run([compiler, *FLAGS, "-c", str(SOURCE), "-o", str(made)], check=True, capture_output=True)
+        # Without a threading library of its own: PyTorch's is loaded already, and `torch.set_num_threads` sets it.
+        subprocess.run([compiler, "-shared", str(made), "-o", str(linked)], check=True, capture_output=True)
+        linked.replace(path)
+
+
+@functools.cache
+def why_unavailable() -> str | None:
+    """Why these layers cannot be had on this machine; None where they can."""
+    try:
+        _library()
+    except _Unavailable as error:
+        return str(error)
+    return None
+
+
+def batch_last(images: Tensor) -> Tensor:
+    """The same images (B, C, H, W), laid out for these layers where they can be had for their device and type."""
+    if images.device.type != "cpu" or images.dtype not in SUFFIXES or why_unavailable():
+        return images
+    return _as_images(_maps(images))
+
+
+def is_batch_last(x: Tensor) -> bool:
+    """Whether `batch_last` laid x out, or what x was computed from."""
+    return x.dim() == 4 and x.stride(0) == 1 and x.device.type == "cpu"
+
+
+def _maps(x: Tensor) -> Tensor:
+    """(C, H, W, B), contiguous, of images (B, C, H, W); no copy where they are laid out so."""
+    return x.permute(1, 2, 3, 0).contiguous()
+
+
+def _as_images(maps: Tensor) -> Tensor:
+    return maps.permute(3, 0, 1, 2)
+
+
+def _call(name: str, dtype: torch.dtype, *arguments: Tensor | int | ctypes.Array[Any] | bytes) -> None:
+    """Call a function of `native.cpp`: tensors as pointers to their numbers, and 64-bit integers."""
+    given = (
+        ctypes.c_void_p(argument.data_ptr())
+        if isinstance(argument, Tensor)
+        else ctypes.c_int64(argument)
+        if isinstance(argument, int)
+        else argument
+        for argument in arguments
+    )
+    getattr(_library(), f"{name}_{SUFFIXES[dtype]}")(*given)
+
+
+def _integers(numbers: Iterable[int]) -> ctypes.Array[ctypes.c_int64]:
+    numbers = tuple(numbers)
+    return (ctypes.c_int64 * len(numbers))(*numbers)
+
+
+def _pointers(tensors: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * len(tensors))(*(None if tensor is None else tensor.data_ptr() for tensor in tensors))
+
+
+class _Convolution(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+        x, weight = _maps(x), weight.contiguous()
+        inputs, height, width, batch = x.shape
+        outputs, _, kernel, _ = weight.shape
+        out = (height - 1) // stride + 1, (width - 1) // stride + 1
+        ctx.geometry = _integers((batch, inputs, height, width, outputs, *out, kernel, stride))
+        ctx.save_for_backward(x, weight)
+        y = x.new_empty(outputs, *out, batch)
+        _call("convolution", x.dtype, ctx.geometry, x, weight, y)
+        return _as_images(y)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        x, weight = ctx.saved_tensors
+        dy = _maps(dy)
+        dx = dw = None
+        if ctx.needs_input_grad[0]:
+            dx = torch.empty_like(x)
+            _call("input_gradient", x.dtype, ctx.geometry, dy, weight, dx)
+        if ctx.needs_input_grad[1]:
+            dw = torch.empty_like(weight)
+            _call("weight_gradient", x.dtype, ctx.geometry, dy, x, dw)
+        return None if dx is None else _as_images(dx), dw, None
+
+
+def convolution(x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
+    """Convolution of x (B, C, H, W) with weight (C′, C, k, k), k odd, zero padding of k // 2."""
+    y: Tensor = _Convolution.apply(x, weight, stride)  # type: ignore[no-untyped-call]
+    return y
+
+
+class _Normalise(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        x, scale, shift = _maps(x), scale.contiguous(), shift.contiguous()
+        channels, numbers = len(x), x[0].numel()
+        y, mean, inverse = torch.empty_like(x), torch.empty_like(scale), torch.empty_like(scale)
+        _call("normalise", x.dtype, channels, numbers, x, scale, shift, y, mean, inverse)
+        ctx.save_for_backward(x, scale, mean, inverse)
+        return _as_images(y)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x, scale, mean, inverse = ctx.saved_tensors
+        dx, dscale, dshift = torch.empty_like(x), torch.empty_like(scale), torch.empty_like(scale)
+        _call(
+            "normalise_gradient", x.dtype, len(x), x[0].numel(), x, scale, mean, inverse, _maps(dy), dx, dscale, dshift
+        )
+        return _as_images(dx), dscale, dshift
+
+
+def normalise(x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
+    """Batch normalisation of x (B, C, H, W) by the batch's own statistics, times `scale` plus `shift`, (C,) each."""
+    channels = x.shape[1]
+    scale = x.new_ones(channels) if scale is None else scale
+    shift = x.new_zeros(channels) if shift is None else shift
+    y: Tensor = _Normalise.apply(x, scale, shift)  # type: ignore[no-untyped-call]
+    return y
+
+
+@functools.lru_cache(4096)  # thousands of single paths go through a search
+def _needed(used: tuple[tuple[bool, ...], ...]) -> tuple[tuple[bool, ...], ...]:
+    """Of the operations in use, (6, 5), those on a way from the input to the output."""
+    alive, wanted = [True, False, False, False], [False, False, False, True]
+    for edge, (source, target) in enumerate(EDGES):
+        alive[target] |= alive[source] and any(used[edge])
+    for edge, (source, target) in reversed(tuple(enumerate(EDGES))):
+        wanted[source] |= wanted[target] and any(used[edge])
+    return tuple(
+        tuple(use and alive[source] and wanted[target] for use in used[edge])
+        for edge, (source, target) in enumerate(EDGES)
+    )
+
+
+class _SearchCell(torch.autograd.Function):
+    """See `search_cell`. `needed` (6, 5) says which operations are computed."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weights: Tensor, needed: tuple[tuple[bool, ...], ...], *kernels: Tensor) -> Tensor:
+        x, weights = _maps(x), weights.contiguous()
+
+        def used(node: int, *operations: int) -> bool:
+            return any(needed[e][o] for e, (source, _) in enumerate(EDGES) if source == node for o in operations)
+
+        def maps(wanted: bool, channels: int) -> Tensor | None:
+            return x.new_empty(channels, *x.shape[1:]) if wanted else None
+
+        channels = len(x)
+        nodes = [x, *(maps(used(node, SKIP, CONV1, CONV3, POOL), channels) for node in (1, 2))]
+        active = [maps(used(node, CONV1, CONV3), channels) for node in range(3)]
+        pooled = [maps(used(node, POOL), channels) for node in range(3)]
+        convolved = [
+            maps(used(node, operation), len(kernel))
+            for operation, three in ((CONV1, kernels[:3]), (CONV3, kernels[3:]))
+            for node, kernel in enumerate(three)
+        ]
+        output = torch.empty_like(x)
+        statistics = x.new_empty(2, len(EDGES), 2, channels)
+        ctx.shape = _integers(x.shape)
+        ctx.present = bytes(use for edge in needed for use in edge)
+        ctx.save_for_backward(weights, *kernels, *nodes, *active, *pooled, *convolved, statistics)
+        tensors = _pointers([*kernels, *nodes, output, *active, *pooled, *convolved, statistics])
+        _call("cell_forward", x.dtype, ctx.shape, weights, ctx.present, tensors)
+        return _as_images(output)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        weights, *saved = ctx.saved_tensors
+        kernels, nodes, rest, dy = saved[:6], saved[6:9], saved[9:], _maps(dy)
+        tensors = _pointers([*kernels, *nodes, None, *rest])
+        dnodes = [None if node is None else torch.empty_like(node) for node in nodes]
+        dkernels = [
+            torch.zeros_like(kernel) if wanted else None
+            for kernel, wanted in zip(kernels, ctx.needs_input_grad[3:], strict=True)
+        ]
+        dweights = torch.empty_like(weights)
+        _call(
+            "cell_backward",
+            weights.dtype,
+            ctx.shape,
+            weights,
+            ctx.present,
+            tensors,
+            _pointers([*dnodes, dy]),
+            _pointers(dkernels),
+            dweights,
+        )
+        dx = dnodes[0]
+        assert dx is not None
+        return _as_images(dx), dweights, None, *dkernels
+
+
+def search_cell(x: Tensor, weights: Tensor, conv1: Sequence[Tensor], conv3: Sequence[Tensor]) -> Tensor:
+    """The mixed operations of a whole search cell, x (B, C, H, W) in and out, by `weights` (6, 5).
+
+    Operations of weight 0 are not computed where no gradient of the weights is asked for.
+
+    Args:
+        conv1, conv3: for nodes 0, 1 and 2 the convolutions of the edges that leave it, (edges · C, C, k, k).
+    """
+    if weights.requires_grad and torch.is_grad_enabled():
+        used = tuple(tuple(operation != NONE for operation in range(len(OPERATIONS))) for _ in EDGES)
+    else:
+        used = tuple(tuple(w != 0 and o != NONE for o, w in enumerate(edge)) for edge in weights.tolist())
+    y: Tensor = _SearchCell.apply(x, weights, _needed(used), *conv1, *conv3)  # type: ignore[no-untyped-call]
+    return y
+
+
+class _AveragePool(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        x = _maps(x)
+        y = torch.empty_like(x)
+        _call("average_pool", x.dtype, _integers(x.shape), x, y, 0)
+        return _as_images(y)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> Tensor:
+        dy = _maps(dy)
+        dx = torch.zeros_like(dy)
+        _call("average_pool", dy.dtype, _integers(dy.shape), dy, dx, 1)
+        return _as_images(dx)
+
+
+def average_pool(x: Tensor) -> Tensor:
+    """The 3×3 average of each pixel's neighbours inside the image, x (B, C, H, W) in and out."""
+    y: Tensor = _AveragePool.apply(x)  # type: ignore[no-untyped-call]
+    return y
