@@ -429,10 +429,11 @@ void cell_forward(const Computation<T>& k) {
 }
 
 // The gradient that an edge passes on, one channel of it: `dx` and `dpooled` += those of its source and its average pool,
-// `dconvolved` = those of its convolutions' outputs. `shares` are the channel's in the gradients of the edge's weights.
+// `dconvolved` = those of its convolutions' outputs. `shares` are the channel's in the gradients of the edge's weights,
+// those of skip and pool only if `wanted`.
 template <class T>
 void edge_gradient(const Computation<T>& k, int e, int64_t c, const T* dy, T* dx, T* dpooled, T* const* dconvolved,
-                   T* shares) {
+                   T* shares, bool wanted) {
   int64_t n = k.map();
   const T* from[OPERATIONS] = {};
   T centre[OPERATIONS] = {}, deviation[OPERATIONS] = {};
@@ -445,9 +446,9 @@ void edge_gradient(const Computation<T>& k, int e, int64_t c, const T* dy, T* dx
       centre[CONV1 + size] = k.mean(size, e)[c];
       deviation[CONV1 + size] = k.inverse(size, e)[c];
     }
-  T sum = sum_of<T>(n, [=](int64_t i) { return dy[i]; });
+  T sum = from[CONV1] || from[CONV3] ? sum_of<T>(n, [=](int64_t i) { return dy[i]; }) : 0;
   for (int o = SKIP; o < OPERATIONS; ++o)
-    if (const T* map = from[o]) {
+    if (const T* map = from[o]; map && (wanted || o == CONV1 || o == CONV3)) {
       T m = centre[o];
       shares[o] = deviation[o] * sum_of<T>(n, [=](int64_t i) { return dy[i] * (map[i] - m); });
     }
@@ -478,7 +479,7 @@ T* work_space(int64_t numbers) {
   return kept.data();
 }
 
-// `dnode[3]` is given; dnode (of the others), `dconv` (as `conv`, null where not wanted) and `dweights` (6, 5) are made.
+// `dnode[3]` is given; the others, `dconv` (as `conv`) and `dweights` (6, 5) are made, these two null where not wanted.
 template <class T>
 void cell_backward(const Computation<T>& k, T* const* dnode, T* const* dconv, T* dweights) {
   const Cell<T>& cell = k.cell;
@@ -495,12 +496,12 @@ void cell_backward(const Computation<T>& k, T* const* dnode, T* const* dconv, T*
 #pragma omp parallel for schedule(dynamic)
     for (int64_t c = 0; c < channels; ++c) {
       std::fill(dx + c * n, dx + (c + 1) * n, T(0));
-      std::fill(dpooled + c * n, dpooled + (c + 1) * n, T(0));
+      if (cell.pooled[node]) std::fill(dpooled + c * n, dpooled + (c + 1) * n, T(0));
       for (int e = 0; e < EDGES; ++e) {
         if (SOURCE[e] != node || !dnode[TARGET[e]]) continue;
         T* const of_convolutions[2] = {dconvolved(0, e) + c * n, dconvolved(1, e) + c * n};
         edge_gradient(k, e, c, dnode[TARGET[e]] + c * n, dx + c * n, dpooled + c * n, of_convolutions,
-                      &shares[(e * channels + c) * OPERATIONS]);
+                      &shares[(e * channels + c) * OPERATIONS], dweights);
       }
       if (cell.pooled[node]) average_pool(height, k.one.in_width, k.one.batch, dpooled + c * n, dx + c * n, true);
     }
@@ -522,7 +523,7 @@ void cell_backward(const Computation<T>& k, T* const* dnode, T* const* dconv, T*
       weight_gradient(k.geometry(size), dconvolved(size, e), cell.active[node], dw, i % blocks);
     }
   }
-  for (int i = 0; i < EDGES * OPERATIONS; ++i) {
+  for (int i = 0; dweights && i < EDGES * OPERATIONS; ++i) {
     dweights[i] = 0;
     for (int64_t c = 0; c < channels; ++c)
       if (k.present[i]) dweights[i] += shares[(i / OPERATIONS * channels + c) * OPERATIONS + i % OPERATIONS];

@@ -104,7 +104,7 @@ def _as_images(maps: Tensor) -> Tensor:
     return maps.permute(3, 0, 1, 2)
 
 
-def _call(name: str, dtype: torch.dtype, *arguments: Tensor | int | ctypes.Array[Any] | bytes) -> None:
+def _call(name: str, dtype: torch.dtype, *arguments: Tensor | int | ctypes.Array[Any] | bytes | None) -> None:
     """Call a function of `native.cpp`: tensors as pointers to their numbers, and 64-bit integers."""
     given = (
         ctypes.c_void_p(argument.data_ptr())
@@ -246,7 +246,7 @@ class _SearchCell(torch.autograd.Function):
             torch.zeros_like(kernel) if wanted else None
             for kernel, wanted in zip(kernels, ctx.needs_input_grad[3:], strict=True)
         ]
-        dweights = torch.empty_like(weights)
+        dweights = torch.empty_like(weights) if ctx.needs_input_grad[1] else None
         _call(
             "cell_backward",
             weights.dtype,
