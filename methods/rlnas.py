@@ -52,7 +52,7 @@ class RLNAS(Search):
     def look(self) -> None:
         """Measure the angle of every cell, and let evolution search; its random numbers depend on the epoch alone."""
         self.angles = angles(self.initial, self.training.supernet)
-        random = np.random.default_rng(seeded(self.seed, 4 + self.training.epochs_done))
+        random = np.random.default_rng(seeded(self.seed, 4, self.training.epochs_done))
         self.chosen = evolve(self.angles, self.settings, random)
 
     def cell(self) -> Cell:

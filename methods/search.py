@@ -120,9 +120,10 @@ class Search(ABC):
         """Take over a state that `state` gave, in a search built of the same problem, settings and seed."""
 
 
-def seeded(seed: int, stream: int) -> int:
+def seeded(seed: int, *stream: int) -> int:
     """A 63-bit seed for one of a run's independent random streams (weights, images, choices, …)."""
-    return int(np.random.SeedSequence((seed, stream)).generate_state(2, np.uint32).astype(np.uint64) @ [1, 2**31])
+    low, high = np.random.SeedSequence((seed, *stream)).generate_state(2, np.uint32).tolist()
+    return int(low | high >> 1 << 32)
 
 
 def one_hot(operations: Tensor) -> Tensor:

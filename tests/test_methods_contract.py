@@ -1,11 +1,13 @@
 """What holds for every method there is."""
 
+import numpy as np
 import pytest
 import torch
 
 from benchmark import checkpoint
 from methods import registry
 from methods.registry import MethodError
+from methods.search import seeded
 from spaces import Cell
 
 METHODS = [
@@ -77,6 +79,13 @@ def test_training_lowers_the_loss(build, method):
     search = build(method, epochs=12, lr=0.1)
     losses = [search.epoch()["train_loss"] for _ in range(12)]
     assert sum(losses[-3:]) < sum(losses[:3])
+
+
+def test_every_stream_of_every_seed_has_random_numbers_of_its_own():
+    numbers = [seeded(seed, *stream) for seed in range(100) for stream in ((0,), (1,), (4, 0), (4, 1))]
+    assert len(set(numbers)) == len(numbers)
+    assert np.bitwise_or.reduce(numbers) == 2**63 - 1  # no bit is always 0
+    assert np.bitwise_and.reduce(numbers) == 0
 
 
 def test_an_unknown_method_is_refused_with_the_nearest_name():
