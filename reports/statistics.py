@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import kendalltau
 
 Floats = NDArray[np.float64]
 
@@ -84,6 +83,8 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
     Raises:
         ValueError: where n = 0 or the shapes differ.
     """
+    from scipy.stats import kendalltau  # slow to import, and most reports correlate nothing
+
     a, b = _vector(first), _vector(second)
     if a.shape != b.shape:
         raise ValueError(f"a correlation needs two vectors of one length, got {len(a)} and {len(b)}")
