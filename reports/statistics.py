@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -43,8 +44,37 @@ def spread(values: ArrayLike) -> Spread:
     Raises:
         ValueError: where n = 0.
     """
-    array = _vector(values)
+    array = as_vector(values)
     return Spread(float(array.mean()), float(array.std(ddof=1)) if len(array) > 1 else float("nan"))
+
+
+def interquartile_mean(values: ArrayLike) -> Floats:
+    """The mean of the middle half of `values`, shape (…, n), over the last axis: n // 4 are left out at each end.
+
+    Agarwal et al., "Deep reinforcement learning at the edge of the statistical precipice", NeurIPS 2021: as robust
+    against a stray seed as the median nearly, and less ruled by chance.
+
+    Raises:
+        ValueError: where n = 0.
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64), axis=-1)
+    n = ordered.shape[-1] if ordered.ndim else 0
+    if n == 0:
+        raise ValueError(f"expected at least one value on the last axis, got shape {ordered.shape}")
+    return np.asarray(ordered[..., n // 4 : n - n // 4].mean(axis=-1))
+
+
+def relative_improvement(accuracies: ArrayLike, mean_of_space: float) -> Floats:
+    """How much better than a cell drawn blindly `accuracies`, shape (n,), are, in percent of the mean of the space.
+
+    Yang et al., "NAS evaluation is frustratingly hard", ICLR 2020, §3.
+    """
+    return 100 * (as_vector(accuracies) - mean_of_space) / mean_of_space
+
+
+def percentile(ranks: ArrayLike, cells: int) -> Floats:
+    """The percentage of all `cells` that are no better, for `ranks`, shape (n,); 100 for rank 1, the best cell."""
+    return 100 * (1 - (as_vector(ranks) - 1) / cells)
 
 
 def seed_band(curves: ArrayLike) -> Band:
@@ -69,12 +99,38 @@ def paired(first: ArrayLike, second: ArrayLike) -> Paired:
     Raises:
         ValueError: where n = 0 or the shapes differ.
     """
-    before, after = _vector(first), _vector(second)
+    before, after = as_vector(first), as_vector(second)
     if before.shape != after.shape:
         raise ValueError(f"pairs need two vectors of one length, got {len(before)} and {len(after)}")
     change = after - before
     won, lost, tied = (int(np.count_nonzero(hit)) for hit in (change > 0, change < 0, change == 0))
     return Paired(len(change), spread(before), spread(after), spread(change), won, lost, tied)
+
+
+def sign_test(won: int, lost: int) -> float:
+    """The exact two-sided p of so many pairs won and lost if either were as likely; ties count for neither."""
+    n = won + lost
+    tail = sum(comb(n, count) for count in range(min(won, lost) + 1))
+    return min(1.0, 2 * tail / (1 << n))
+
+
+def smallest_p(n: int) -> float:
+    """The smallest p that a two-sided sign test or permutation test of `n` pairs can give: all of one sign."""
+    return min(1.0, 2.0 ** (1 - n))
+
+
+def probability_of_improvement(first: ArrayLike, second: ArrayLike) -> Floats:
+    """How likely a run of `second`, shape (…, m), is better than one of `first`, shape (…, n): over all n · m couples
+    of runs, a tie as half; shape (…).
+
+    Agarwal et al., NeurIPS 2021: the Mann–Whitney statistic divided by n · m.
+    """
+    before, after = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    better = np.zeros(np.broadcast_shapes(before.shape[:-1], after.shape[:-1]))
+    for run in range(before.shape[-1]):  # all couples of thousands of resamples at once would fill the memory
+        of_run = before[..., run : run + 1]
+        better += (after > of_run).mean(axis=-1) + (after == of_run).mean(axis=-1) / 2
+    return np.asarray(better / before.shape[-1])
 
 
 def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
@@ -85,7 +141,7 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
     """
     from scipy.stats import kendalltau  # slow to import, and most reports correlate nothing
 
-    a, b = _vector(first), _vector(second)
+    a, b = as_vector(first), as_vector(second)
     if a.shape != b.shape:
         raise ValueError(f"a correlation needs two vectors of one length, got {len(a)} and {len(b)}")
     return float(kendalltau(a, b, variant="b").statistic)
@@ -100,7 +156,7 @@ def share_at_or_below(levels: ArrayLike, values: ArrayLike, points: ArrayLike) -
     Raises:
         ValueError: where q = 0 or the shapes differ.
     """
-    level, value = _vector(levels), _vector(values)
+    level, value = as_vector(levels), as_vector(values)
     if level.shape != value.shape:
         raise ValueError(f"quantiles need a value for each level, got {len(value)} for {len(level)}")
     distinct = np.append(value[1:] > value[:-1], True)  # of equal values, the highest level
@@ -109,7 +165,12 @@ def share_at_or_below(levels: ArrayLike, values: ArrayLike, points: ArrayLike) -
     return np.asarray(np.where(at < value[0], 0.0, share), dtype=np.float64)
 
 
-def _vector(values: ArrayLike) -> Floats:
+def as_vector(values: ArrayLike) -> Floats:
+    """`values` as floats, shape (n,).
+
+    Raises:
+        ValueError: where they are no vector, or n = 0.
+    """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or len(array) == 0:
         raise ValueError(f"expected a vector with at least one value, got shape {array.shape}")

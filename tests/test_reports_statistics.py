@@ -8,8 +8,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest, mannwhitneyu, trim_mean
 
-from reports.statistics import paired, seed_band, share_at_or_below, spread
+from reports.statistics import (
+    interquartile_mean,
+    paired,
+    percentile,
+    probability_of_improvement,
+    relative_improvement,
+    seed_band,
+    share_at_or_below,
+    sign_test,
+    smallest_p,
+    spread,
+)
 
 accuracies = st.lists(st.floats(0, 100), min_size=1, max_size=12)
 
@@ -74,11 +86,57 @@ def test_share_needs_a_value_for_each_level() -> None:
         share_at_or_below([0, 1], [10], [5])
 
 
+def test_interquartile_mean_by_hand() -> None:
+    assert interquartile_mean([54, 90, 91, 92, 99]) == 91
+    assert interquartile_mean([54, 90, 93]) == 79, "of 3 a quarter is none"
+    assert interquartile_mean([[1, 2, 3, 100], [4, 3, 2, 1]]).tolist() == [2.5, 2.5]
+    with pytest.raises(ValueError, match="at least one value"):
+        interquartile_mean([])
+
+
+def test_relative_improvement_and_percentile_by_hand() -> None:
+    assert relative_improvement([88, 80], 80).tolist() == [10, 0]
+    assert percentile([1, 3, 5], 5).tolist() == pytest.approx([100, 60, 20])
+
+
+def test_sign_test_by_hand() -> None:
+    assert [sign_test(5, 0), sign_test(0, 5), sign_test(4, 1), sign_test(3, 2)] == [0.0625, 0.0625, 0.375, 1]
+    assert sign_test(0, 0) == 1
+    assert [smallest_p(n) for n in (0, 1, 2, 5, 6)] == [1, 1, 0.5, 0.0625, 0.03125]
+
+
+def test_probability_of_improvement_by_hand() -> None:
+    assert probability_of_improvement([90, 92], [92, 94, 80]) == pytest.approx((1.5 + 2 + 0) / 6)
+    resamples = probability_of_improvement([[1, 2], [3, 3]], [[3], [3]])
+    assert resamples.tolist() == [1, 0.5]
+
+
+@given(accuracies)
+def test_interquartile_mean_is_scipys_trimmed_mean(values: list[float]) -> None:
+    assert interquartile_mean(values) == pytest.approx(trim_mean(values, 0.25), abs=1e-9)
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_sign_test_is_scipys_binomial_test(won: int, lost: int) -> None:
+    expected = binomtest(won, won + lost).pvalue if won + lost else 1
+    assert sign_test(won, lost) == pytest.approx(expected)
+    assert sign_test(won, lost) >= smallest_p(won + lost)
+
+
+@given(accuracies, accuracies)
+def test_probability_of_improvement_is_scipys_mann_whitney(first: list[float], second: list[float]) -> None:
+    found = probability_of_improvement(first, second)
+    expected = mannwhitneyu(second, first, method="asymptotic").statistic / (len(first) * len(second))
+    assert found == pytest.approx(expected)
+    assert probability_of_improvement(second, first) == pytest.approx(1 - found)
+
+
 @given(accuracies, st.randoms(use_true_random=False))
 def test_the_order_of_seeds_changes_nothing(values: list[float], random: np.random.Generator) -> None:
     shuffled = list(values)
     random.shuffle(shuffled)
     assert spread(shuffled) == pytest.approx(spread(values), nan_ok=True, abs=1e-9)
+    assert interquartile_mean(shuffled) == interquartile_mean(values)
 
 
 @given(accuracies, st.floats(-50, 50))
@@ -86,6 +144,8 @@ def test_a_constant_shifts_the_mean_only(values: list[float], constant: float) -
     before, after = spread(values), spread(np.array(values) + constant)
     assert after.mean == pytest.approx(before.mean + constant, abs=1e-9)
     assert after.std == pytest.approx(before.std, nan_ok=True, abs=1e-6)
+    shifted = interquartile_mean(np.array(values) + constant)
+    assert shifted == pytest.approx(interquartile_mean(values) + constant, abs=1e-9)
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), min_size=1, max_size=12))
