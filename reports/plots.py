@@ -241,6 +241,8 @@ def cells(results: Results) -> Plot:
             axes.set_axis_off()
         for axes, (genotype, value, of_seeds) in zip(row, found, strict=False):
             draw_cell(Cell.parse(genotype), axes)
+            for text in axes.texts:  # arrows too; they stay inside, and to measure them all takes long
+                text.set_in_layout(False)
             listed = ", ".join(str(seed) for seed in of_seeds)
             listed = f"{len(of_seeds)} seeds" if len(listed) > 14 else f"seed{'s' * (len(of_seeds) > 1)} {listed}"
             axes.set_title(f"{value:.2f} %  {listed}", fontsize=7, pad=1.5, loc="left", fontweight="normal")
