@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pandas as pd
 from reports import RowsError
 from reports.rows import HISTORY_COLUMNS, RUN_COLUMNS, SPACE_COLUMNS, read_rows
 from reports.statistics import Floats
-from spaces import Cell, CellError
+from spaces import EDGES, NUM_CELLS, Cell, CellError
 
 METHODS = {
     "darts": "DARTS",
@@ -43,6 +43,9 @@ DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "
 
 ONE_A_FOLDER = ("metric", "truth", "truth_checksum")
 """What all runs of a folder must share: a mean over two truth tables would be the truth of nothing."""
+
+MOST_EPOCHS = 100_000
+"""More than any search has; a damaged number of an epoch would otherwise ask for curves that fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,13 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     _numeric(folder, "history.csv", history, ["seed", "epoch", "skip_connects", main])
     if "largest_weight" in history:
         _numeric(folder, "history.csv", history, ["largest_weight"], empty=True)
+    _check_range(folder, "runs.csv", runs, dict.fromkeys(metrics, (0, 100)))
+    _check_range(folder, "runs.csv", runs, {"seed": (0, 2**32 - 1), "rank": (1, NUM_CELLS)}, whole=True)
+    _check_range(folder, "history.csv", history, {main: (0, 100)})
+    counts = {"seed": (0, 2**32 - 1), "epoch": (1, MOST_EPOCHS), "skip_connects": (0, len(EDGES))}
+    _check_range(folder, "history.csv", history, counts, whole=True)
     _check_cells(folder, runs)
+    _check_key(folder, "space.csv", space, ["metric", "statistic"])
     _check_key(folder, "runs.csv", runs, ["method", "seed"])
     _check_key(folder, "history.csv", history, ["method", "seed", "epoch"])
 
@@ -174,17 +183,35 @@ def _numeric(folder: Path, file: str, rows: pd.DataFrame, columns: Iterable[str]
     for column in columns:
         if column not in rows:
             raise RowsError(f"{folder / file} has no column {column!r}, which its metric needs: was it edited?")
-        numbers = pd.to_numeric(rows[column], errors="coerce")
+        numbers = pd.to_numeric(rows[column], errors="coerce").replace([np.inf, -np.inf], np.nan)
         wrong = numbers.isna() & (rows[column].notna() if empty else True)
         if wrong.any():
             value = rows.loc[wrong, column].iloc[0]
-            raise RowsError(f"{folder / file}: {value!r} in column {column!r} is no number: the file was edited")
+            raise RowsError(f"{folder / file}: {str(value)!r} in column {column!r} is no number: the file was edited")
         rows[column] = numbers
+
+
+def _check_range(
+    folder: Path, file: str, rows: pd.DataFrame, ranges: Mapping[str, tuple[int, int]], whole: bool = False
+) -> None:
+    """`ranges`: the least and the greatest value of each column; `whole` makes its numbers integers, in place."""
+    for column, (least, greatest) in ranges.items():
+        wrong = ~rows[column].between(least, greatest)
+        if whole:
+            wrong |= rows[column] % 1 != 0
+        if wrong.any():
+            raise RowsError(
+                f"{folder / file}: {rows.loc[wrong, column].iloc[0]:g} in column {column!r} is no "
+                f"{'whole ' * whole}number from {least:,} to {greatest:,}: the file was edited"
+            )
+        if whole:
+            rows[column] = rows[column].astype(np.int64)
 
 
 def _check_space(folder: Path, space: pd.DataFrame, metrics: Iterable[str]) -> None:
     path = folder / "space.csv"
     _numeric(folder, "space.csv", space, ["accuracy"])
+    _check_range(folder, "space.csv", space, {"accuracy": (0, 100)})
     for metric in metrics:
         found = space.loc[space["metric"] == metric, "statistic"]
         levels = pd.to_numeric(found[found != "mean"], errors="coerce")
@@ -192,6 +219,9 @@ def _check_space(folder: Path, space: pd.DataFrame, metrics: Iterable[str]) -> N
             raise RowsError(f"{path}: each statistic of {metric} must be `mean` or a quantile from 0 to 1")
         if not ("mean" in set(found) and {0.0, 1.0} <= set(levels)):
             raise RowsError(f"{path} lacks the mean, worst (0) or best (1) accuracy of {metric}")
+        ordered = space.loc[levels.sort_values().index, "accuracy"]
+        if (ordered.diff() < -1e-9).any():  # an interpolated quantile can be off in its last digits
+            raise RowsError(f"{path}: the quantiles of {metric} do not grow with their level: the file was edited")
 
 
 def _check_cells(folder: Path, runs: pd.DataFrame) -> None:

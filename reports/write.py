@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data.folder import write_atomically
+from reports.latex import summary_latex
+from reports.replication import replication_markdown, replications
 from reports.results import read_results
-from reports.tables import summary, summary_markdown
+from reports.summary import Tables, summary_markdown
+from reports.tables import comparisons, summary
 
 
 def write_report(folder: Path, methods: Sequence[str] | None = None) -> list[Path]:
-    """Writes summary.md, summary.csv and plots/ into `folder`; returns the written files.
+    """Writes summary.md, .csv and .tex, comparisons.csv, paper-vs-ours.md and .csv, and plots/ into `folder`; returns
+    the written files.
 
     The methods come in the order given, else in that of their first row. A plot that these rows have nothing for is
     not written, one of an earlier report is removed, and summary.md says why.
@@ -36,9 +40,20 @@ def write_report(folder: Path, methods: Sequence[str] | None = None) -> list[Pat
             for suffix, image in style.images_of(plot).items():
                 written.append(write_file(folder / "plots" / f"{name}.{suffix}", image))
             figures.append((f"plots/{name}.png", plot.caption))
-    table = summary(results).to_csv(index=False, float_format="%.4f", lineterminator="\n")
-    written.append(write_file(folder / "summary.csv", table.encode()))
-    written.append(write_file(folder / "summary.md", summary_markdown(results, figures, skipped).encode()))
+    tables = Tables(summary(results), comparisons(results), replications(results))
+    for name, table, numbers in (
+        ("summary", tables.summary, "%.4f"),
+        ("comparisons", tables.comparisons, "%.6g"),  # a small p keeps its digits
+        ("paper-vs-ours", tables.replications, "%.4f"),
+    ):
+        content = table.to_csv(index=False, float_format=numbers, lineterminator="\n")
+        written.append(write_file(folder / f"{name}.csv", content.encode()))
+    for file, text in (
+        ("summary.tex", summary_latex(results, tables.summary)),
+        ("paper-vs-ours.md", replication_markdown(results, tables.replications)),
+        ("summary.md", summary_markdown(results, tables, figures, skipped)),
+    ):
+        written.append(write_file(folder / file, text.encode()))
     return written
 
 

@@ -20,6 +20,7 @@ from reports.results import read_results
 from reports.style import Scale, spaced, swarm
 from reports.write import write_report
 
+TABLES = {"summary.md", "summary.csv", "summary.tex", "comparisons.csv", "paper-vs-ours.md", "paper-vs-ours.csv"}
 ALL = ("accuracy", "darts-vs-bdarts", "magnitude-vs-pt", "seeds", "cells")
 
 
@@ -32,7 +33,7 @@ def check(folder: Path, names: tuple[str, ...], source: str = "Truth: AnalogNAS-
     """The report has the plots `names` and no other, each as PNG and as SVG that names its source."""
     written = write_report(folder)
     expected = {f"plots/{name}.{suffix}" for name in names for suffix in ("png", "svg")}
-    assert {str(path.relative_to(folder)) for path in written} == expected | {"summary.md", "summary.csv"}
+    assert {str(path.relative_to(folder)) for path in written} == expected | TABLES
     assert {f"plots/{path.name}" for path in (folder / "plots").iterdir()} == expected
     text = (folder / "summary.md").read_text()
     for name in ALL:

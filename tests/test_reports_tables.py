@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,8 +10,23 @@ import pytest
 import test_reports_example as example
 
 from reports import RowsError
-from reports.results import method_name, read_results
-from reports.tables import chosen_cells, markdown_table, number, selections, summary, summary_markdown
+from reports.replication import replications
+from reports.resampling import Interval
+from reports.results import Results, method_name, read_results
+from reports.summary import Tables, summary_markdown
+from reports.tables import (
+    COMPARISON_COLUMNS,
+    MOSTLY_SKIPS,
+    chosen_cells,
+    collapsed,
+    comparisons,
+    interval_text,
+    markdown_table,
+    number,
+    selections,
+    summary,
+)
+from spaces import SKIP, Cell
 
 GOLDEN = f"""\
 # What the searches found
@@ -27,32 +43,70 @@ table's authors, not of the search's own network
 > **Few seeds prove little.** n = 3: below 5 seeds a mean and its spread can turn with the next seed. Read the single \
 cells, and claim no difference between methods.
 
-| Method                   |   n | CIFAR-10 test (%) | Regret (points) | Median rank |   Best–worst \
-|     Skips | Search (s) |
-| ------------------------ | --: | ----------------: | --------------: | ----------: | -----------: \
-| --------: | ---------: |
-| DARTS                    |   3 |     79.00 ± 21.70 |   15.00 ± 21.70 |       8,000 | 1,001–15,000 \
-| 4.0 ± 2.0 |         60 |
-| DARTS-PT                 |   3 |      92.67 ± 1.15 |     1.33 ± 1.15 |       2,500 |      1–2,500 \
-| 1.3 ± 1.2 |        9.0 |
-| *best cell of the space* |     |             94.00 |            0.00 |           1 |              \
-|           |            |
-| *mean of the space*      |     |             86.50 |            7.50 |             |              \
-|           |            |
+| Method                   |   n | CIFAR-10 test (%) |  95 % interval | Regret (points) | Median rank \
+|   Best–worst |     Skips | Collapsed | Search (s) |
+| ------------------------ | --: | ----------------: | -------------: | --------------: | ----------: \
+| -----------: | --------: | --------: | ---------: |
+| DARTS                    |   3 |     79.00 ± 21.70 | 54.00 to 93.00 |   15.00 ± 21.70 |       8,000 \
+| 1,001–15,000 | 4.0 ± 2.0 |    2 of 3 |         60 |
+| DARTS-PT                 |   3 |      92.67 ± 1.15 | 92.00 to 94.00 |     1.33 ± 1.15 |       2,500 \
+|      1–2,500 | 1.3 ± 1.2 |    0 of 3 |        9.0 |
+| *best cell of the space* |     |             94.00 |                |            0.00 |           1 \
+|              |           |           |            |
+| *mean of the space*      |     |             86.50 |                |            7.50 |             \
+|              |           |           |            |
 
-Mean ± sample standard deviation (n − 1) over n seeds. Regret is the best accuracy of the space minus the chosen \
-cell's, and rank 1 + the number of cells that are strictly better, of all 15,625; both on CIFAR-10 test. Skips: edges \
-with skip_connect, of 6. The last two rows are no searches: the best accuracy of each column, and the mean of all cells.
+Mean ± sample standard deviation (n − 1) over n seeds. The interval is of the mean of CIFAR-10 test, by bootstrap \
+(10,000 resamples of the seeds, percentiles). From few seeds it is too narrow: of 5 draws from a normal distribution \
+it holds the true mean about 4 times in 5. Regret is the best accuracy of the space minus the chosen cell's, and rank \
+1 + the number of cells that are strictly better, of all 15,625; both on CIFAR-10 test. Skips: edges with \
+skip_connect, of 6. Collapsed: seeds whose cell has skip_connect on 4 or more edges, or no convolution on any way \
+through it; of all cells 13.9 % are so. The last two rows are no searches: the best accuracy of each column, and the \
+mean of all cells.
+
+**Beside the published numbers** ([paper-vs-ours.md](paper-vs-ours.md)): 2 not comparable.
+
+## The same runs by other statistics
+
+| Method   |   n | Median (%) | IQM (%) | 95 % interval of the IQM | Median percentile | Above mean (%) |
+| -------- | --: | ---------: | ------: | -----------------------: | ----------------: | -------------: |
+| DARTS    |   3 |      90.00 |   79.00 |           54.00 to 93.00 |              48.8 |  −8.67 ± 25.09 |
+| DARTS-PT |   3 |      92.00 |   92.67 |           92.00 to 94.00 |              84.0 |   +7.13 ± 1.33 |
+
+CIFAR-10 test. IQM: interquartile mean, without the lowest and the highest quarter of the seeds (n // 4 of each). \
+Percentile: the percentage of all 15,625 cells that are no better than the chosen one. Above mean: the accuracy minus \
+the mean of the space, in percent of that mean.
+
+## Methods compared seed by seed
+
+| Difference       |   n |         Points |   95 % interval | Won / lost / tied | p (sign) | p (permutation) \
+|           P(better) |
+| ---------------- | --: | -------------: | --------------: | ----------------: | -------: | --------------: \
+| ------------------: |
+| DARTS-PT − DARTS |   3 | +13.67 ± 21.08 | +1.00 to +38.00 |         3 / 0 / 0 |   0.2500 |          0.2500 \
+| 0.78 (0.33 to 1.00) |
+
+CIFAR-10 test of the methods' cells, paired by seed: mean ± sample standard deviation of the n differences, and the \
+bootstrap interval of their mean. Won: seeds on which the first named is better. p: two-sided, of the exact sign test \
+and of the permutation test of the mean (signs of the differences). The smallest p that either test can give is 0.25 \
+with 3 pairs: so few pairs cannot pass 0.05 however they end, and 6 are the least that can. P(better): how likely a \
+run of the first named is better than one of the other, over all couples of these runs, a tie as half; with its \
+interval, each method's seeds resampled on their own.
 
 ## Same supernet, two selection rules
 
-| Method   | Other rule |   n | Other rule (%) | Method's own rule (%) |   Difference | Won / lost / tied |
-| -------- | ---------- | --: | -------------: | --------------------: | -----------: | ----------------: |
-| DARTS-PT | magnitude  |   3 |   91.67 ± 1.53 |          92.67 ± 1.15 | +1.00 ± 1.00 |         2 / 0 / 1 |
+| Method   | Other rule | Other rule (%) | Method's own rule (%) |   n |   Difference | 95 % interval \
+| Won / lost / tied | p (sign) | p (permutation) |
+| -------- | ---------- | -------------: | --------------------: | --: | -----------: | ------------: \
+| ----------------: | -------: | --------------: |
+| DARTS-PT | magnitude  |   91.67 ± 1.53 |          92.67 ± 1.15 |   3 | +1.00 ± 1.00 | 0.00 to +2.00 \
+|         2 / 0 / 1 |   0.5000 |          0.5000 |
 
 Two selection rules on the very same trained supernet, paired by seed: CIFAR-10 test of the cell each would choose. \
-Difference: own − other, mean ± sample standard deviation of the n differences; won: seeds where the method's own rule \
-chose the better cell.
+Difference: own − other, mean ± sample standard deviation of the n differences; won: seeds where the method's own \
+rule chose the better cell. p: two-sided, of the exact sign test and of the permutation test of the mean (signs of \
+the differences). The smallest p that either test can give is 0.25 with 3 pairs: so few pairs cannot pass 0.05 \
+however they end, and 6 are the least that can.
 
 ## Chosen cells
 
@@ -76,10 +130,15 @@ DARTS-PT     2         94.00    0.00       1      0  {example.CONVS}
 """
 
 
+def page(results: Results, figures: Sequence[tuple[str, str]] = (), skipped: Mapping[str, str] | None = None) -> str:
+    tables = Tables(summary(results), comparisons(results), replications(results))
+    return summary_markdown(results, tables, figures, skipped or {})
+
+
 def test_summary_markdown_by_hand(tmp_path: Path) -> None:
     results = read_results(example.write(tmp_path))
     figures = [("plots/accuracy.png", "Two curves.")]
-    assert summary_markdown(results, figures, {"darts-vs-bdarts": "there is no β-DARTS"}) == GOLDEN
+    assert page(results, figures, {"darts-vs-bdarts": "there is no β-DARTS"}) == GOLDEN
 
 
 def test_summary_rows_by_hand(tmp_path: Path) -> None:
@@ -96,8 +155,11 @@ def test_summary_rows_by_hand(tmp_path: Path) -> None:
 
 def test_one_seed_has_no_spread(tmp_path: Path) -> None:
     one = example.runs().query("method == 'darts' and seed == 1")
-    text = summary_markdown(read_results(example.write(tmp_path, one)), [], {})
-    assert "| DARTS                    |   1 |         90.00 ± – |        4.00 ± – |" in text
+    results = read_results(example.write(tmp_path, one))
+    text = page(results)
+    assert "| DARTS                    |   1 |         90.00 ± – |             – |        4.00 ± – |" in text
+    assert "compared seed by seed" not in text
+    assert list(comparisons(results)) == list(COMPARISON_COLUMNS)
     assert "two selection rules" not in text
 
 
@@ -108,9 +170,9 @@ def test_three_data_sets_have_three_columns(tmp_path: Path) -> None:
     )
     results = read_results(folder)
     assert results.metrics == ("cifar10_test", "cifar100_test", "imagenet16-120_test")
-    text = summary_markdown(results, [], {})
-    assert "| CIFAR-10 test (%) | CIFAR-100 test (%) | ImageNet16-120 test (%) |" in text
-    assert "|     79.00 ± 21.70 |       70.00 ± 0.00 |            41.00 ± 1.00 |" in text
+    text = page(results)
+    assert "| CIFAR-10 test (%) |  95 % interval | CIFAR-100 test (%) | ImageNet16-120 test (%) |" in text
+    assert "|     79.00 ± 21.70 | 54.00 to 93.00 |       70.00 ± 0.00 |            41.00 ± 1.00 |" in text
 
 
 def test_pairs_without_a_partner_are_left_out(tmp_path: Path) -> None:
@@ -126,7 +188,7 @@ def test_the_order_of_rows_changes_nothing(tmp_path: Path, seed: int) -> None:
     before = read_results(example.write(tmp_path), order)
     shuffled = (rows.sample(frac=1, random_state=seed) for rows in (example.runs(), example.history(), example.space()))
     after = read_results(example.write(tmp_path, *shuffled), order)
-    assert summary_markdown(after, [], {}) == summary_markdown(before, [], {})
+    assert page(after) == page(before)
     for table in (summary, selections, chosen_cells):
         pd.testing.assert_frame_equal(table(after), table(before))
     assert (after.curves("darts", "cifar10_test") == before.curves("darts", "cifar10_test")).all()
@@ -139,9 +201,66 @@ def test_a_constant_shifts_the_means_only(tmp_path: Path) -> None:
     space = example.space()
     space["accuracy"] -= 5
     after = summary(read_results(example.write(tmp_path, runs, example.history(), space)))
-    assert after["cifar10_test_mean"].tolist() == pytest.approx((before["cifar10_test_mean"] - 5).tolist())
-    unchanged = before.columns.drop("cifar10_test_mean")
+    levels = [f"cifar10_test_{name}" for name in ("mean", "low", "high", "median", "iqm", "iqm_low", "iqm_high")]
+    pd.testing.assert_frame_equal(after[levels], before[levels] - 5)
+    relative = ["improvement_mean", "improvement_std"]  # of a mean that is lower now
+    unchanged = before.columns.drop([*levels, *relative])
     pd.testing.assert_frame_equal(after[unchanged], before[unchanged])
+
+
+def test_robust_statistics_by_hand(tmp_path: Path) -> None:
+    darts = summary(read_results(example.write(tmp_path))).set_index("method").loc["darts"]
+    assert (darts["cifar10_test_median"], darts["cifar10_test_iqm"]) == (90, 79)  # of 3 seeds a quarter is none
+    assert darts["improvement_mean"] == pytest.approx(100 * (79 - 86.5) / 86.5)
+    assert darts["percentile_median"] == pytest.approx(100 * (1 - 7999 / 15625))
+    assert (darts["collapsed"], darts["collapse_rate"]) == (2, pytest.approx(2 / 3))
+
+
+def test_comparison_by_hand(tmp_path: Path) -> None:
+    (row,) = comparisons(read_results(example.write(tmp_path))).to_dict("records")
+    assert (row["first"], row["second"], row["seeds"], row["n"]) == ("darts", "pt", "0 1 2", 3)
+    assert (row["won"], row["lost"], row["tied"]) == (3, 0, 0)  # by 38, 2 and 1 points
+    assert row["difference_mean"] == pytest.approx(41 / 3)
+    assert (row["difference_low"], row["difference_high"]) == (1, 38)  # 1 of 27 resamples each, more than 2.5 %
+    assert row["sign_test_p"] == row["permutation_test_p"] == row["smallest_p"] == 0.25
+    assert row["improvement_probability"] == pytest.approx(7 / 9)  # both 92 beat 54 and 90, and 94 all
+
+
+def test_only_common_seeds_are_compared(tmp_path: Path) -> None:
+    runs = example.runs()
+    runs.loc[runs["method"] == "pt", "seed"] += 1
+    folder = example.write(tmp_path, runs)
+    assert comparisons(read_results(folder))[["seeds", "n", "won", "lost"]].to_numpy().tolist() == [["1 2", 2, 1, 1]]
+    runs.loc[runs["method"] == "pt", "seed"] += 2
+    assert comparisons(read_results(example.write(tmp_path, runs))).empty
+
+
+def test_of_many_methods_the_page_compares_each_with_the_first(tmp_path: Path) -> None:
+    runs = pd.concat([example.runs().head(3).assign(method=name) for name in "abcdef"])
+    results = read_results(example.write(tmp_path, runs))
+    assert len(comparisons(results)) == 15
+    text = page(results)
+    assert text.count(" − a ") == 5 and " − b " not in text
+    assert "`comparisons.csv` has every other pair of methods" in text
+    assert "not corrected for 5 comparisons (Bonferroni: 0.01 for 0.05)" in text
+
+
+@pytest.mark.parametrize(
+    ("seeds", "text"), [(5, "The smallest p that either test can give is 0.0625 with 5 pairs"), (6, "")]
+)
+def test_what_few_pairs_cannot_show_is_said(tmp_path: Path, seeds: int, text: str) -> None:
+    rows = [example.runs().iloc[[place]].assign(seed=seed) for place in (0, 3) for seed in range(seeds)]
+    found = page(read_results(example.write(tmp_path, pd.concat(rows))))
+    assert text in found
+    assert ("smallest p" in found) == bool(text)
+
+
+def test_collapsed_cells() -> None:
+    assert [collapsed(Cell.parse(text)) for text in (example.SKIPS, example.FOUR, example.TWO)] == [True, True, False]
+    no_way = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|avg_pool_3x3~0|none~1|none~2|"
+    assert collapsed(Cell.parse(no_way)), "its convolutions lead nowhere"
+    assert sum(map(collapsed, Cell.all())) == 2167
+    assert sum(cell.count(SKIP) >= MOSTLY_SKIPS for cell in Cell.all()) == 265
 
 
 def test_methods_come_in_the_order_given_then_as_found(tmp_path: Path) -> None:
@@ -158,10 +277,10 @@ def test_unfinished_runs_leave_no_curve(tmp_path: Path) -> None:
 
 
 def test_digits_carry_no_claim_and_mixed_settings_are_said(tmp_path: Path) -> None:
-    text = summary_markdown(read_results(example.write(tmp_path, example.runs().assign(images="digits"))), [], {})
+    text = page(read_results(example.write(tmp_path, example.runs().assign(images="digits"))))
     assert "> **No claim is made from digits.**" in text
     mixed = example.runs().assign(settings=["aaaa", "aaaa", "dddd", "bbbb", "bbbb", "bbbb"])
-    text = summary_markdown(read_results(example.write(tmp_path, mixed)), [], {})
+    text = page(read_results(example.write(tmp_path, mixed)))
     assert "> **Not all rows were made alike** (DARTS)" in text
     assert "- **Settings:** `aaaa / dddd` (DARTS); `bbbb` (DARTS-PT)" in text
 
@@ -175,6 +294,10 @@ def test_digits_carry_no_claim_and_mixed_settings_are_said(tmp_path: Path) -> No
         ("cifar10_test", "high", "'high' in column 'cifar10_test' is no number"),
         ("other_cifar10_test", "high", "'high' in column 'other_cifar10_test' is no number"),
         ("seed", 1, "more than one row for method darts, seed 1"),
+        ("seed", 0.5, "0.5 in column 'seed' is no whole number from 0"),
+        ("rank", 15626, "15626 in column 'rank' is no whole number from 1 to 15,625"),
+        ("cifar10_test", 9197, "9197 in column 'cifar10_test' is no number from 0 to 100"),
+        ("regret", "inf", "'inf' in column 'regret' is no number"),
     ],
 )
 def test_rows_that_cannot_stand_in_one_table_are_refused(
@@ -194,6 +317,22 @@ def test_a_space_without_its_best_is_refused(tmp_path: Path) -> None:
         read_results(example.write(tmp_path, space_=example.space().replace({"statistic": {"0.5": "median"}})))
 
 
+def test_a_space_that_is_no_distribution_is_refused(tmp_path: Path) -> None:
+    space = example.space()
+    with pytest.raises(RowsError, match=r"quantiles of cifar10_test do not grow"):
+        read_results(example.write(tmp_path, space_=space.replace({"accuracy": {90.0: 93.5}})))
+    with pytest.raises(RowsError, match=r"more than one row for metric cifar10_test, statistic 0\.5"):
+        read_results(example.write(tmp_path, space_=pd.concat([space, space.iloc[[2]]])))
+
+
+@pytest.mark.parametrize("epoch", [0, 1.5, 10**12])
+def test_an_epoch_that_cannot_be_is_refused(tmp_path: Path, epoch: float) -> None:
+    history = example.history().astype({"epoch": float})
+    history.loc[0, "epoch"] = epoch
+    with pytest.raises(RowsError, match=r"history\.csv: .* in column 'epoch' is no whole number from 1 to 100,000"):
+        read_results(example.write(tmp_path, history_=history))
+
+
 def test_a_missing_file_or_metric_is_named(tmp_path: Path) -> None:
     with pytest.raises(RowsError, match=r"runs\.csv does not exist"):
         read_results(tmp_path)
@@ -203,6 +342,8 @@ def test_a_missing_file_or_metric_is_named(tmp_path: Path) -> None:
 
 def test_numbers_and_columns_read_well_raw() -> None:
     assert [number(-0.001), number(-1.25), number(2, 1, "+"), number(float("nan"))] == ["0.00", "−1.25", "+2.0", "–"]
+    assert interval_text(Interval(-1, 2), sign="+") == "−1.00 to +2.00"
+    assert interval_text(Interval(float("nan"), float("nan"))) == "–"
     assert markdown_table(["a", "b"], [["β", "1"], ["longer", "100"]]) == (
         "| a      |   b |\n| ------ | --: |\n| β      |   1 |\n| longer | 100 |"
     )

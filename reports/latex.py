@@ -1,0 +1,80 @@
+"""The summary as a LaTeX table: `summary.tex`, to be read in where the preamble has `booktabs`."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from reports.resampling import Interval
+from reports.results import Results, method_name, metric_name
+from reports.statistics import Spread
+from reports.tables import REFERENCES, count, interval_text, number, plus_minus
+
+SPECIAL = {
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "−": "$-$",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "α": r"$\alpha$",
+    "β": r"$\beta$",
+    "λ": r"$\lambda$",
+}
+"""Characters that LaTeX takes for commands, or that its plain fonts lack."""
+
+
+def summary_latex(results: Results, table: pd.DataFrame) -> str:
+    """The text of `summary.tex`, of the table that `reports.tables.summary` gives.
+
+    Of the metrics it has the main one and the other test accuracies: more would not fit the width of a page.
+    """
+    metrics = [metric for metric in results.metrics if metric == results.metric or metric.endswith("_test")]
+    header = ["Method", "n", *(f"{metric_name(metric)} (%)" for metric in metrics), "Median rank", "Collapsed"]
+    header.insert(3, "95 % interval")
+    methods, references = [], []
+    for _, row in table.iterrows():
+        if row["kind"] == "reference":
+            levels = [number(row[f"{metric}_mean"]) for metric in metrics]
+            rank = count(row["rank_median"]) if row["method"] == "optimal" else ""
+            references.append([REFERENCES[row["method"]], "", levels[0], "", *levels[1:], rank, ""])
+        else:
+            levels = [plus_minus(Spread(row[f"{metric}_mean"], row[f"{metric}_std"])) for metric in metrics]
+            interval = Interval(row[f"{results.metric}_low"], row[f"{results.metric}_high"])
+            cells = [method_name(row["method"]), str(row["n"]), levels[0], interval_text(interval), *levels[1:]]
+            methods.append([*cells, count(row["rank_median"]), f"{row['collapsed']} of {row['n']}"])
+    caption = (
+        f"True accuracy of the chosen cells: mean ± sample standard deviation over n seeds, and the bootstrap interval "
+        f"of the mean of {metric_name(results.metric)}. Truth: {results.truth}; searched on {results.images}; "
+        f"preset {' / '.join(results.values('preset'))}."
+    )
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table}",
+        r"  \centering",
+        r"  \footnotesize",
+        r"  \setlength{\tabcolsep}{4pt}",
+        rf"  \caption{{{escaped(caption)}}}",
+        r"  \label{tab:summary}",
+        rf"  \begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
+        r"    \toprule",
+        _line(header),
+        r"    \midrule",
+        *map(_line, methods),
+        r"    \midrule",
+        *map(_line, references),
+        r"    \bottomrule",
+        r"  \end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    """`text` as LaTeX prints it."""
+    return "".join(SPECIAL.get(character, character) for character in text)
+
+
+def _line(cells: list[str]) -> str:
+    return f"    {' & '.join(map(escaped, cells))} \\\\"

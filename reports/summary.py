@@ -1,0 +1,276 @@
+"""The text of `summary.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from reports.replication import verdicts_line
+from reports.resampling import RESAMPLES, Interval
+from reports.results import Results, method_name, metric_name
+from reports.statistics import Spread, smallest_p
+from reports.tables import (
+    FEW_SEEDS,
+    MOSTLY_SKIPS,
+    REFERENCES,
+    chosen_cells,
+    count,
+    interval_text,
+    markdown_table,
+    number,
+    plus_minus,
+    selections,
+)
+
+MANY_METHODS = 5
+"""Up to so many methods the page compares each with each; of more, each with the first, and the CSV has the rest."""
+
+SIGNIFICANCE = 0.05
+
+
+class Tables(NamedTuple):
+    """The tables that are files of their own, and that the page shows in part."""
+
+    summary: pd.DataFrame
+    comparisons: pd.DataFrame
+    replications: pd.DataFrame
+
+
+def summary_markdown(
+    results: Results, tables: Tables, figures: Sequence[tuple[str, str]], skipped: Mapping[str, str]
+) -> str:
+    """The text of `summary.md`. `figures` are (path, caption) of the plots, `skipped` says why a plot is missing."""
+    parts = ["# What the searches found", _head(results), *_warnings(results), _summary_part(results, tables.summary)]
+    parts += [
+        verdicts_line(tables.replications),
+        "## The same runs by other statistics",
+        _robust_part(results, tables.summary),
+    ]
+    parts += _comparison_part(results, tables.comparisons)
+    parts += _selection_part(results)
+    parts += ["## Chosen cells", _cells_part(results)]
+    if figures or skipped:
+        parts.append("## Plots")
+    parts += [f"![{caption}]({path})\n\n*{caption}*" for path, caption in figures]
+    parts += [f"`{name}` is not drawn: {reason}." for name, reason in skipped.items()]
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(results: Results) -> str:
+    settings = {method: " / ".join(results.values("settings", method)) for method in results.methods}
+    seeds = {method: ", ".join(str(seed) for seed in results.of(method)["seed"]) for method in results.methods}
+    checksum = " / ".join(results.values("truth_checksum"))
+    lines = {
+        "Truth table": f"{results.truth} (checksum `{checksum}`): every accuracy here is that of the chosen cell "
+        "trained by the table's authors, not of the search's own network",
+        "Images searched on": results.images,
+        "Preset": " / ".join(results.values("preset")),
+        "Device": " / ".join(results.values("device")),
+        "Seeds": _by_method(seeds),
+        "Settings": _by_method({method: f"`{text}`" for method, text in settings.items()}),
+        "Version": " / ".join(results.values("version")),
+    }
+    return "\n".join(f"- **{name}:** {text}" for name, text in lines.items())
+
+
+def _warnings(results: Results) -> list[str]:
+    found = []
+    if any("digits" in images for images in results.values("images")):
+        found.append(
+            "> **No claim is made from digits.** These images serve to try the program out: cells trained on them rank "
+            "almost at random against any truth table."
+        )
+    few = {method: str(len(results.of(method))) for method in results.methods if len(results.of(method)) < FEW_SEEDS}
+    if few:
+        found.append(
+            f"> **Few seeds prove little.** n = {_by_method(few)}: below {FEW_SEEDS} seeds a mean and its spread can "
+            "turn with the next seed. Read the single cells, and claim no difference between methods."
+        )
+    mixed = [method for method in results.methods if len(results.values("settings", method)) > 1]
+    mixed += [column for column in ("images", "preset", "version") if len(results.values(column)) > 1]
+    if mixed:
+        found.append(
+            f"> **Not all rows were made alike** ({', '.join(method_name(name) for name in mixed)}): "
+            "see the list above before comparing them."
+        )
+    return found
+
+
+def _summary_part(results: Results, table: pd.DataFrame) -> str:
+    header = ["Method", "n", *(f"{metric_name(metric)} (%)" for metric in results.metrics)]
+    header.insert(3, "95 % interval")
+    header += ["Regret (points)", "Median rank", "Best–worst", "Skips", "Collapsed", "Search (s)"]
+    rows = []
+    for _, row in table.iterrows():
+        reference = row["kind"] == "reference"
+        cells = [f"*{REFERENCES[row['method']]}*" if reference else method_name(row["method"])]
+        cells.append("" if reference else str(row["n"]))
+        for column in [*results.metrics, "regret"]:
+            mean = row[f"{column}_mean"]
+            cells.append(number(mean) if reference else plus_minus(Spread(mean, row[f"{column}_std"])))
+        cells.insert(3, "" if reference else interval_text(_interval(row, results.metric)))
+        if reference:
+            cells += [count(row["rank_median"]) if row["method"] == "optimal" else "", "", "", "", ""]
+        else:
+            cells += [count(row["rank_median"]), f"{count(row['rank_best'])}–{count(row['rank_worst'])}"]
+            cells += [plus_minus(Spread(row["skip_connects_mean"], row["skip_connects_std"]), 1)]
+            cells += [f"{row['collapsed']} of {row['n']}"]
+            cells += [number(row["search_seconds_mean"], 0 if row["search_seconds_mean"] >= 10 else 1)]
+        rows.append(cells)
+    note = (
+        "Mean ± sample standard deviation (n − 1) over n seeds. The interval is of the mean of "
+        f"{metric_name(results.metric)}, by bootstrap ({RESAMPLES:,} resamples of the seeds, percentiles). From few "
+        "seeds it is too narrow: of 5 draws from a normal distribution it holds the true mean about 4 times in 5. "
+        "Regret is the best accuracy of the space minus the chosen cell's, and rank 1 + the number of cells that are "
+        f"strictly better, of all 15,625; both on {metric_name(results.metric)}. Skips: edges with skip_connect, of 6. "
+        f"Collapsed: seeds whose cell has skip_connect on {MOSTLY_SKIPS} or more edges, or no convolution on any way "
+        "through it; of all cells 13.9 % are so. The last two rows are no searches: the best accuracy of each column, "
+        "and the mean of all cells."
+    )
+    return f"{markdown_table(header, rows)}\n\n{note}"
+
+
+def _robust_part(results: Results, table: pd.DataFrame) -> str:
+    metric = results.metric
+    header = ["Method", "n", "Median (%)", "IQM (%)", "95 % interval of the IQM", "Median percentile", "Above mean (%)"]
+    rows = [
+        [
+            method_name(row["method"]),
+            str(row["n"]),
+            number(row[f"{metric}_median"]),
+            number(row[f"{metric}_iqm"]),
+            interval_text(_interval(row, f"{metric}_iqm")),
+            number(row["percentile_median"], 1),
+            plus_minus(Spread(row["improvement_mean"], row["improvement_std"]), sign="+"),
+        ]
+        for _, row in table[table["kind"] == "method"].iterrows()
+    ]
+    note = (
+        f"{metric_name(metric)}. IQM: interquartile mean, without the lowest and the highest quarter of the seeds "
+        "(n // 4 of each). Percentile: the percentage of all 15,625 cells that are no better than the chosen one. "
+        "Above mean: the accuracy minus the mean of the space, in percent of that mean."
+    )
+    return f"{markdown_table(header, rows)}\n\n{note}"
+
+
+def _comparison_part(results: Results, table: pd.DataFrame) -> list[str]:
+    if table.empty:
+        return []
+    shown = table if len(results.methods) <= MANY_METHODS else table[table["first"] == results.methods[0]]
+    header = ["Difference", "n", "Points", "95 % interval", "Won / lost / tied", *TEST_HEADER, "P(better)"]
+    rows = [
+        [
+            f"{method_name(row['second'])} − {method_name(row['first'])}",
+            *_pair_cells(row),
+            f"{number(row['improvement_probability'])} "
+            f"({interval_text(_interval(row, 'improvement_probability'))})".replace(" (–)", ""),
+        ]
+        for _, row in shown.iterrows()
+    ]
+    note = (
+        f"{metric_name(results.metric)} of the methods' cells, paired by seed: mean ± sample standard deviation of the "
+        "n differences, and the bootstrap interval of their mean. Won: seeds on which the first named is better. "
+        f"{_tests_note(shown)} P(better): how likely a run of the first named is better than one of the other, over "
+        "all couples of these runs, a tie as half; with its interval, each method's seeds resampled on their own."
+    )
+    if len(shown) < len(table):
+        note += " `comparisons.csv` has every other pair of methods."
+    return ["## Methods compared seed by seed", f"{markdown_table(header, rows)}\n\n{note}"]
+
+
+TEST_HEADER = ("p (sign)", "p (permutation)")
+
+
+def _selection_part(results: Results) -> list[str]:
+    table = selections(results)
+    if table.empty:
+        return []
+    header = ["Method", "Other rule", "Other rule (%)", "Method's own rule (%)"]
+    header += ["n", "Difference", "95 % interval", "Won / lost / tied", *TEST_HEADER]
+    rows = [
+        [
+            method_name(row["method"]),
+            str(row["other_selection"]),
+            plus_minus(Spread(row["other_mean"], row["other_std"])),
+            plus_minus(Spread(row["own_mean"], row["own_std"])),
+            *_pair_cells(row),
+        ]
+        for _, row in table.iterrows()
+    ]
+    note = (
+        f"Two selection rules on the very same trained supernet, paired by seed: {metric_name(results.metric)} of the "
+        "cell each would choose. Difference: own − other, mean ± sample standard deviation of the n differences; won: "
+        f"seeds where the method's own rule chose the better cell. {_tests_note(table)}"
+    )
+    return ["## Same supernet, two selection rules", f"{markdown_table(header, rows, left=2)}\n\n{note}"]
+
+
+def _pair_cells(row: pd.Series) -> list[str]:
+    """n, difference, interval, seeds won, lost and tied, and the tests' p."""
+    return [
+        str(row["n"]),
+        plus_minus(Spread(row["difference_mean"], row["difference_std"]), sign="+"),
+        interval_text(Interval(row["difference_low"], row["difference_high"]), sign="+"),
+        f"{row['won']} / {row['lost']} / {row['tied']}",
+        _p(row["sign_test_p"]),
+        _p(row["permutation_test_p"]),
+    ]
+
+
+def _tests_note(table: pd.DataFrame) -> str:
+    """What the p of these pairs are, and what they could be at the least."""
+    text = "p: two-sided, of the exact sign test and of the permutation test of the mean (signs of the differences)"
+    if len(table) > 1:
+        text += f", not corrected for {len(table)} comparisons (Bonferroni: {SIGNIFICANCE / len(table):.2g} for 0.05)"
+    text += "."
+    few = [n for n in sorted({int(n) for n in table["n"]}) if smallest_p(n) > SIGNIFICANCE]
+    if few:
+        least = " and ".join(f"{smallest_p(n):g} with {n} pair{'s' * (n > 1)}" for n in few)
+        text += (
+            f" The smallest p that either test can give is {least}: so few pairs cannot pass 0.05 however they end, "
+            "and 6 are the least that can."
+        )
+    return text
+
+
+def _p(value: float) -> str:
+    return "<0.0001" if value < 0.00005 else number(value, 4)
+
+
+def _interval(row: pd.Series, name: str) -> Interval:
+    return Interval(float(row[f"{name}_low"]), float(row[f"{name}_high"]))
+
+
+def _cells_part(results: Results) -> str:
+    """As plain text: the bars of a cell's own notation would have to be escaped in a Markdown table."""
+    header = ("method", "seed", results.metric, "regret", "rank", "skips", "cell")
+    rows = [
+        (
+            method_name(str(row["method"])),
+            str(row["seed"]),
+            number(row[results.metric]),
+            number(row["regret"]),
+            count(row["rank"]),
+            str(row["skip_connects"]),
+            str(row["genotype"]),
+        )
+        for _, row in chosen_cells(results).iterrows()
+    ]
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    lines = []
+    for row in [header, *rows]:
+        middle = (cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True))
+        lines.append("  ".join([row[0].ljust(widths[0]), *middle, row[-1]]))
+    return "```text\n" + "\n".join(lines) + "\n```"
+
+
+def _by_method(values: Mapping[str, str]) -> str:
+    """One text where all methods share it, else each with its methods in brackets."""
+    users: dict[str, list[str]] = {}
+    for method, value in values.items():
+        users.setdefault(value, []).append(method_name(method))
+    if len(users) == 1:
+        return next(iter(users))
+    return "; ".join(f"{value} ({', '.join(names)})" for value, names in users.items())
