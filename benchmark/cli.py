@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from benchmark.settings import RunError, SettingsError
 from benchmark.speed import PEERS, SIZES, STEPS, carry_out, choose
@@ -16,7 +17,7 @@ from data.folder import DataError, data_folder
 from methods import registry
 from methods.registry import MethodError
 from reports import STUDIES, RowsError
-from spaces import Cell, CellError
+from spaces import Cell, CellError, Precision
 
 DESCRIPTION = """\
 Replicates architecture-search papers on NAS-Bench-201: runs the searches for real, looks the chosen cells up in a table
@@ -206,6 +207,12 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
         help="change one setting, as darts.alpha_lr=1e-3; can be repeated (settings: benchmark methods NAME)",
     )
     command.add_argument(
+        "--precision",
+        metavar="NAME",
+        help=f"number format of the supernets: {', '.join(get_args(Precision))} (default fp32, as published; bf16 and, "
+        "on a GPU only, tf32 are faster and less exact)",
+    )
+    command.add_argument(
         "--jobs", type=int, metavar="N", help="runs side by side (default: what the cores allow; 1 on a GPU)"
     )
     command.add_argument(
@@ -241,11 +248,12 @@ def run_command(options: argparse.Namespace) -> int:
     device, why_device = choose_device(options.device)
     preset = options.preset or ("mini" if device == "cpu" else "paper")
     tables = read_preset(preset)
-    changes = list(options.set)
+    changes = asked_settings(options)
     if options.images:
         changes.append(f"problem.images={options.images}")
     runs = plan(override(tables, changes), methods, seeds, options.epochs)
     problem = runs[0].problem
+    check_precision(problem.precision, device)
     label = Path(preset).stem
     out = options.out or Path("out") / f"{label}-{problem.images}"
     make_results_folder(out)
@@ -261,7 +269,7 @@ def run_command(options: argparse.Namespace) -> int:
         highlight=False,
     )
     console.print(LEGEND, style="dim", highlight=False)
-    asked = [*options.set, *([f"--epochs {options.epochs}"] if options.epochs else [])]
+    asked = [*asked_settings(options), *([f"--epochs {options.epochs}"] if options.epochs else [])]
     study = Study(out, options.data_dir, device, options.truth, preset_name(label, asked))
     results = Results(out, runs, truth)
     missing = results.missing(runs)
@@ -294,12 +302,14 @@ def study_command(options: argparse.Namespace) -> int:
     console = Console(soft_wrap=True)
     device, why_device = choose_device(options.device)
     preset = options.preset or ("mini" if device == "cpu" else "paper")
-    given = Given(override(read_preset(preset), options.set), data_folder(options.data_dir))
+    given = Given(override(read_preset(preset), asked_settings(options)), data_folder(options.data_dir))
     with Fetching(console) as fetching:
         open_images(given.images, given.folder, fetching)
         planned = plan_study(name, given, seeds)
         for asked in {runs[0].problem for _, runs in planned}:
             prepare_images(asked, given.folder)
+    for _, runs in planned:
+        check_precision(runs[0].problem.precision, device)
     problem = planned[0][1][0].problem
     label = Path(preset).stem
     out = options.out or Path("out") / f"study-{name}-{label}-{problem.images}"
@@ -315,7 +325,7 @@ def study_command(options: argparse.Namespace) -> int:
         highlight=False,
     )
     console.print(LEGEND, style="dim", highlight=False)
-    study = Study(out, options.data_dir, device, options.truth, preset_name(label, options.set))
+    study = Study(out, options.data_dir, device, options.truth, preset_name(label, asked_settings(options)))
     carry_out(name, planned, study, truth, jobs, console)
     written = write_study(out)
     console.print((out / "study.md").read_text().split("\n![", 1)[0], highlight=False, markup=False)
@@ -436,6 +446,16 @@ def parse_seeds(text: str) -> list[int]:
 def check_count(option: str, number: int | None) -> None:
     if number is not None and number < 1:
         raise UsageError(f"{option} {number}: give a whole number from 1 up")
+
+
+def asked_settings(options: argparse.Namespace) -> list[str]:
+    """The settings that the command line changes, as for `--set`."""
+    return [*options.set, *([f"problem.precision={options.precision}"] if options.precision else [])]
+
+
+def check_precision(precision: Precision, device: str) -> None:
+    if precision == "tf32" and device == "cpu":
+        raise UsageError("precision tf32 is a number format of CUDA GPUs, and the device is cpu; choose fp32 or bf16")
 
 
 def choose_jobs(options: argparse.Namespace, device: str, threads: int) -> int:

@@ -96,14 +96,16 @@ class Runner:
         # Equal seeds give equal bits: cuDNN may neither try algorithms nor pick one that adds in any order.
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
-        torch.backends.cudnn.allow_tf32 = False  # float32 is float32 on every device
+        # Unless asked for otherwise, float32 is float32 on every device.
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = problem.precision == "tf32"
         self.study = study
         self.device = torch.device(study.device)
         folder = data_folder(study.data_dir)
         self.truth = open_truth(study.truth, folder)
         images = prepare_images(problem, folder)
         self.metric = main_metric(self.truth, problem.images)
-        self.problem = Problem(images.to(self.device), problem.channels, problem.cells_per_stage, self.truth)
+        size = problem.channels, problem.cells_per_stage
+        self.problem = Problem(images.to(self.device), *size, self.truth, problem.precision)
 
     def carry_out(self, run: Run, report: Callable[[Event], None]) -> Finished:
         """Run every stage to its end, from its last checkpoint on where there is one."""

@@ -15,6 +15,8 @@ import msgspec
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from spaces import Precision
+
 PRESETS = ("paper", "proxy", "mini", "smoke")
 
 Table = dict[str, Any]
@@ -45,6 +47,8 @@ class ProblemSettings:
     """The training images to train on and to validate on: the first and the second half, or a split file's path."""
     threads: Annotated[int, msgspec.Meta(ge=1)] | Literal["all"]
     """CPU threads of one run. A setting, since it decides the order of sums and so the last bits of a result."""
+    precision: Precision = "fp32"
+    """Number format of the supernets: "fp32", "tf32" (GPU: products rounded to 10 bits) or "bf16" (feature maps)."""
 
 
 def read_preset(name: str) -> Table:

@@ -46,6 +46,7 @@ class GDAS(GradientSearch):
     Settings: ClassVar[type] = GDASSettings
     settings: GDASSettings
     source = 'Dong & Yang, "Searching for A Robust Architecture", CVPR 2019; program: AutoDL-Projects, GDAS.py'
+    recordable = False  # the host must know the cell that is drawn
     unmixed = "its supernet has trained single cells and no mixture, so masking a part of one would measure nothing"
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -12,7 +13,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from methods import recording
 from methods.batches import Batch, Half
+from methods.recording import Recorded
 from methods.regularisers import REGULARISERS
 from methods.search import (
     ALL_OPERATIONS,
@@ -75,6 +78,9 @@ class GradientSearch(Search):
     unmixed: ClassVar[str | None] = None
     """Why no rule that masks operations in the mixture can start from this supernet; None where one can."""
 
+    recordable: ClassVar[bool] = True
+    """Whether its steps are as `Recorded` wants them."""
+
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         self.settings: GradientSettings = settings
         self.epochs = self.settings.epochs
@@ -91,8 +97,14 @@ class GradientSearch(Search):
         self.parameters = list(self.supernet.parameters())
         self.restart_weights(settings.lr)
         self.alpha_optimiser = torch.optim.Adam(
-            [self.alpha], settings.alpha_lr, settings.alpha_betas, weight_decay=settings.alpha_weight_decay
+            [self.alpha],
+            settings.alpha_lr,
+            settings.alpha_betas,
+            weight_decay=settings.alpha_weight_decay,
+            capturable=problem.device.type == "cuda",  # its step count on the GPU, so that a recording counts on
         )
+        self.tallies = Tally(problem.device), Tally(problem.device)
+        """Of the training and of the validation batches of the present epoch."""
 
     def new_supernet(self, problem: Problem, generator: torch.Generator) -> Supernet:
         """The supernet to be trained, its weights drawn from the CPU generator."""
@@ -101,6 +113,16 @@ class GradientSearch(Search):
     def restart_weights(self, lr: float) -> None:
         """A new optimiser of w, its momentum at zero."""
         self.weight_optimiser = sgd(self.parameters, self.settings, lr)
+        self.recorded = self.new_recording()
+
+    def new_recording(self) -> Recorded:
+        """The steps of an epoch, on a GPU to be recorded anew."""
+        record = recording.recorder(self.alpha.device) if self.recordable else None
+        return Recorded(self.both_steps, record, self.drawn_from())
+
+    def drawn_from(self) -> Sequence[torch.Generator]:
+        """The generators that a step itself draws from; those of the batches are none of them."""
+        return ()
 
     def weights(self) -> Tensor:
         """The (6, 5) weights of the operations: softmax of α (DARTS, Eq. 2), or one-hot where an edge is decided."""
@@ -154,6 +176,16 @@ class GradientSearch(Search):
         torch.nn.utils.clip_grad_norm_(inputs, self.settings.clip, foreach=True)
         self.weight_optimiser.step()
 
+    def both_steps(self, images: Tensor, labels: Tensor, valid_images: Tensor, valid_labels: Tensor) -> None:
+        """A step of α and one of w."""
+        train, valid = (images, labels), (valid_images, valid_labels)
+        train_tally, valid_tally = self.tallies
+        if self.settings.alpha_first:
+            self.alpha_step(train, valid, valid_tally)
+        self.weight_step(train, train_tally)
+        if not self.settings.alpha_first:
+            self.alpha_step(train, valid, valid_tally)
+
     def batch_size(self) -> int:
         """Images in a batch of the present epoch."""
         return self.settings.batch_size
@@ -161,6 +193,7 @@ class GradientSearch(Search):
     def epoch(self) -> Measurements:
         for group in self.weight_optimiser.param_groups:
             group["lr"] = cosine(self.settings, self.epochs_done + self.settings.skip_first_lr)
+        self.recorded = self.new_recording()  # with this epoch's learning rate, λ, …
         measured = self.alternate(self.settings.train_batches)
         self.epochs_done += 1
         return measured
@@ -172,13 +205,11 @@ class GradientSearch(Search):
         """
         size, steps = self.batch_size(), math.ceil(len(self.train) / self.batch_size())
         train = self.train.shuffled(size) if train_batches == "shuffled" else self.train.drawn(size, steps)
-        train_tally, valid_tally = Tally(), Tally()
+        for tally in self.tallies:
+            tally.reset()
         for train_batch, valid_batch in zip(train, self.valid.drawn(size, steps), strict=True):
-            if self.settings.alpha_first:
-                self.alpha_step(train_batch, valid_batch, valid_tally)
-            self.weight_step(train_batch, train_tally)
-            if not self.settings.alpha_first:
-                self.alpha_step(train_batch, valid_batch, valid_tally)
+            self.recorded(*train_batch, *valid_batch)
+        train_tally, valid_tally = self.tallies
         weights = self.weights().detach().cpu()
         return {
             **train_tally.measured("train"),
@@ -190,7 +221,7 @@ class GradientSearch(Search):
     @torch.no_grad()
     def validate(self, weights: Tensor) -> Measurements:
         """Validation loss and accuracy (%) of the supernet with these weights; batch statistics, as in the programs."""
-        tally = Tally()
+        tally = Tally(self.alpha.device)
         for batch in self.valid.shuffled(self.settings.batch_size):
             tally.add(*self.loss(batch, weights), batch)
         return tally.measured("valid")

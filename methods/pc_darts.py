@@ -30,7 +30,7 @@ from torch import Tensor
 from methods.batches import Batch
 from methods.gradient import GradientSearch, GradientSettings
 from methods.search import Count, Problem, Search, State, seeded
-from methods.training import Tally
+from methods.training import Tally, held
 from spaces import EDGES
 from spaces.partial import PartialSearchCell
 from spaces.supernet import ENTERING, Supernet
@@ -68,7 +68,7 @@ class PCDarts(GradientSearch):
         """(6,): the weights of the edges, with sum 1 over those that enter a node (Eq. 3)."""
         if not self.settings.edge_normalisation:
             return torch.ones_like(self.gamma)
-        return torch.cat([self.gamma[list(edges)].softmax(0) for edges in ENTERING])
+        return torch.cat([gamma.softmax(0) for gamma in self.gamma.split([len(edges) for edges in ENTERING])])
 
     def loss(self, batch: Batch, weights: Tensor) -> tuple[Tensor, Tensor]:
         """The loss where every edge's operations, and its channels that pass them by, are weighed by the edge's."""
@@ -81,7 +81,8 @@ class PCDarts(GradientSearch):
 
     def alpha_gradient(self, train: Batch, valid: Batch, tally: Tally) -> Tensor:
         """DARTS's first-order gradient; that of γ is laid down beside it."""
-        loss, right = self.loss(valid, self.weights())
+        with held(self.parameters):
+            loss, right = self.loss(valid, self.weights())
         tally.add(loss, right, valid)
         inputs = [self.alpha, self.gamma]
         gradient, self.gamma.grad = torch.autograd.grad(self.alpha_loss(loss), inputs, allow_unused=True)

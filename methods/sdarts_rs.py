@@ -13,6 +13,7 @@ so does this one. ε(e) = 0.03 + (0.3 − 0.03) · e/epochs: it never quite arri
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -39,8 +40,11 @@ class SDartsRS(GradientSearch):
     source = 'Chen & Hsieh, "Stabilizing DARTS", ICML 2020; program: SmoothDARTS, nasbench201/train_search.py'
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
-        super().__init__(problem, settings, seed, start)
         self.perturbations = torch.Generator(problem.device).manual_seed(seeded(seed, 3))
+        super().__init__(problem, settings, seed, start)
+
+    def drawn_from(self) -> Sequence[torch.Generator]:
+        return (self.perturbations,)
 
     def training_weights(self) -> Tensor:
         """The weights that w trains with: undecided edges perturbed by a new δ."""

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from msgspec import Meta
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spaces import EDGES, OPERATIONS, Cell
+from spaces import EDGES, OPERATIONS, Cell, Precision
 from spaces.supernet import SearchCell, Supernet
 
 if TYPE_CHECKING:
@@ -53,6 +52,8 @@ class Problem:
     """N, the search cells of a stage (5 in NAS-Bench-201)."""
     truth: TruthTable
     """The table of true accuracies, for methods that search on the benchmark itself."""
+    precision: Precision = "fp32"
+    """The number format of the supernets."""
 
     @property
     def device(self) -> torch.device:
@@ -66,7 +67,8 @@ class Problem:
     ) -> Supernet:
         """A new supernet on the device, its weights drawn from the CPU generator; `classes` None is the images' own."""
         classes = classes or self.images.classes
-        return Supernet(self.channels, self.cells_per_stage, classes, generator, search_cell).to(self.device)
+        size = self.channels, self.cells_per_stage, classes
+        return Supernet(*size, generator, search_cell, self.precision).to(self.device)
 
 
 class Search(ABC):
@@ -127,8 +129,9 @@ def seeded(seed: int, *stream: int) -> int:
 
 
 def one_hot(operations: Tensor) -> Tensor:
-    """The (6, 5) weight matrix of discrete operations (6,), float32."""
-    return F.one_hot(operations, len(OPERATIONS)).float()
+    """The (…, 6, 5) weights of discrete operations (…, 6), float32; made without asking for the operations' values."""
+    zeros = torch.zeros(*operations.shape, len(OPERATIONS), device=operations.device)
+    return zeros.scatter_(-1, operations[..., None], 1.0)
 
 
 def cell_of(scores: Tensor) -> Cell:

@@ -5,6 +5,7 @@ Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampli
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -12,9 +13,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from msgspec import Meta
+from torch import Tensor
 
-from methods.batches import Half
-from methods.search import Measurements, Problem, State, seeded
+from methods import recording
+from methods.batches import Batch, Half
+from methods.recording import Recorded
+from methods.search import Measurements, Problem, State, one_hot, seeded
 from methods.training import Tally, WeightSettings, cosine, sgd
 from spaces import EDGES, NONE, OPERATIONS, Cell
 
@@ -58,28 +62,46 @@ class SinglePathTraining:
         self.train = Half(problem.images, 0, self.generator, labels)
         self.choices = np.random.default_rng(seeded(seed, 2))
         self.optimiser = sgd(self.parameters, settings, settings.lr)
+        self.tally = Tally(problem.device)
 
     def epoch(self) -> Measurements:
         s = self.settings
         for group in self.optimiser.param_groups:
             group["lr"] = cosine(s, self.epochs_done)
-        tally = Tally()
-        for images, labels in self.train.shuffled(s.batch_size):
-            count = len(self.supernet.cells)
-            path = (
-                [sample_cell(self.choices) for _ in range(count)]
-                if s.path_per_cell
-                else [sample_cell(self.choices)] * count
-            )
-            logits = self.supernet.forward_path(images, path)
-            loss = F.cross_entropy(logits, labels)
-            gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
-            for parameter, gradient in zip(self.parameters, gradients, strict=True):
-                parameter.grad = gradient
-            self.optimiser.step()
-            tally.add(loss, (logits.detach().argmax(1) == labels).sum(), (images, labels))
+        batches, cells = math.ceil(len(self.train) / s.batch_size), len(self.supernet.cells)
+        paths = [self.sample_path(cells) for _ in range(batches)]
+        record = recording.recorder(self.train.images.device)
+        self.tally.reset()
+        if record is None:
+            for batch, path in zip(self.train.shuffled(s.batch_size), paths, strict=True):
+                self.step(batch, self.supernet.forward_path(batch[0], path))
+        else:
+            # All operations, but those off the path times 0: a recording cannot choose, and is still the faster.
+            recorded = Recorded(self.masked_step, record)
+            operations = torch.tensor([[cell.operations for cell in path] for path in paths])
+            weights = one_hot(operations.to(self.train.images.device))
+            for batch, of_path in zip(self.train.shuffled(s.batch_size), weights, strict=True):
+                recorded(*batch, of_path)
         self.epochs_done += 1
-        return tally.measured("train")
+        return self.tally.measured("train")
+
+    def sample_path(self, cells: int) -> list[Cell]:
+        """The operations of every search cell in one step."""
+        if self.settings.path_per_cell:
+            return [sample_cell(self.choices) for _ in range(cells)]
+        return [sample_cell(self.choices)] * cells
+
+    def masked_step(self, images: Tensor, labels: Tensor, weights: Tensor) -> None:
+        """A step on the path of one-hot `weights` (cells, 6, 5)."""
+        self.step((images, labels), self.supernet(images, weights))
+
+    def step(self, batch: Batch, logits: Tensor) -> None:
+        loss = F.cross_entropy(logits, batch[1])
+        gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = gradient
+        self.optimiser.step()
+        self.tally.add(loss, (logits.detach().argmax(1) == batch[1]).sum(), batch)
 
     def state(self) -> State:
         return {

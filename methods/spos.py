@@ -48,7 +48,7 @@ def accuracy_of(cell: Cell, supernet: Supernet, train: Half, valid: Half, settin
     for images, _ in train.in_order(settings.batch_size, settings.recalibration_batches * settings.batch_size):
         network(images)
     network.eval()
-    tally = Tally()
+    tally = Tally(valid.images.device)
     wanted = len(valid) if settings.validation_images == "all" else settings.validation_images
     for images, labels in valid.in_order(settings.batch_size, wanted):
         right = (network(images).argmax(1) == labels).sum()

@@ -62,24 +62,22 @@ def cosine(settings: WeightSettings, epoch: int) -> float:
 
 
 class Tally:
-    """Mean loss and accuracy over the batches of an epoch, kept on the device until it ends."""
+    """Mean loss and accuracy over the batches of an epoch, summed in place on the device until it ends."""
 
-    def __init__(self) -> None:
-        self.loss: Tensor | float = 0.0
-        self.right: Tensor | int = 0
-        self.images = 0
+    def __init__(self, device: torch.device) -> None:
+        self.sums = torch.zeros(3, dtype=torch.float64, device=device)
+        """Of loss × images, of images classified rightly, and of images."""
 
     def add(self, loss: Tensor, right: Tensor, batch: Batch) -> None:
         images = len(batch[1])
-        self.loss = self.loss + loss.detach() * images
-        self.right = self.right + right
-        self.images += images
+        self.sums += torch.stack([loss.detach() * images, right, torch.full_like(right, images)])
+
+    def reset(self) -> None:
+        self.sums.zero_()
 
     def measured(self, part: str) -> Measurements:
         """`PART_loss`, and `PART_accuracy` in percent; nothing where no batch was seen."""
-        if not self.images:
+        loss, right, images = self.sums.tolist()
+        if not images:
             return {}
-        return {
-            f"{part}_loss": float(self.loss) / self.images,
-            f"{part}_accuracy": 100 * float(self.right) / self.images,
-        }
+        return {f"{part}_loss": loss / images, f"{part}_accuracy": 100 * right / images}

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spaces import native
+from spaces import Precision, native
 from spaces.cell import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL, SKIP, Cell
 from spaces.layers import Head, ReductionBlock, Stem, average_pool, convolve, initialise, normalise
 
@@ -56,7 +56,8 @@ class Mixture:
         return self._of_channels(CONV3)
 
     def _of_channels(self, operation: int) -> list[Tensor]:
-        return [self.columns[operation][list(edges)].repeat_interleave(self.channels) for edges in LEAVING]
+        of_edges = self.columns[operation].unbind()
+        return [torch.stack([of_edges[e] for e in edges]).repeat_interleave(self.channels) for edges in LEAVING]
 
 
 class SearchCell(nn.Module):
@@ -161,6 +162,7 @@ class Supernet(nn.Module):
         classes: outputs of the classifier.
         generator: a CPU generator from which the weights are drawn.
         search_cell: what makes a search cell of so many channels.
+        precision: "bf16" computes feature maps in bfloat16 (weights, statistics and logits stay in float32).
     """
 
     def __init__(
@@ -170,8 +172,10 @@ class Supernet(nn.Module):
         classes: int,
         generator: torch.Generator,
         search_cell: Callable[[int], SearchCell] = SearchCell,
+        precision: Precision = "fp32",
     ) -> None:
         super().__init__()
+        self.precision = precision
         self.stem = Stem(channels)
         self.body = nn.ModuleList()
         for width in (channels, 2 * channels, 4 * channels):
@@ -189,23 +193,19 @@ class Supernet(nn.Module):
     def forward(self, images: Tensor, weights: Tensor) -> Tensor:
         """Logits (B, classes) of images (B, 3, H, W) where every edge mixes its operations by `weights` (6, 5).
 
-        The weights may be soft (a softmax of α), masked (zeros without renormalisation) or one-hot.
+        The weights may be soft (a softmax of α), masked (zeros without renormalisation) or one-hot; (cells, 6, 5) are
+        each search cell's own.
         """
-        x = self.stem(native.batch_last(images))
-        mixtures = {channels: Mixture(weights, channels) for channels in {cell.channels for cell in self.cells}}
-        for layer in self.body:
-            x = layer(x, mixtures[layer.channels]) if isinstance(layer, SearchCell) else layer(x)
-        logits: Tensor = self.head(x)
-        return logits
+        if weights.dim() == 3:
+            mixtures = iter([Mixture(own, cell.channels) for own, cell in zip(weights, self.cells, strict=True)])
+            return self._through(images, lambda cell, x: cell(x, next(mixtures)))
+        of_stage = {channels: Mixture(weights, channels) for channels in {cell.channels for cell in self.cells}}
+        return self._through(images, lambda cell, x: cell(x, of_stage[cell.channels]))
 
     def forward_path(self, images: Tensor, choices: Sequence[Cell]) -> Tensor:
         """Logits (B, classes) of the single path that takes `choices[i]`, a discrete cell, in search cell i."""
-        x = self.stem(native.batch_last(images))
         remaining = iter(choices)
-        for layer in self.body:
-            x = layer.forward_path(x, next(remaining)) if isinstance(layer, SearchCell) else layer(x)
-        logits: Tensor = self.head(x)
-        return logits
+        return self._through(images, lambda cell, x: cell.forward_path(x, next(remaining)))
 
     def forward_sampled(self, images: Tensor, cell: Cell, weights: Tensor) -> Tensor:
         """Logits (B, classes) of one discrete cell in every search cell, differentiable in `weights` (6, 5) (GDAS).
@@ -216,8 +216,14 @@ class Supernet(nn.Module):
         of_cell = torch.tensor(cell.operations, device=weights.device)[:, None]
         chosen = weights.gather(1, of_cell).flatten().unbind()
         others = weights.scatter(1, of_cell, 0.0).sum(1).unbind()
-        x = self.stem(native.batch_last(images))
-        for layer in self.body:
-            x = layer.forward_sampled(x, cell, chosen, others) if isinstance(layer, SearchCell) else layer(x)
-        logits: Tensor = self.head(x)
-        return logits
+        return self._through(images, lambda layer, x: layer.forward_sampled(x, cell, chosen, others))
+
+    def _through(self, images: Tensor, search_cell: Callable[[SearchCell, Tensor], Tensor]) -> Tensor:
+        """Logits of images that go through all layers, and through the search cells as `search_cell` has it."""
+        bf16 = self.precision == "bf16"
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
+            x = self.stem(images if bf16 else native.batch_last(images))
+            for layer in self.body:
+                x = search_cell(layer, x) if isinstance(layer, SearchCell) else layer(x)
+            logits: Tensor = self.head(x)
+        return logits.float() if bf16 else logits

@@ -200,6 +200,8 @@ def test_a_finished_command_changes_nothing(smoke):
         (["--set", "problem.resolution=6"], "multiple of 4"),
         (["--set", "problem.training_images=123"], "123 images cannot be taken evenly"),
         (["--set", "problem.split=nowhere.txt"], "problem.split"),
+        (["--precision", "fp8"], "'fp8'"),
+        (["--precision", "tf32", "--device", "cpu"], "tf32 is a number format of CUDA GPUs"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_one_sentence(arguments, complaint, tmp_path, capsys):
@@ -242,6 +244,20 @@ def test_changed_settings_are_named_wherever_the_preset_is(tmp_path):
     name = "smoke with darts.alpha_lr=0.1, --epochs 1"
     assert pd.read_csv(tmp_path / "runs.csv").preset.tolist() == [name]
     assert name in (tmp_path / "summary.md").read_text()
+
+
+def test_a_search_in_bfloat16_is_a_search_of_its_own(tmp_path, smoke):
+    given = ["run", "--methods", "darts,rlnas", "--seeds", "1", "--preset", "smoke", "--jobs", "1"]
+    assert main([*given, "--precision", "bf16", "--out", str(tmp_path)]) == 0
+    runs, in_float32 = pd.read_csv(tmp_path / "runs.csv"), pd.read_csv(smoke / "runs.csv")
+    assert set(runs.preset) == {"smoke with problem.precision=bf16"}
+    assert not set(runs.settings) & set(in_float32.settings)
+    loss, expected = (
+        pd.read_csv(folder / "history.csv").query("method == 'darts' and seed == 0").train_loss.iloc[0]
+        for folder in (tmp_path, smoke)
+    )
+    assert loss == pytest.approx(expected, rel=0.02)
+    assert loss != expected
 
 
 def test_results_of_other_settings_are_never_mixed(smoke, capsys):

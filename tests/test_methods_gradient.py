@@ -72,7 +72,7 @@ def test_weights_train_on_the_first_half_and_alpha_on_the_second(build, digits):
 def test_darts_gradient_is_that_of_the_validation_loss_through_the_naive_supernet(build):
     search = build("darts", alpha_init=1.0)
     images, labels = batch = next(search.valid.drawn(16, 1))
-    gradient = search.alpha_gradient(batch, batch, Tally())
+    gradient = search.alpha_gradient(batch, batch, Tally(torch.device("cpu")))
     logits = oracle.logits(search.supernet, images, [search.alpha.softmax(1)] * 3)
     (expected,) = torch.autograd.grad(F.cross_entropy(logits, labels), [search.alpha])
     assert_close(gradient, expected, rtol=1e-3, atol=1e-6)
@@ -86,7 +86,7 @@ def test_beta_decay_gradient_is_lambda_times_softmax_over_six(build):
         search.alpha.normal_(generator=torch.Generator().manual_seed(0))
     batch = next(search.valid.drawn(16, 1))
     (plain,) = torch.autograd.grad(search.loss(batch, search.weights())[0], [search.alpha])
-    decay = search.alpha_gradient(batch, batch, Tally()) - plain
+    decay = search.alpha_gradient(batch, batch, Tally(torch.device("cpu"))) - plain
     assert_close(decay, 15.0 * search.alpha.detach().softmax(1) / 6, rtol=1e-4, atol=1e-5)
 
 
@@ -102,7 +102,10 @@ def test_l2_gradient_is_lambda_times_alpha_over_six(build):
     batch = next(search.valid.drawn(16, 1))
     (plain,) = torch.autograd.grad(search.loss(batch, search.weights())[0], [search.alpha])
     assert_close(
-        search.alpha_gradient(batch, batch, Tally()) - plain, 0.5 * search.alpha.detach(), rtol=1e-4, atol=1e-5
+        search.alpha_gradient(batch, batch, Tally(torch.device("cpu"))) - plain,
+        0.5 * search.alpha.detach(),
+        rtol=1e-4,
+        atol=1e-5,
     )
 
 
@@ -144,7 +147,7 @@ def test_the_clip_may_count_alphas_gradient(build, monkeypatch):
             "clip_grad_norm_",
             lambda tensors, norm, counts=counts, **_: counted.__setitem__(counts, (list(tensors), norm)),
         )
-        search.weight_step(next(search.train.drawn(8, 1)), Tally())
+        search.weight_step(next(search.train.drawn(8, 1)), Tally(torch.device("cpu")))
         alphas = [tensor is search.alpha for tensor in counted[counts][0]]
         assert any(alphas) == counts
         assert counted[counts][1] == 5.0

@@ -26,7 +26,7 @@ from spaces.supernet import Mixture, SearchCell, Supernet
 
 def in_float64(search):
     """The same search in double precision, its α spread out, after one training step."""
-    search.weight_step(next(search.train.drawn(16, 1)), Tally())
+    search.weight_step(next(search.train.drawn(16, 1)), Tally(torch.device("cpu")))
     search.supernet.double()
     for state in search.weight_optimiser.state.values():
         state["momentum_buffer"] = state["momentum_buffer"].double()
@@ -59,7 +59,7 @@ def test_second_order_gradient_is_that_of_the_unrolled_step(build, pytorch_layer
     (expected,) = torch.autograd.grad(loss(ahead, valid), [search.alpha])
     (first_order,) = torch.autograd.grad(loss([w_.detach() for w_ in ahead], valid), [search.alpha])
 
-    found = search.alpha_gradient(train, valid, Tally())
+    found = search.alpha_gradient(train, valid, Tally(torch.device("cpu")))
     assert_close(found, expected, rtol=1e-5, atol=1e-9)
     assert (expected - first_order).abs().max() > 1e-3 * expected.abs().max()
     assert all(map(torch.equal, w, before))
@@ -70,7 +70,7 @@ def test_second_order_without_a_learning_rate_is_first_order(build):
     search.weight_optimiser.param_groups[0]["lr"] = 0.0
     train, valid = next(search.train.drawn(16, 1)), next(search.valid.drawn(16, 1))
     (expected,) = torch.autograd.grad(search.loss(valid, search.weights())[0], [search.alpha])
-    assert_close(search.alpha_gradient(train, valid, Tally()), expected)
+    assert_close(search.alpha_gradient(train, valid, Tally(torch.device("cpu"))), expected)
 
 
 def test_smoothing_noise_lies_within_epsilon_which_grows_linearly(build):
@@ -102,8 +102,8 @@ def test_proportions_worked_out_by_hand():
 def test_smoothing_is_absent_from_alphas_step(build):
     smooth, plain = build("sdarts-rs", alpha_init=1.0), build("darts", alpha_init=1.0)
     train, valid = next(plain.train.drawn(16, 1)), next(plain.valid.drawn(16, 1))
-    before = smooth.perturbations.get_state()
-    assert torch.equal(smooth.alpha_gradient(train, valid, Tally()), plain.alpha_gradient(train, valid, Tally()))
+    before, tally = smooth.perturbations.get_state(), Tally(torch.device("cpu"))
+    assert torch.equal(smooth.alpha_gradient(train, valid, tally), plain.alpha_gradient(train, valid, tally))
     assert torch.equal(smooth.perturbations.get_state(), before)
 
 
@@ -371,7 +371,7 @@ def test_gammas_gradient_is_that_of_the_validation_loss(build):
     search = in_float64(build("pc-darts"))
     search.gamma = torch.randn(6, dtype=torch.double, generator=torch.Generator().manual_seed(1)).requires_grad_()
     batch = batch_of(search.valid)
-    search.alpha_gradient(batch, batch, Tally())
+    search.alpha_gradient(batch, batch, Tally(torch.device("cpu")))
     losses = []
     for step in (1e-6, -1e-6):
         with torch.no_grad():
@@ -391,7 +391,7 @@ def test_a_regulariser_pulls_alpha_by_its_own_gradient_alone(build, method):
     for strength in (0.0, 6.0):
         search = build(method, regulariser="beta", strength=strength, schedule="constant", alpha_init=1.0)
         train, valid = next(search.train.drawn(16, 1)), next(search.valid.drawn(16, 1))
-        gradients.append(search.alpha_gradient(train, valid, Tally()))
+        gradients.append(search.alpha_gradient(train, valid, Tally(torch.device("cpu"))))
     assert_close(gradients[1] - gradients[0], search.alpha.detach().softmax(1), rtol=1e-3, atol=1e-4)
 
 

@@ -131,3 +131,22 @@ def test_initial_weights_have_pytorchs_default_spread():
     reference = torch.nn.Conv2d(16, 48, 3).weight
     assert merged.abs().max() <= 1 / (16 * 9) ** 0.5
     assert merged.std().item() == pytest.approx(reference.std().item(), rel=0.05)
+
+
+def test_bfloat16_rounds_feature_maps_and_nothing_else():
+    def built(precision):
+        supernet = Supernet(4, 1, 10, torch.Generator().manual_seed(0), precision=precision)
+        weights = torch.full((6, 5), 0.2, requires_grad=True)
+        logits = supernet(images(8).float(), weights)
+        return logits, *torch.autograd.grad(logits.square().sum(), [weights, *supernet.parameters()])
+
+    exact, rounded = built("fp32"), built("bf16")
+    assert {tensor.dtype for tensor in rounded} == {torch.float32}
+    torch.testing.assert_close(rounded[0], exact[0], rtol=0.1, atol=0.05)
+    assert not torch.equal(rounded[0], exact[0])
+
+
+def test_every_search_cell_can_have_weights_of_its_own():
+    supernet = small_supernet()
+    each = torch.randn(6, 6, 5, generator=torch.Generator().manual_seed(3), dtype=torch.float64).softmax(2)
+    torch.testing.assert_close(supernet(images(), each), oracle.logits(supernet, images(), list(each)))
