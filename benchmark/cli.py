@@ -216,6 +216,12 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
         "--jobs", type=int, metavar="N", help="runs side by side (default: what the cores allow; 1 on a GPU)"
     )
     command.add_argument(
+        "--stack-seeds",
+        action="store_true",
+        help="runs side by side in one process, so that they share one GPU, each on a stream of its own (default "
+        "--jobs: one for each seed; not yet run on a GPU); the results are the same",
+    )
+    command.add_argument(
         "--device", metavar="NAME", help="cpu, cuda, cuda:1, … (default: a CUDA GPU where there is one)"
     )
     add_data_dir(command)
@@ -270,7 +276,7 @@ def run_command(options: argparse.Namespace) -> int:
     )
     console.print(LEGEND, style="dim", highlight=False)
     asked = [*asked_settings(options), *([f"--epochs {options.epochs}"] if options.epochs else [])]
-    study = Study(out, options.data_dir, device, options.truth, preset_name(label, asked))
+    study = Study(out, options.data_dir, device, options.truth, preset_name(label, asked), options.stack_seeds)
     results = Results(out, runs, truth)
     missing = results.missing(runs)
     write_space(out, truth)
@@ -325,7 +331,9 @@ def study_command(options: argparse.Namespace) -> int:
         highlight=False,
     )
     console.print(LEGEND, style="dim", highlight=False)
-    study = Study(out, options.data_dir, device, options.truth, preset_name(label, asked_settings(options)))
+    study = Study(
+        out, options.data_dir, device, options.truth, preset_name(label, asked_settings(options)), options.stack_seeds
+    )
     carry_out(name, planned, study, truth, jobs, console)
     written = write_study(out)
     console.print((out / "study.md").read_text().split("\n![", 1)[0], highlight=False, markup=False)
@@ -459,10 +467,11 @@ def check_precision(precision: Precision, device: str) -> None:
 
 
 def choose_jobs(options: argparse.Namespace, device: str, threads: int) -> int:
-    """Runs side by side: as asked, else what the cores allow, and one on a GPU."""
+    """Runs side by side: as asked, else what the cores allow; on a GPU one, or, stacked, one for each seed."""
     from benchmark.runner import cores
 
-    return int(options.jobs or (max(1, cores() // threads) if device == "cpu" else 1))
+    by_default = max(1, cores() // threads) if device == "cpu" else 1
+    return int(options.jobs or (len(parse_seeds(options.seeds)) if options.stack_seeds else by_default))
 
 
 def choose_device(name: str | None) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from importlib.metadata import version
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -42,6 +44,8 @@ class Study:
     device: str
     truth: str | None
     preset: str
+    stacked: bool = False
+    """Whether runs go side by side in threads of this process, which share its device, instead of in processes."""
 
 
 @dataclass(frozen=True)
@@ -280,7 +284,11 @@ def write_space(out: Path, truth: TruthTable) -> None:
 
 
 def run_all(
-    study: Study, runs: Sequence[Run], results: Results, jobs: int, report: Callable[[Event | Finished], None]
+    study: Study,
+    runs: Sequence[Run],
+    results: Results,
+    jobs: int,
+    report: Callable[[Event | Finished], None],
 ) -> None:
     """Carry out the runs, `jobs` at a time, and add their rows to the results as they finish."""
 
@@ -295,6 +303,8 @@ def run_all(
         for chain in remaining:
             for run in chain:
                 take(runner.carry_out(run, take))
+    elif remaining and study.stacked:
+        run_stacked(study, remaining, jobs, take)
     elif remaining:
         run_side_by_side(study, remaining, jobs, take)
 
@@ -328,6 +338,43 @@ def run_side_by_side(
             connection.send(chain)
             if chain is None:
                 connections.remove(connection)
+
+
+def run_stacked(study: Study, remaining: list[list[Run]], jobs: int, take: Callable[[Event | Finished], None]) -> None:
+    """Carry the chains out in `jobs` threads, on a GPU each on a stream of its own, so that their kernels overlap.
+
+    No two searches share anything that changes: each comes to the result that it comes to alone.
+    """
+    problem = remaining[0][0].problem
+    runner = Runner(study, problem)
+    chains_left: SimpleQueue[list[Run] | None] = SimpleQueue()
+    for chain in [*remaining, *[None] * jobs]:
+        chains_left.put(chain)
+    news: SimpleQueue[Event | Finished | BaseException | None] = SimpleQueue()
+
+    def work_on_a_stream() -> None:
+        torch.set_num_threads(threads(problem))  # a thread has its own
+        stream = torch.cuda.Stream() if runner.device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        try:
+            with torch.cuda.stream(stream):
+                while (chain := chains_left.get()) is not None:
+                    for run in chain:
+                        news.put(runner.carry_out(run, news.put))
+            news.put(None)
+        except BaseException as error:
+            news.put(error)
+
+    for _ in range(jobs):
+        threading.Thread(target=work_on_a_stream, daemon=True).start()  # a daemon ends with this process
+    working = jobs
+    while working:
+        match news.get():
+            case None:
+                working -= 1
+            case BaseException() as error:
+                raise error
+            case told:
+                take(told)
 
 
 def work(study: Study, problem: ProblemSettings, connection: Connection) -> None:

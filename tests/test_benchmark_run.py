@@ -182,6 +182,23 @@ def test_a_finished_command_changes_nothing(smoke):
     assert {name: content for name, content in after.items() if content != before[name]} == {}
 
 
+def test_stacked_runs_come_to_the_same_results(smoke, tmp_path):
+    """Side by side in one process, on a GPU each on a stream of its own; here only the threads are tried."""
+    given = ["run", "--methods", "darts,bdarts,rlnas,pt", "--seeds", "2", "--preset", "smoke", "--stack-seeds"]
+    assert main([*given, "--out", str(tmp_path)]) == 0
+    for name in ("runs.csv", "history.csv"):
+        pd.testing.assert_frame_equal(rows(tmp_path, name), rows(smoke, name))
+
+
+def test_a_failure_in_a_stacked_run_is_the_commands(tmp_path, monkeypatch):
+    def fail(*_):
+        raise DataError("no such thing")
+
+    monkeypatch.setattr("benchmark.runner.Runner.carry_out", fail)
+    given = ["run", "--methods", "darts", "--seeds", "2", "--preset", "smoke", "--stack-seeds", "--out", str(tmp_path)]
+    assert main(given) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
