@@ -8,6 +8,7 @@ from reports.resampling import Interval
 from reports.results import Results, method_name, metric_name
 from reports.statistics import Spread
 from reports.tables import REFERENCES, count, interval_text, number, plus_minus
+from spaces import NUM_CELLS
 
 SPECIAL = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
@@ -28,25 +29,29 @@ SPECIAL = {
 def summary_latex(results: Results, table: pd.DataFrame) -> str:
     """The text of `summary.tex`, of the table that `reports.tables.summary` gives.
 
-    Of the metrics it has the main one and the other test accuracies: more would not fit the width of a page.
+    Of the metrics it has the main one and the other test accuracies; where there are others, they take the place of
+    the interval and the collapsed seeds, since more would not fit the width of a page.
     """
     metrics = [metric for metric in results.metrics if metric == results.metric or metric.endswith("_test")]
-    header = ["Method", "n", *(f"{metric_name(metric)} (%)" for metric in metrics), "Median rank", "Collapsed"]
-    header.insert(3, "95 % interval")
+    alone = len(metrics) == 1
+    header = ["Method", "n", *(metric_name(metric).removesuffix(" test") for metric in metrics)]
+    header += ["95 % interval", "Median rank", "Collapsed"] if alone else ["Median rank"]
     methods, references = [], []
     for _, row in table.iterrows():
         if row["kind"] == "reference":
-            levels = [number(row[f"{metric}_mean"]) for metric in metrics]
             rank = count(row["rank_median"]) if row["method"] == "optimal" else ""
-            references.append([REFERENCES[row["method"]], "", levels[0], "", *levels[1:], rank, ""])
+            cells = [REFERENCES[row["method"]], "", *(number(row[f"{metric}_mean"]) for metric in metrics)]
+            references.append(cells + (["", rank, ""] if alone else [rank]))
         else:
             levels = [plus_minus(Spread(row[f"{metric}_mean"], row[f"{metric}_std"])) for metric in metrics]
-            interval = Interval(row[f"{results.metric}_low"], row[f"{results.metric}_high"])
-            cells = [method_name(row["method"]), str(row["n"]), levels[0], interval_text(interval), *levels[1:]]
-            methods.append([*cells, count(row["rank_median"]), f"{row['collapsed']} of {row['n']}"])
+            rank = count(row["rank_median"])
+            interval = interval_text(Interval(row[f"{results.metric}_low"], row[f"{results.metric}_high"]))
+            cells = [method_name(row["method"]), str(row["n"]), *levels]
+            methods.append(cells + ([interval, rank, f"{row['collapsed']} of {row['n']}"] if alone else [rank]))
     caption = (
-        f"True accuracy of the chosen cells: mean ± sample standard deviation over n seeds, and the bootstrap interval "
-        f"of the mean of {metric_name(results.metric)}. Truth: {results.truth}; searched on {results.images}; "
+        f"True test accuracy (%) of the chosen cells: mean ± sample standard deviation over n seeds"
+        f"{', and the bootstrap interval of the mean' if alone else ''}; rank by {metric_name(results.metric)} among "
+        f"all {NUM_CELLS:,} cells. Truth: {results.truth}; searched on {results.images}; "
         f"preset {' / '.join(results.values('preset'))}."
     )
     lines = [

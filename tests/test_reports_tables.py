@@ -353,3 +353,9 @@ def test_methods_are_called_as_in_their_papers():
     assert method_name("bdarts") == "β-DARTS"
     assert method_name("bdarts+pt") == "β-DARTS + PT"
     assert method_name("dice") == "dice"
+
+
+def test_the_published_results_are_still_read() -> None:
+    results = read_results(Path(__file__).parent.parent / "results" / "mini-cifar10")
+    text = page(results)
+    assert all(f"| {method_name(method)} " in text for method in ("darts", "bdarts", "rlnas", "pt"))
