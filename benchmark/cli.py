@@ -308,7 +308,7 @@ def study_command(options: argparse.Namespace) -> int:
     console = Console(soft_wrap=True)
     device, why_device = choose_device(options.device)
     preset = options.preset or ("mini" if device == "cpu" else "paper")
-    given = Given(override(read_preset(preset), asked_settings(options)), data_folder(options.data_dir))
+    given = Given(override(read_preset(preset), asked_settings(options)), data_folder(options.data_dir), device)
     with Fetching(console) as fetching:
         open_images(given.images, given.folder, fetching)
         planned = plan_study(name, given, seeds)

@@ -10,11 +10,12 @@ import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from benchmark.plan import Run, plan
 from benchmark.settings import ProblemSettings, SettingsError, Table, checked, override, table_of
 from reports import STUDIES
+from spaces import Precision
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,6 +46,7 @@ class Given:
     """The preset with the command's changes."""
     folder: Path
     """Of images and truth tables."""
+    device: str = "cpu"
 
     @property
     def images(self) -> str:
@@ -120,6 +122,12 @@ def transfer(given: Given) -> list[Variant]:
     return variants
 
 
+def precision(given: Given) -> list[Variant]:
+    """Every number format that the device has, with the same seeds."""
+    formats = [name for name in get_args(Precision) if name != "tf32" or given.device != "cpu"]
+    return [Variant(name, ("darts", "bdarts"), {"precision": name}, (f"problem.precision={name}",)) for name in formats]
+
+
 def discretisation(given: Given) -> list[Variant]:
     return [Variant("searches", ("discretisation",))]
 
@@ -129,6 +137,7 @@ VARIANTS: dict[str, Callable[[Given], list[Variant]]] = {
     "regularisers": regularisers,
     "budget": budget,
     "transfer": transfer,
+    "precision": precision,
     "discretisation": discretisation,
 }
 """The studies, by the names of `reports.STUDIES`."""

@@ -5,6 +5,7 @@ STUDIES = {
     "regularisers": "What do Adam's weight decay, L2 and β-decay on α do to DARTS (β-DARTS' figure)?",
     "budget": "How much do DARTS and β-DARTS depend on the number of epochs and the amount of data?",
     "transfer": "How good is a cell that was searched on one data set on the others?",
+    "precision": "Do faster number formats (tf32, bf16) change what DARTS and β-DARTS find?",
     "discretisation": "Does α rank operations as their accuracy after discretisation does (DARTS-PT, question 1)?",
 }
 """The question of every study, by the name that `benchmark study` takes."""

@@ -252,6 +252,36 @@ def transfer(study: Study) -> Plot:
     return Plot(figure, caption)
 
 
+def precision(study: Study) -> Plot:
+    """True accuracy by number format: a panel a method, every seed a line from format to format."""
+    results = study.variants[0].results
+    metric, methods, names = results.metric, list(order_of(study)), [variant.name for variant in study.variants]
+    looks, scale = style.looks(methods), Scale(results.best(metric))
+    shown = np.concatenate([v.results.of(m)[metric].to_numpy(dtype=np.float64) for v, m in study.each()])
+    low, high = scale.limits([shown.min(), results.mean(metric)])
+    figure = Figure(figsize=(5.6, 2.5))
+    panels = figure.subplots(1, len(methods), sharey=True, squeeze=False)[0]
+    for axes, method in zip(panels, methods, strict=True):
+        values = [v.results.of(method).set_index("seed")[metric] for v in study.variants]
+        seeds = sorted(set.intersection(*(set(of_format.index) for of_format in values)))
+        lines = np.array([[of_format[seed] for of_format in values] for seed in seeds], dtype=np.float64)
+        axes.plot(range(len(names)), lines.T, color=looks[method].colour, linewidth=0.8, alpha=0.6)
+        strip(axes, np.arange(len(names), dtype=np.float64), list(lines.T), looks[method])
+        axes.set_xticks(range(len(names)), names)
+        axes.set_xlim(-0.4, len(names) - 0.6)
+        axes.set_title(method_name(method), loc="left")
+        scale.apply(axes, "y", max(low, 0.0), high)
+        levels(axes, results)
+    panels[0].set_ylabel(f"{metric_name(metric)} accuracy (%)")
+    note = "A line: one seed. Accuracy axis: log distance to the best."
+    frame(figure, "The same searches in other number formats", level_keys(), source(study, note))
+    caption = (
+        f"True accuracy ({truth(study)}) of the cells that {' and '.join(map(method_name, methods))} find in each "
+        f"number format, a line for each seed ({seeds_text(study.counts)} each)."
+    )
+    return Plot(figure, caption)
+
+
 def discretisation(study: Study) -> Plot:
     """Four maps of edges and operations, coloured by rank on the edge; below, how the orders of each edge agree."""
     found = operations(study)
@@ -390,6 +420,7 @@ PLOTS: dict[str, Callable[[Study], Plot]] = {
     "regularisers": regularisers,
     "budget": budget,
     "transfer": transfer,
+    "precision": precision,
     "discretisation": discretisation,
 }
 """The picture of every study."""

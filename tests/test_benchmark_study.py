@@ -105,6 +105,19 @@ def test_a_budget_is_a_share_of_epochs_or_of_images(tmp_path):
             assert run.problem.training_images == of_whole.problem.training_images // divisor // 10 * 10
 
 
+def test_a_device_is_given_the_number_formats_it_has(tmp_path):
+    assert list(planned("precision", tmp_path)) == ["fp32", "bf16"]
+    on_a_gpu = plan_study("precision", Given(read_preset("smoke"), tmp_path, "cuda"), [0])
+    assert [runs[0].problem.precision for _, runs in on_a_gpu] == ["fp32", "tf32", "bf16"]
+
+
+def test_precision_is_compared_seed_by_seed(study):
+    table = pd.read_csv(study("precision") / "study.csv").set_index(["variant", "method"])
+    exact, rounded = table.loc["fp32"], table.loc["bf16"]
+    assert (exact.same_cell == exact.n).all()
+    assert (rounded.difference_mean == (rounded.cifar10_test_mean - exact.cifar10_test_mean).round(4)).all()
+
+
 def test_transfer_takes_the_image_sets_that_are_there(tmp_path, monkeypatch):
     assert list(planned("transfer", tmp_path)) == ["digits"]
     monkeypatch.setattr("benchmark.study.sets_there", lambda folder: ["cifar10", "cifar100"])
