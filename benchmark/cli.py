@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from benchmark.settings import RunError, SettingsError
 from benchmark.speed import PEERS, SIZES, STEPS, carry_out, choose
@@ -18,6 +18,9 @@ from methods import registry
 from methods.registry import MethodError
 from reports import STUDIES, RowsError
 from spaces import Cell, CellError, Precision
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 DESCRIPTION = """\
 Replicates architecture-search papers on NAS-Bench-201: runs the searches for real, looks the chosen cells up in a table
@@ -274,6 +277,7 @@ def run_command(options: argparse.Namespace) -> int:
         f"images {problem.images}, truth {truth.name}, results in {out}",
         highlight=False,
     )
+    announce_layers(console, device)
     console.print(LEGEND, style="dim", highlight=False)
     asked = [*asked_settings(options), *([f"--epochs {options.epochs}"] if options.epochs else [])]
     study = Study(out, options.data_dir, device, options.truth, preset_name(label, asked), options.stack_seeds)
@@ -330,6 +334,7 @@ def study_command(options: argparse.Namespace) -> int:
         f"truth {truth.name}, results in {out}\n{describe_plan(planned)}",
         highlight=False,
     )
+    announce_layers(console, device)
     console.print(LEGEND, style="dim", highlight=False)
     study = Study(
         out, options.data_dir, device, options.truth, preset_name(label, asked_settings(options)), options.stack_seeds
@@ -492,6 +497,14 @@ def choose_device(name: str | None) -> tuple[str, str]:
                 f"--device {name!r}: {visible} CUDA GPUs are visible to PyTorch here; choose cpu or another"
             )
     return name, "as asked"
+
+
+def announce_layers(console: Console, device: str) -> None:
+    """Make the compiled layers ready before any worker wants them, and say so where they cannot be had."""
+    from spaces import native
+
+    if device == "cpu" and (reason := native.why_unavailable()):
+        console.print(f"Several times slower than it could be: {reason}; PyTorch's layers are used", highlight=False)
 
 
 def make_results_folder(out: Path) -> None:

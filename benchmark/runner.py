@@ -30,7 +30,7 @@ from data.truth import TruthTable, open_truth
 from methods import registry
 from methods.search import ALL_OPERATIONS, Problem, Search
 from reports.rows import EFFECT_COLUMNS, HISTORY_COLUMNS, RUN_COLUMNS, SPACE_COLUMNS, TEXT
-from spaces import EDGES, OPERATIONS, SKIP, Cell
+from spaces import EDGES, OPERATIONS, SKIP, Cell, native
 
 Row = dict[str, Any]
 
@@ -207,7 +207,10 @@ def threads(problem: ProblemSettings) -> int:
 
 
 def device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    """The device, and on a CPU whose layers computed: `spaces.native`'s ("CPU"), or PyTorch's."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return "CPU" if native.why_unavailable() is None else "CPU with PyTorch's layers"
 
 
 class Results:

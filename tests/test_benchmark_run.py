@@ -277,6 +277,14 @@ def test_a_search_in_bfloat16_is_a_search_of_its_own(tmp_path, smoke):
     assert loss != expected
 
 
+def test_without_compiled_layers_a_run_says_that_it_is_slower_and_why(tmp_path):
+    given = ["--methods", "darts", "--seeds", "1", "--preset", "smoke", "--epochs", "1", "--jobs", "1", "--out", "o"]
+    done = benchmark("run", *given, cwd=tmp_path, CXX="no-such-compiler", XDG_CACHE_HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "slower than it could be: the C++ compiler no-such-compiler is not installed" in done.stdout
+    assert pd.read_csv(tmp_path / "o" / "runs.csv").device.tolist() == ["CPU with PyTorch's layers"]
+
+
 def test_results_of_other_settings_are_never_mixed(smoke, capsys):
     before = (smoke / "runs.csv").read_bytes()
     given = ["run", "--methods", "darts", "--seeds", "3", "--preset", "smoke", "--epochs", "4", "--out", str(smoke)]
