@@ -92,16 +92,21 @@ def prepare_images(problem: ProblemSettings, folder: Path, progress: Progress | 
     )
 
 
+def set_up_torch(problem: ProblemSettings) -> None:
+    """Threads and number formats of all that this process computes from now on."""
+    torch.set_num_threads(threads(problem))
+    # Equal seeds give equal bits: cuDNN may neither try algorithms nor pick one that adds in any order.
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    # Unless asked for otherwise, float32 is float32 on every device.
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = problem.precision == "tf32"
+
+
 class Runner:
     """One process's images, truth and device, made ready once for all the runs it carries out."""
 
     def __init__(self, study: Study, problem: ProblemSettings) -> None:
-        torch.set_num_threads(threads(problem))
-        # Equal seeds give equal bits: cuDNN may neither try algorithms nor pick one that adds in any order.
-        torch.backends.cudnn.benchmark = False
-        torch.backends.cudnn.deterministic = True
-        # Unless asked for otherwise, float32 is float32 on every device.
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = problem.precision == "tf32"
+        set_up_torch(problem)
         self.study = study
         self.device = torch.device(study.device)
         folder = data_folder(study.data_dir)

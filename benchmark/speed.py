@@ -120,7 +120,6 @@ def measure(
 
     title = f"{size} {step}"
     progress(title, 0, 0)
-    speed_steps.set_up_torch(size, step)
     ours = speed_steps.Ours(size, step, device)
     implementations: dict[str, Implementation] = {OURS: ours}
     if peer:

@@ -30,7 +30,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from benchmark.plan import plan
-from benchmark.runner import cores, threads
+from benchmark.runner import cores, set_up_torch
 from benchmark.settings import SettingsError, read_preset
 from benchmark.speed import STEPS
 from benchmark.speed_floor import Network
@@ -92,15 +92,6 @@ def networks_of(peer: str) -> Any:
         ) from None
 
 
-def set_up_torch(preset: str, step: str) -> None:
-    """As a run does it; so do the reference's scripts, but for TF32, which they leave to PyTorch."""
-    (run,) = plan(read_preset(preset), [STEPS[step]], [0])
-    torch.set_num_threads(threads(run.problem))
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.allow_tf32 = False
-
-
 def synchronise(device: torch.device) -> None:
     """Wait until a GPU has done all it was told to do."""
     if device.type == "cuda":
@@ -113,6 +104,7 @@ class Ours:
     def __init__(self, preset: str, step: str, device: torch.device) -> None:
         (run,) = plan(read_preset(preset), [STEPS[step]], [0])
         s, settings = run.problem, run.stages[0].settings
+        set_up_torch(s)  # as a run; so do the reference's scripts, but for TF32, which they leave to PyTorch
         resolution = FULL if s.resolution == "full" else s.resolution
         self.network = Network(s.channels, s.cells_per_stage, CLASSES, resolution, settings.batch_size)
         images = random_images(2 * self.network.batch_size, resolution).to(device)
@@ -138,7 +130,7 @@ class Ours:
             self.search.score_without(edge, operation)
             self.evaluations += 1  # the next one masks another operation
         elif isinstance(self.search, RLNAS):
-            self.search.training.epoch()
+            self.search.training.pass_over_images()
         else:
             self.search.alternate("shuffled")
 

@@ -63,27 +63,35 @@ class SinglePathTraining:
         self.choices = np.random.default_rng(seeded(seed, 2))
         self.optimiser = sgd(self.parameters, settings, settings.lr)
         self.tally = Tally(problem.device)
+        self.recorded = self.new_recording()
 
     def epoch(self) -> Measurements:
-        s = self.settings
         for group in self.optimiser.param_groups:
-            group["lr"] = cosine(s, self.epochs_done)
-        batches, cells = math.ceil(len(self.train) / s.batch_size), len(self.supernet.cells)
-        paths = [self.sample_path(cells) for _ in range(batches)]
-        record = recording.recorder(self.train.images.device)
+            group["lr"] = cosine(self.settings, self.epochs_done)
+        self.recorded = self.new_recording()  # with this epoch's learning rate
         self.tally.reset()
-        if record is None:
-            for batch, path in zip(self.train.shuffled(s.batch_size), paths, strict=True):
-                self.step(batch, self.supernet.forward_path(batch[0], path))
-        else:
-            # All operations, but those off the path times 0: a recording cannot choose, and is still the faster.
-            recorded = Recorded(self.masked_step, record)
-            operations = torch.tensor([[cell.operations for cell in path] for path in paths])
-            weights = one_hot(operations.to(self.train.images.device))
-            for batch, of_path in zip(self.train.shuffled(s.batch_size), weights, strict=True):
-                recorded(*batch, of_path)
+        self.pass_over_images()
         self.epochs_done += 1
         return self.tally.measured("train")
+
+    def new_recording(self) -> Recorded | None:
+        """The steps of an epoch, to be recorded anew; None where steps are not recorded."""
+        record = recording.recorder(self.train.images.device)
+        return record and Recorded(self.masked_step, record)
+
+    def pass_over_images(self) -> None:
+        """A step on every batch of one pass over the half, each on a path of its own."""
+        size, cells = self.settings.batch_size, len(self.supernet.cells)
+        paths = [self.sample_path(cells) for _ in range(math.ceil(len(self.train) / size))]
+        if self.recorded is None:
+            for batch, path in zip(self.train.shuffled(size), paths, strict=True):
+                self.step(batch, self.supernet.forward_path(batch[0], path))
+            return
+        # All operations, but those off the path times 0: a recording cannot choose, and is still the faster.
+        operations = torch.tensor([[cell.operations for cell in path] for path in paths])
+        weights = one_hot(operations.to(self.train.images.device))
+        for batch, of_path in zip(self.train.shuffled(size), weights, strict=True):
+            self.recorded(*batch, of_path)
 
     def sample_path(self, cells: int) -> list[Cell]:
         """The operations of every search cell in one step."""
