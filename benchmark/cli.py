@@ -119,6 +119,17 @@ def parser() -> argparse.ArgumentParser:
     report.set_defaults(command=report_command)
     report.add_argument("folder", type=Path, metavar="DIR", help="a folder that `run` or `study` has written")
 
+    compare = commands.add_parser(
+        "compare",
+        help="compare two results folders seed by seed",
+        description="Compare each method of two results folders, paired by seed: B − A. Folders of different truth "
+        "tables are refused; different settings are named.",
+    )
+    compare.set_defaults(command=compare_command)
+    for name in ("A", "B"):
+        compare.add_argument(name, type=Path, help="a folder that `run` has written")
+    compare.add_argument("--out", type=Path, metavar="DIR", help="write compare.md and compare.csv there, too")
+
     query = commands.add_parser("query", help="print a cell's true accuracies")
     query.set_defaults(command=query_command)
     query.add_argument(
@@ -360,6 +371,17 @@ def report_command(options: argparse.Namespace) -> int:
     return 0
 
 
+def compare_command(options: argparse.Namespace) -> int:
+    from reports.compare import compare_folders, write_comparison
+
+    table, text = compare_folders((options.A, options.B))
+    if options.out is not None:
+        make_results_folder(options.out, "")
+        write_comparison(table, text, options.out)
+    print(text, end="")
+    return 0
+
+
 def query_command(options: argparse.Namespace) -> int:
     cell = Cell.parse(options.cell)
     from benchmark.describe import describe_cell
@@ -507,9 +529,9 @@ def announce_layers(console: Console, device: str) -> None:
         console.print(f"Several times slower than it could be: {reason}; PyTorch's layers are used", highlight=False)
 
 
-def make_results_folder(out: Path) -> None:
+def make_results_folder(out: Path, within: str = "checkpoints") -> None:
     try:
-        (out / "checkpoints").mkdir(parents=True, exist_ok=True)
+        (out / within).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--out {out} cannot be made ({error.strerror}); choose another folder") from None
     if not os.access(out, os.W_OK | os.X_OK):

@@ -10,13 +10,13 @@ import pandas as pd
 from reports.published import PUBLISHED, Published
 from reports.resampling import Interval
 from reports.results import DATA_SETS, Results, method_name, metric_name
+from reports.section import Section
 from reports.statistics import Spread, spread
 from reports.tables import (
     FEW_SEEDS,
     REFERENCES,
     collapsed,
     interval_text,
-    markdown_table,
     mean_interval,
     number,
     plus_minus,
@@ -169,31 +169,47 @@ def verdicts_line(table: pd.DataFrame) -> str:
     searches = table[table["method"] != "optimal"]
     if searches.empty:
         return "No number of these methods and metrics is known to be published (`paper-vs-ours.md`)."
+    return f"**Beside the published numbers** ([paper-vs-ours.md](paper-vs-ours.md)): {verdict_counts(searches)}."
+
+
+def verdict_counts(searches: pd.DataFrame) -> str:
+    """How many of the published numbers of searches came to each verdict."""
     found = searches["verdict"].value_counts()
-    parts = [f"{found[name]} {name}" for name in (REPLICATED, NOT_REPLICATED, NOT_COMPARABLE) if name in found]
-    return f"**Beside the published numbers** ([paper-vs-ours.md](paper-vs-ours.md)): {', '.join(parts)}."
+    return ", ".join(f"{found[name]} {name}" for name in (REPLICATED, NOT_REPLICATED, NOT_COMPARABLE) if name in found)
 
 
 def replication_markdown(results: Results, table: pd.DataFrame) -> str:
     """The text of `paper-vs-ours.md`."""
-    parts = ["# Published numbers beside ours"]
-    parts.append(
-        f"A number counts as *{REPLICATED}* where it lies in the 95 % interval of our mean. That asks for the same "
-        f"conditions: preset `{PRESET}` without changes, truth table {TRUTH}, searched on {DATA_SETS[IMAGES]}. "
-        f"Whatever else is *{NOT_COMPARABLE}*, however near or far."
-    )
+    section = replication_section(table)
+    parts = [f"# {section.title}", CONDITIONS]
     searches = table[table["method"] != "optimal"]
     if not searches.empty and (searches["verdict"] == NOT_COMPARABLE).all():
-        parts.append("> **No verdict here.** None of these runs was made under the published conditions; see *Why*.")
-    sources = list(dict.fromkeys(zip(table["source"], table["note"], strict=True)))
+        parts.append(f"> **{NO_VERDICT[0]}** {NO_VERDICT[1]}")
     if len(table):
-        parts.append(_markdown_rows(table, sources))
-        parts.append("\n".join(f"{place}. {_source_text(*source)}" for place, source in enumerate(sources, 1)))
-    parts += _left_out(results)
+        parts.append(section.markdown())
+        parts.append("\n".join(f"{place}. {source}" for place, source in enumerate(published_sources(table), 1)))
+    parts += left_out(results)
     return "\n\n".join(parts) + "\n"
 
 
-def _markdown_rows(table: pd.DataFrame, sources: Sequence[tuple[str, str]]) -> str:
+CONDITIONS = (
+    f"A number counts as *{REPLICATED}* where it lies in the 95 % interval of our mean. That asks for the same "
+    f"conditions: preset `{PRESET}` without changes, truth table {TRUTH}, searched on {DATA_SETS[IMAGES]}. "
+    f"Whatever else is *{NOT_COMPARABLE}*, however near or far."
+)
+"""What a verdict asks for."""
+
+NO_VERDICT = ("No verdict here.", "None of these runs was made under the published conditions; see *Why*.")
+
+
+def published_sources(table: pd.DataFrame) -> list[str]:
+    """Where the published numbers of the table stand, in the order of the numbers that its rows give them."""
+    return list(dict.fromkeys(_source_text(*source) for source in zip(table["source"], table["note"], strict=True)))
+
+
+def replication_section(table: pd.DataFrame) -> Section:
+    """The table of `paper-vs-ours.md`."""
+    sources = published_sources(table)
     header = ["Method", "Metric", "Verdict", "Why", "Published (%)", "Ours (%)", "n", "95 % interval", "Inside"]
     header += ["Difference", "Source"]
     rows = []
@@ -203,7 +219,7 @@ def _markdown_rows(table: pd.DataFrame, sources: Sequence[tuple[str, str]]) -> s
         ours = Spread(row["ours_mean"], row["ours_std"])
         rows.append(
             [
-                f"*{REFERENCES['optimal']}*" if optimum else method_name(row["method"]),
+                REFERENCES["optimal"] if optimum else method_name(row["method"]),
                 metric_name(row["metric"]),
                 row["verdict"],
                 row["reason"],
@@ -213,7 +229,7 @@ def _markdown_rows(table: pd.DataFrame, sources: Sequence[tuple[str, str]]) -> s
                 "" if optimum else interval_text(Interval(row["ours_low"], row["ours_high"])),
                 {True: "yes", False: "no"}.get(row["inside"], ""),
                 number(row["difference"], sign="+"),
-                f"[{sources.index((row['source'], row['note'])) + 1}]",
+                f"[{sources.index(_source_text(row['source'], row['note'])) + 1}]",
             ]
         )
     note = (
@@ -222,14 +238,15 @@ def _markdown_rows(table: pd.DataFrame, sources: Sequence[tuple[str, str]]) -> s
         "Numbers that round to the same two decimals count as equal. A wide interval replicates easily, and one from "
         "few seeds is too narrow: read its width and n beside the verdict."
     )
-    return f"{markdown_table(header, rows, left=4)}\n\n{note}"
+    references = tuple(place for place, method in enumerate(table["method"]) if method == "optimal")
+    return Section("Published numbers beside ours", header, rows, note, left=4, references=references)
 
 
 def _source_text(source: str, note: str) -> str:
     return f"{source} ({note})" if note else source
 
 
-def _left_out(results: Results) -> list[str]:
+def left_out(results: Results) -> list[str]:
     """The methods without a published number, and the published metrics that the truth table lacks."""
     found = []
     unknown = [method_name(method) for method in results.methods if method not in {fact.method for fact in PUBLISHED}]

@@ -10,6 +10,7 @@ import pandas as pd
 from reports.replication import verdicts_line
 from reports.resampling import RESAMPLES, Interval
 from reports.results import Results, method_name, metric_name
+from reports.section import Section
 from reports.statistics import Spread, smallest_p
 from reports.tables import (
     FEW_SEEDS,
@@ -18,7 +19,6 @@ from reports.tables import (
     chosen_cells,
     count,
     interval_text,
-    markdown_table,
     number,
     plus_minus,
     selections,
@@ -42,14 +42,12 @@ def summary_markdown(
     results: Results, tables: Tables, figures: Sequence[tuple[str, str]], skipped: Mapping[str, str]
 ) -> str:
     """The text of `summary.md`. `figures` are (path, caption) of the plots, `skipped` says why a plot is missing."""
-    parts = ["# What the searches found", _head(results), *_warnings(results), _summary_part(results, tables.summary)]
-    parts += [
-        verdicts_line(tables.replications),
-        "## The same runs by other statistics",
-        _robust_part(results, tables.summary),
-    ]
-    parts += _comparison_part(results, tables.comparisons)
-    parts += _selection_part(results)
+    first, *sections = summary_sections(results, tables)
+    parts = [f"# {first.title}", "\n".join(f"- **{name}:** {text}" for name, text in facts(results).items())]
+    parts += [f"> **{claim}** {text}" for claim, text in warnings(results)]
+    parts += [first.markdown(), verdicts_line(tables.replications)]
+    for section in sections:
+        parts += [f"## {section.title}", section.markdown()]
     parts += ["## Chosen cells", _cells_part(results)]
     if figures or skipped:
         parts.append("## Plots")
@@ -58,11 +56,22 @@ def summary_markdown(
     return "\n\n".join(parts) + "\n"
 
 
-def _head(results: Results) -> str:
+def summary_sections(results: Results, tables: Tables) -> list[Section]:
+    """The tables of `summary.md`; those of pairs only where there are any."""
+    return [
+        _summary_section(results, tables.summary),
+        _robust_section(results, tables.summary),
+        *_comparison_section(results, tables.comparisons),
+        *_selection_section(results),
+    ]
+
+
+def facts(results: Results) -> dict[str, str]:
+    """What all the tables are made from, by name."""
     settings = {method: " / ".join(results.values("settings", method)) for method in results.methods}
     seeds = {method: ", ".join(str(seed) for seed in results.of(method)["seed"]) for method in results.methods}
     checksum = " / ".join(results.values("truth_checksum"))
-    lines = {
+    return {
         "Truth table": f"{results.truth} (checksum `{checksum}`): every accuracy here is that of the chosen cell "
         "trained by the table's authors, not of the search's own network",
         "Images searched on": results.images,
@@ -72,40 +81,44 @@ def _head(results: Results) -> str:
         "Settings": _by_method({method: f"`{text}`" for method, text in settings.items()}),
         "Version": " / ".join(results.values("version")),
     }
-    return "\n".join(f"- **{name}:** {text}" for name, text in lines.items())
 
 
-def _warnings(results: Results) -> list[str]:
+def warnings(results: Results) -> list[tuple[str, str]]:
+    """What speaks against reading too much into these rows: a claim, and what is behind it."""
     found = []
     if any("digits" in images for images in results.values("images")):
         found.append(
-            "> **No claim is made from digits.** These images serve to try the program out: cells trained on them rank "
-            "almost at random against any truth table."
+            (
+                "No claim is made from digits.",
+                "These images serve to try the program out: cells trained on them rank almost at random against any "
+                "truth table.",
+            )
         )
     few = {method: str(len(results.of(method))) for method in results.methods if len(results.of(method)) < FEW_SEEDS}
     if few:
         found.append(
-            f"> **Few seeds prove little.** n = {_by_method(few)}: below {FEW_SEEDS} seeds a mean and its spread can "
-            "turn with the next seed. Read the single cells, and claim no difference between methods."
+            (
+                "Few seeds prove little.",
+                f"n = {_by_method(few)}: below {FEW_SEEDS} seeds a mean and its spread can turn with the next seed. "
+                "Read the single cells, and claim no difference between methods.",
+            )
         )
     mixed = [method for method in results.methods if len(results.values("settings", method)) > 1]
     mixed += [column for column in ("images", "preset", "version") if len(results.values(column)) > 1]
     if mixed:
-        found.append(
-            f"> **Not all rows were made alike** ({', '.join(method_name(name) for name in mixed)}): "
-            "see the list above before comparing them."
-        )
+        names = ", ".join(method_name(name) for name in mixed)
+        found.append(("Not all rows were made alike", f"({names}): see the list above before comparing them."))
     return found
 
 
-def _summary_part(results: Results, table: pd.DataFrame) -> str:
+def _summary_section(results: Results, table: pd.DataFrame) -> Section:
     header = ["Method", "n", *(f"{metric_name(metric)} (%)" for metric in results.metrics)]
     header.insert(3, "95 % interval")
     header += ["Regret (points)", "Median rank", "Best–worst", "Skips", "Collapsed", "Search (s)"]
     rows = []
     for _, row in table.iterrows():
         reference = row["kind"] == "reference"
-        cells = [f"*{REFERENCES[row['method']]}*" if reference else method_name(row["method"])]
+        cells = [REFERENCES[row["method"]] if reference else method_name(row["method"])]
         cells.append("" if reference else str(row["n"]))
         for column in [*results.metrics, "regret"]:
             mean = row[f"{column}_mean"]
@@ -129,10 +142,11 @@ def _summary_part(results: Results, table: pd.DataFrame) -> str:
         "through it; of all cells 13.9 % are so. The last two rows are no searches: the best accuracy of each column, "
         "and the mean of all cells."
     )
-    return f"{markdown_table(header, rows)}\n\n{note}"
+    references = tuple(range(len(rows) - len(REFERENCES), len(rows)))
+    return Section("What the searches found", header, rows, note, references=references)
 
 
-def _robust_part(results: Results, table: pd.DataFrame) -> str:
+def _robust_section(results: Results, table: pd.DataFrame) -> Section:
     metric = results.metric
     header = ["Method", "n", "Median (%)", "IQM (%)", "95 % interval of the IQM", "Median percentile", "Above mean (%)"]
     rows = [
@@ -152,10 +166,10 @@ def _robust_part(results: Results, table: pd.DataFrame) -> str:
         "(n // 4 of each). Percentile: the percentage of all 15,625 cells that are no better than the chosen one. "
         "Above mean: the accuracy minus the mean of the space, in percent of that mean."
     )
-    return f"{markdown_table(header, rows)}\n\n{note}"
+    return Section("The same runs by other statistics", header, rows, note)
 
 
-def _comparison_part(results: Results, table: pd.DataFrame) -> list[str]:
+def _comparison_section(results: Results, table: pd.DataFrame) -> list[Section]:
     if table.empty:
         return []
     shown = table if len(results.methods) <= MANY_METHODS else table[table["first"] == results.methods[0]]
@@ -177,13 +191,13 @@ def _comparison_part(results: Results, table: pd.DataFrame) -> list[str]:
     )
     if len(shown) < len(table):
         note += " `comparisons.csv` has every other pair of methods."
-    return ["## Methods compared seed by seed", f"{markdown_table(header, rows)}\n\n{note}"]
+    return [Section("Methods compared seed by seed", header, rows, note)]
 
 
 TEST_HEADER = ("p (sign)", "p (permutation)")
 
 
-def _selection_part(results: Results) -> list[str]:
+def _selection_section(results: Results) -> list[Section]:
     table = selections(results)
     if table.empty:
         return []
@@ -204,7 +218,7 @@ def _selection_part(results: Results) -> list[str]:
         "cell each would choose. Difference: own − other, mean ± sample standard deviation of the n differences; won: "
         f"seeds where the method's own rule chose the better cell. {_tests_note(table)}"
     )
-    return ["## Same supernet, two selection rules", f"{markdown_table(header, rows, left=2)}\n\n{note}"]
+    return [Section("Same supernet, two selection rules", header, rows, note, left=2)]
 
 
 def _pair_cells(row: pd.Series) -> list[str]:

@@ -78,7 +78,7 @@ def selections(results: Results) -> pd.DataFrame:
         pairs = runs.dropna(subset=["other_selection", other])
         for rule, of_rule in pairs.groupby("other_selection", sort=True):
             names = {"method": method, "other_selection": rule, "metric": results.metric, "truth": results.truth}
-            rows.append(names | _paired_columns("other", of_rule[other], "own", of_rule[results.metric]))
+            rows.append(names | paired_columns("other", of_rule[other], "own", of_rule[results.metric]))
     return pd.DataFrame(rows)
 
 
@@ -92,16 +92,11 @@ def comparisons(results: Results) -> pd.DataFrame:
         before, after = (pairs[f"{results.metric}_{side}"].to_numpy(dtype=np.float64) for side in ("first", "second"))
         row: dict[str, object] = {"first": first, "second": second, "metric": results.metric, "truth": results.truth}
         row["seeds"] = " ".join(str(seed) for seed in pairs["seed"])
-        row |= _paired_columns("first", before, "second", after)
-        row["improvement_probability"] = float(probability_of_improvement(before, after))
-        row["improvement_probability_low"], row["improvement_probability_high"] = stratified_bootstrap(
-            [before, after], probability_of_improvement, _generator()
-        )
-        rows.append(row)
+        rows.append(row | paired_columns("first", before, "second", after) | improvement_columns(before, after))
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
 
 
-def _paired_columns(first: str, before: ArrayLike, second: str, after: ArrayLike) -> dict[str, object]:
+def paired_columns(first: str, before: ArrayLike, second: str, after: ArrayLike) -> dict[str, object]:
     """What the tables of pairs say of two vectors of shape (n,), whose position i is of one seed."""
     both = paired(before, after)
     change = np.asarray(after, dtype=np.float64) - np.asarray(before, dtype=np.float64)
@@ -122,6 +117,16 @@ def _paired_columns(first: str, before: ArrayLike, second: str, after: ArrayLike
         "sign_test_p": sign_test(both.won, both.lost),
         "permutation_test_p": permutation_test(change, _generator()),
         "smallest_p": smallest_p(both.n),
+    }
+
+
+def improvement_columns(before: Floats, after: Floats) -> dict[str, float]:
+    """How likely a run of `after`, shape (m,), is better than one of `before`, shape (n,), with its interval."""
+    interval = stratified_bootstrap([before, after], probability_of_improvement, _generator())
+    return {
+        "improvement_probability": float(probability_of_improvement(before, after)),
+        "improvement_probability_low": interval.low,
+        "improvement_probability_high": interval.high,
     }
 
 

@@ -1,0 +1,27 @@
+"""A table with its notes, as text cell by cell: what `summary.md` and `report.html` both show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from reports.tables import markdown_table
+
+
+class Section(NamedTuple):
+    """The words of one table."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str
+    """What is to be read below it; `code` and *emphasis* are marked as in Markdown."""
+    left: int = 1
+    """So many columns are words, flush left."""
+    references: tuple[int, ...] = ()
+    """Rows that are no searches."""
+
+    def markdown(self) -> str:
+        """The table and its note, without the title."""
+        rows = [[f"*{row[0]}*", *row[1:]] if place in self.references else row for place, row in enumerate(self.rows)]
+        return f"{markdown_table(self.header, rows, self.left)}\n\n{self.note}"
