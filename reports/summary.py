@@ -177,16 +177,15 @@ def _comparison_section(results: Results, table: pd.DataFrame) -> list[Section]:
     rows = [
         [
             f"{method_name(row['second'])} − {method_name(row['first'])}",
-            *_pair_cells(row),
-            f"{number(row['improvement_probability'])} "
-            f"({interval_text(_interval(row, 'improvement_probability'))})".replace(" (–)", ""),
+            *pair_cells(row),
+            improvement_cell(row),
         ]
         for _, row in shown.iterrows()
     ]
     note = (
         f"{metric_name(results.metric)} of the methods' cells, paired by seed: mean ± sample standard deviation of the "
         "n differences, and the bootstrap interval of their mean. Won: seeds on which the first named is better. "
-        f"{_tests_note(shown)} P(better): how likely a run of the first named is better than one of the other, over "
+        f"{tests_note(shown)} P(better): how likely a run of the first named is better than one of the other, over "
         "all couples of these runs, a tie as half; with its interval, each method's seeds resampled on their own."
     )
     if len(shown) < len(table):
@@ -209,19 +208,19 @@ def _selection_section(results: Results) -> list[Section]:
             str(row["other_selection"]),
             plus_minus(Spread(row["other_mean"], row["other_std"])),
             plus_minus(Spread(row["own_mean"], row["own_std"])),
-            *_pair_cells(row),
+            *pair_cells(row),
         ]
         for _, row in table.iterrows()
     ]
     note = (
         f"Two selection rules on the very same trained supernet, paired by seed: {metric_name(results.metric)} of the "
         "cell each would choose. Difference: own − other, mean ± sample standard deviation of the n differences; won: "
-        f"seeds where the method's own rule chose the better cell. {_tests_note(table)}"
+        f"seeds where the method's own rule chose the better cell. {tests_note(table)}"
     )
     return [Section("Same supernet, two selection rules", header, rows, note, left=2)]
 
 
-def _pair_cells(row: pd.Series) -> list[str]:
+def pair_cells(row: pd.Series) -> list[str]:
     """n, difference, interval, seeds won, lost and tied, and the tests' p."""
     return [
         str(row["n"]),
@@ -233,7 +232,13 @@ def _pair_cells(row: pd.Series) -> list[str]:
     ]
 
 
-def _tests_note(table: pd.DataFrame) -> str:
+def improvement_cell(row: pd.Series) -> str:
+    """`0.84 (0.52 to 1.00)`; without an interval where one seed allows none."""
+    interval = interval_text(_interval(row, "improvement_probability"))
+    return f"{number(row['improvement_probability'])} ({interval})".replace(" (–)", "")
+
+
+def tests_note(table: pd.DataFrame) -> str:
     """What the p of these pairs are, and what they could be at the least."""
     text = "p: two-sided, of the exact sign test and of the permutation test of the mean (signs of the differences)"
     if len(table) > 1:
