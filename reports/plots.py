@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,18 +11,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 
 from reports import style
-from reports.results import Results, method_name, metric_name, seeds_text
-from reports.statistics import Floats, paired, seed_band, share_at_or_below, spread
+from reports.marks import (
+    SCALE_NOTE,
+    NotDrawn,
+    band,
+    band_keys,
+    epochs_label,
+    level_keys,
+    levels,
+    source,
+    truth_name,
+)
+from reports.results import Results, method_name, metric_name
+from reports.statistics import paired, share_at_or_below, spread
 from reports.style import FAINT, GREY, INK, WIDTH, Plot, Scale, frame
 from spaces import NUM_CELLS, OPERATIONS, Cell
 from spaces.drawing import STROKES, Dashes, draw_cell
 
-
-class NotDrawn(Exception):
-    """The rows lack what a plot needs; the message says what, as the end of a sentence."""
+__all__ = ["PLOTS", "NotDrawn", "draw_all"]
 
 
 def accuracy(results: Results) -> Plot:
@@ -41,7 +49,7 @@ def accuracy(results: Results) -> Plot:
     low, high = scale.limits([np.nanmin(shown), results.mean(results.metric)])
     looks = style.looks(results.methods)
     for axes, method in zip(panels, drawn, strict=False):
-        axes.set_xlabel(_epochs(axes, results, method))
+        axes.set_xlabel(epochs_label(axes, results, method))
         scale.apply(axes, "y", low, high)
         name = method_name(method)
         axes.set_title(name, loc="left", fontsize=8.5 * min(1, 16 / len(name)))
@@ -52,9 +60,9 @@ def accuracy(results: Results) -> Plot:
     for axes in panels[::columns]:
         axes.set_ylabel(f"{metric_name(results.metric)} accuracy (%)")
     keys = band_keys(map(len, curves.values())) + level_keys()
-    frame(figure, "True accuracy of the current cell", keys, _source(results, _SCALE_NOTE))
+    frame(figure, "True accuracy of the current cell", keys, source(results, SCALE_NOTE))
     caption = (
-        f"True accuracy ({_truth(results)}) of the cell each search would choose after each epoch: "
+        f"True accuracy ({truth_name(results)}) of the cell each search would choose after each epoch: "
         "the mean over seeds (bold), every seed (thin) and the range from the worst to the best seed."
     )
     return Plot(figure, caption)
@@ -102,9 +110,9 @@ def darts_and_bdarts(results: Results) -> Plot:
     keys = band_keys(map(len, curves.values())) + level_keys()
     if measures[-1][0] == "largest_weight":
         keys = [*keys, Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), label="equal weights")]
-    frame(figure, "DARTS against β-DARTS", keys, _source(results, _SCALE_NOTE, pair))
+    frame(figure, "DARTS against β-DARTS", keys, source(results, SCALE_NOTE, pair))
     caption = (
-        f"DARTS against β-DARTS, epoch by epoch: true accuracy ({_truth(results)}) of the cell the search would "
+        f"DARTS against β-DARTS, epoch by epoch: true accuracy ({truth_name(results)}) of the cell the search would "
         "choose, its edges with skip_connect, and the largest softmax weight of α over all edges and operations "
         "(mean over seeds bold, every seed thin, range shaded)."
     )
@@ -145,14 +153,14 @@ def magnitude_and_perturbation(results: Results) -> Plot:
     strip.set_title("all cells", loc="left", fontweight="normal", fontsize=7.5)
     levels(strip, results)
     note = f"The worst {below:.1%} of the cells lie below the axis. " if below > 0 else ""
-    source = _source(results, note + _SCALE_NOTE, tuple(pairs))
+    note = source(results, note + SCALE_NOTE, tuple(pairs))
     keys = [
         Line2D([], [], color=colour, linewidth=1.2, linestyle=dashes, label=name)
         for colour, dashes, name in _SLOPES.values()
     ]
-    frame(figure, "One supernet, two selection rules", [*keys, *level_keys()], source)
+    frame(figure, "One supernet, two selection rules", [*keys, *level_keys()], note)
     caption = (
-        f"True accuracy ({_truth(results)}) of the cell that the largest α would choose (left) and that the method "
+        f"True accuracy ({truth_name(results)}) of the cell that the largest α would choose (left) and that the method "
         "chooses (right), one line for each seed's supernet, beside the distribution of all cells."
     )
     return Plot(figure, caption)
@@ -221,10 +229,10 @@ def seeds(results: Results) -> Plot:
             [], [], linestyle="none", marker="|", markersize=8, markeredgewidth=1.4, color=INK, label="mean of seeds"
         ),
     ]
-    frame(figure, "Every seed against the whole space", keys + level_keys(), _source(results, _SCALE_NOTE))
+    frame(figure, "Every seed against the whole space", keys + level_keys(), source(results, SCALE_NOTE))
     caption = (
-        f"True accuracy ({_truth(results)}) of every seed's cell, under the distribution of all {NUM_CELLS:,} cells; "
-        "dots that would overlap stand side by side."
+        f"True accuracy ({truth_name(results)}) of every seed's cell, under the distribution of all {NUM_CELLS:,} "
+        "cells; dots that would overlap stand side by side."
     )
     return Plot(figure, caption)
 
@@ -254,12 +262,10 @@ def cells(results: Results) -> Plot:
         Line2D([], [], color=stroke.colour, linewidth=stroke.width, linestyle=stroke.dashes, label=name)
         for name, stroke in drawn
     ]
-    source = _source(
-        results, f"Above each cell its {metric_name(results.metric)} accuracy and the seeds that chose it."
-    )
-    frame(figure, "Chosen cells", keys, source)
+    note = source(results, f"Above each cell its {metric_name(results.metric)} accuracy and the seeds that chose it.")
+    frame(figure, "Chosen cells", keys, note)
     caption = (
-        f"The cells that the searches chose, with their true accuracy ({_truth(results)}) and seeds; "
+        f"The cells that the searches chose, with their true accuracy ({truth_name(results)}) and seeds; "
         "node 0 is the input, node 3 the output."
     )
     return Plot(figure, caption)
@@ -284,75 +290,12 @@ def draw_all(results: Results) -> Iterator[tuple[str, Plot | NotDrawn]]:
             yield name, reason
 
 
-_SCALE_NOTE = "Accuracy axes: log distance to the best."
-
-
-def band_keys(counts: Iterable[int]) -> list[Line2D | Patch]:
-    if max(counts) == 1:
-        return [Line2D([], [], color=INK, linewidth=1.6, label="the only seed")]
-    return [
-        Line2D([], [], color=INK, linewidth=1.6, label="mean of seeds"),
-        Line2D([], [], color=INK, linewidth=0.6, alpha=0.55, label="one seed"),
-        Patch(color=INK, alpha=0.14, linewidth=0, label="range of seeds"),
-    ]
-
-
-def level_keys() -> list[Line2D | Patch]:
-    return [
-        Line2D([], [], color=INK, linewidth=0.8, label="best cell of the space"),
-        Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (5, 2)), label="mean of the space"),
-    ]
-
-
 _SLOPES: dict[int, tuple[str, Dashes, str]] = {  # sign of the change: colour, dashes, name
     1: ("#0072b2", "solid", "better"),
     -1: ("#d55e00", (0, (4, 1.6)), "worse"),
     0: (INK, (0, (1, 1.2)), "equal"),
 }
 _LABEL_BOX = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"}
-
-
-def _truth(results: Results) -> str:
-    return f"{results.truth}, {metric_name(results.metric)}"
-
-
-def _source(results: Results, note: str, methods: tuple[str, ...] = ()) -> str:
-    """The line under every figure: where its numbers come from."""
-    counts = [len(results.of(method)) for method in methods or results.methods]
-    preset = " / ".join(results.values("preset"))
-    return (
-        f"Truth: {_truth(results)} · searched on {results.images} · preset {preset} · n = {seeds_text(counts)}"
-        f"{' a method' if len(counts) > 1 else ''} · {note}"
-    )
-
-
-def levels(axes: Axes, results: Results) -> None:
-    axes.axhline(results.best(results.metric), color=INK, linewidth=0.8, zorder=1)
-    axes.axhline(results.mean(results.metric), color=GREY, linewidth=0.8, linestyle=(0, (5, 2)), zorder=1)
-
-
-def band(axes: Axes, curves: Floats, colour: str) -> None:
-    """The seeds' curves, shape (n, epochs), thin, their mean bold and their range shaded."""
-    epochs = np.arange(1, curves.shape[1] + 1)
-    band = seed_band(curves)
-    marker = "o" if curves.shape[1] == 1 else ""
-    if len(curves) > 1:
-        axes.fill_between(epochs, band.low, band.high, color=colour, alpha=0.14, linewidth=0)
-        axes.plot(epochs, curves.T, color=colour, linewidth=0.6, alpha=0.55, marker=marker, markersize=2.5)
-    axes.plot(epochs, band.mean, color=colour, linewidth=1.6, marker=marker, markersize=4)
-    axes.set_xlim(0, max(2, curves.shape[1]) + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
-
-
-def _epochs(axes: Axes, results: Results, method: str) -> str:
-    """The label of the epochs; where one search hands over to the next, with both names and a dotted line between."""
-    rows = results.history[results.history["method"] == method].drop_duplicates("epoch").sort_values("epoch")
-    first = rows[rows["phase"] != rows["phase"].shift()]
-    if len(first) < 2:
-        return "epoch"
-    for epoch in first["epoch"].iloc[1:]:
-        axes.axvline(epoch - 0.5, color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=1)
-    return "epoch\n" + ", then ".join(method_name(str(phase)) for phase in first["phase"])
 
 
 def _histogram(axes: Axes, scale: Scale, results: Results, low: float, high: float, vertical: bool) -> float:

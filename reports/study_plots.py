@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.stats import rankdata
 
 from reports import style
-from reports.plots import band, band_keys, level_keys, levels
+from reports.marks import band, band_keys, level_keys, levels
 from reports.results import method_name, metric_name, seeds_text
 from reports.statistics import Floats, seed_band
 from reports.studies import (
