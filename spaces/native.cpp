@@ -237,12 +237,28 @@ inline T sum_of(int64_t n, Term term) {
   return (a + b) + (c + d);
 }
 
-// Mean and 1 / √(variance + ε) of one channel of n numbers.
+// Mean of some numbers, and the sum of their squared distances from it.
 template <class T>
-void statistics(const T* x, int64_t n, T& mean, T& inverse) {
-  T m = sum_of<T>(n, [=](int64_t i) { return x[i]; }) / T(n);
-  T variance = sum_of<T>(n, [=](int64_t i) { return (x[i] - m) * (x[i] - m); }) / T(n);
-  mean = m;
+struct Moments {
+  T mean, squares;
+};
+
+template <class T>
+Moments<T> moments(const T* x, int64_t n) {
+  T mean = sum_of<T>(n, [=](int64_t i) { return x[i]; }) / T(n);
+  return {mean, sum_of<T>(n, [=](int64_t i) { return (x[i] - mean) * (x[i] - mean); })};
+}
+
+// Mean and 1 / √(variance + ε) of a channel, from the moments of its parts, `stride` apart, each of n numbers.
+template <class T>
+void statistics(const Moments<T>* parts, int64_t stride, int64_t count, int64_t n, T& mean, T& inverse) {
+  mean = 0;
+  for (int64_t i = 0; i < count; ++i) mean += parts[i * stride].mean / T(count);
+  T variance = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    T away = parts[i * stride].mean - mean;
+    variance += (parts[i * stride].squares / T(n) + away * away) / T(count);
+  }
   inverse = 1 / std::sqrt(variance + T(EPSILON));
 }
 
@@ -251,26 +267,21 @@ template <class T>
 void normalise(int64_t channels, int64_t n, const T* x, const T* scale, const T* shift, T* y, T* mean, T* inverse) {
 #pragma omp parallel for
   for (int64_t c = 0; c < channels; ++c) {
-    statistics(x + c * n, n, mean[c], inverse[c]);
+    Moments<T> whole = moments(x + c * n, n);
+    statistics(&whole, 1, 1, n, mean[c], inverse[c]);
     T factor = inverse[c] * scale[c], m = mean[c], constant = shift[c];
     for (int64_t i = c * n; i < (c + 1) * n; ++i) y[i] = (x[i] - m) * factor + constant;
   }
 }
 
-// Gradients of x, scale and shift. The statistics depend on x, so the part of dy along 1 and x is taken out of dx.
+// One channel's gradients of x, scale and shift. The statistics depend on x, so the parts of dy along 1 and x are taken
+// out of dx.
 template <class T>
-void normalise_gradient(int64_t channels, int64_t n, const T* x, const T* scale, const T* mean, const T* inverse,
-                        const T* dy, T* dx, T* dscale, T* dshift) {
-#pragma omp parallel for
-  for (int64_t c = 0; c < channels; ++c) {
-    const T *of_x = x + c * n, *of_dy = dy + c * n;
-    T m = mean[c], r = inverse[c];
-    dshift[c] = sum_of<T>(n, [=](int64_t i) { return of_dy[i]; });
-    dscale[c] = r * sum_of<T>(n, [=](int64_t i) { return of_dy[i] * (of_x[i] - m); });
-    T along_one = dshift[c] / T(n), along_x = dscale[c] * r / T(n), factor = scale[c] * r;
-    T* to = dx + c * n;
-    for (int64_t i = 0; i < n; ++i) to[i] = (of_dy[i] - along_one - (of_x[i] - m) * along_x) * factor;
-  }
+void normalise_gradient(int64_t n, const T* x, T scale, T mean, T inverse, const T* dy, T* dx, T& dscale, T& dshift) {
+  dshift = sum_of<T>(n, [=](int64_t i) { return dy[i]; });
+  dscale = inverse * sum_of<T>(n, [=](int64_t i) { return dy[i] * (x[i] - mean); });
+  T along_one = dshift / T(n), along_x = dscale * inverse / T(n), factor = scale * inverse;
+  for (int64_t i = 0; i < n; ++i) dx[i] = (dy[i] - along_one - (x[i] - mean) * along_x) * factor;
 }
 
 // ---- Average pooling, 3 × 3, over the neighbours inside the image ----
@@ -419,16 +430,21 @@ void cell_forward(const Computation<T>& k) {
     }
     auto convolutions = convolutions_leaving(k, node);
     int64_t count = convolutions.size();
+    std::vector<Moments<T>> of_rows(count * height * channels);
 #pragma omp parallel for schedule(dynamic)
     for (int64_t i = 0; i < count * height; ++i) {
       auto [e, size] = convolutions[i / height];
-      convolution(k.geometry(size), active, k.kernel(size, e), k.convolved(size, e), i % height);
+      int64_t row = i % height, numbers = n / height;
+      convolution(k.geometry(size), active, k.kernel(size, e), k.convolved(size, e), row);
+      for (int64_t c = 0; c < channels; ++c)  // while the row is in the cache
+        of_rows[i * channels + c] = moments(k.convolved(size, e) + c * n + row * numbers, numbers);
     }
 #pragma omp parallel for schedule(dynamic)
     for (int64_t i = 0; i < count * channels; ++i) {
       auto [e, size] = convolutions[i / channels];
       int64_t c = i % channels;
-      statistics(k.convolved(size, e) + c * n, n, k.mean(size, e)[c], k.inverse(size, e)[c]);
+      const Moments<T>* rows = &of_rows[i / channels * height * channels + c];
+      statistics(rows, channels, height, n / height, k.mean(size, e)[c], k.inverse(size, e)[c]);
     }
     if (cell.node[node + 1]) mix(k, node + 1);
   }
@@ -441,39 +457,18 @@ template <class T>
 void edge_gradient(const Computation<T>& k, int e, int64_t c, const T* dy, T* dx, T* dpooled, T* const* dconvolved,
                    T* shares, bool wanted) {
   int64_t n = k.map();
-  const T* from[OPERATIONS] = {};
-  T centre[OPERATIONS] = {}, deviation[OPERATIONS] = {};
-  std::fill(shares, shares + OPERATIONS, T(0));
-  if (k.has(e, SKIP)) from[SKIP] = k.cell.node[SOURCE[e]] + c * n, deviation[SKIP] = 1;
-  if (k.has(e, POOL)) from[POOL] = k.cell.pooled[SOURCE[e]] + c * n, deviation[POOL] = 1;
-  for (int size = 0; size < 2; ++size)
-    if (k.has(e, CONV1 + size)) {
-      from[CONV1 + size] = k.convolved(size, e) + c * n;
-      centre[CONV1 + size] = k.mean(size, e)[c];
-      deviation[CONV1 + size] = k.inverse(size, e)[c];
-    }
-  T sum = from[CONV1] || from[CONV3] ? sum_of<T>(n, [=](int64_t i) { return dy[i]; }) : 0;
-  for (int o = SKIP; o < OPERATIONS; ++o)
-    if (const T* map = from[o]; map && (wanted || o == CONV1 || o == CONV3)) {
-      T m = centre[o];
-      shares[o] = deviation[o] * sum_of<T>(n, [=](int64_t i) { return dy[i] * (map[i] - m); });
-    }
-  for (int64_t start = 0; start < n; start += STRETCH) {
-    int64_t stop = std::min(start + STRETCH, n);
-    for (int o : {SKIP, POOL})
-      if (from[o]) {
-        T *to = o == SKIP ? dx : dpooled, weight = k.weight(e, o);
-        for (int64_t i = start; i < stop; ++i) to[i] += weight * dy[i];
-      }
-    for (int size = 0; size < 2; ++size) {
-      int o = CONV1 + size;
-      if (!from[o]) continue;
-      // Batch normalisation's gradient: its statistics depend on x, so the parts of dy along 1 and x are taken out.
-      T factor = k.weight(e, o) * deviation[o], along_one = sum / T(n), along_x = shares[o] * deviation[o] / T(n);
-      const T *map = from[o], m = centre[o];
-      T* to = dconvolved[size];
-      for (int64_t i = start; i < stop; ++i) to[i] = (dy[i] - along_one - (map[i] - m) * along_x) * factor;
-    }
+  for (int operation : {SKIP, POOL}) {
+    if (!k.has(e, operation)) continue;
+    const T* from = (operation == SKIP ? k.cell.node : k.cell.pooled)[SOURCE[e]] + c * n;
+    T *to = operation == SKIP ? dx : dpooled, weight = k.weight(e, operation);
+    if (wanted) shares[operation] = sum_of<T>(n, [=](int64_t i) { return dy[i] * from[i]; });
+    for (int64_t i = 0; i < n; ++i) to[i] += weight * dy[i];
+  }
+  for (int size = 0; size < 2; ++size) {
+    if (!k.has(e, CONV1 + size)) continue;
+    T unused;
+    normalise_gradient(n, k.convolved(size, e) + c * n, k.weight(e, CONV1 + size), k.mean(size, e)[c],
+                       k.inverse(size, e)[c], dy, dconvolved[size], shares[CONV1 + size], unused);
   }
 }
 
@@ -560,7 +555,9 @@ void cell_backward(const Computation<T>& k, T* const* dnode, T* const* dconv, T*
   }                                                                                                                   \
   void normalise_gradient_##suffix(int64_t channels, int64_t n, const T* x, const T* scale, const T* mean,            \
                                    const T* inverse, const T* dy, T* dx, T* dscale, T* dshift) {                      \
-    normalise_gradient(channels, n, x, scale, mean, inverse, dy, dx, dscale, dshift);                                 \
+    _Pragma("omp parallel for")                                                                                       \
+    for (int64_t c = 0; c < channels; ++c)                                                                            \
+      normalise_gradient(n, x + c * n, scale[c], mean[c], inverse[c], dy + c * n, dx + c * n, dscale[c], dshift[c]);  \
   }                                                                                                                   \
   void average_pool_##suffix(const int64_t* shape, const T* x, T* y, int64_t transposed) {                            \
     int64_t n = shape[1] * shape[2] * shape[3];                                                                       \
