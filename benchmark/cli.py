@@ -61,6 +61,7 @@ class UsageError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 runs failed, 2 input that cannot be used, 130 interrupted."""
     options = parser().parse_args(arguments)
+    options.typed = sys.argv[1:] if arguments is None else arguments
     try:
         code: int = options.command(options)
         sys.stdout.flush()
@@ -259,6 +260,7 @@ def run_command(options: argparse.Namespace) -> int:
 
     from benchmark.plan import plan
     from benchmark.progress import LEGEND, Fetching, Progress
+    from benchmark.provenance import Command
     from benchmark.runner import Results, Study, cores, prepare_images, run_all, threads, write_space
     from benchmark.settings import override, read_preset
     from data.truth import open_truth
@@ -295,12 +297,13 @@ def run_command(options: argparse.Namespace) -> int:
     results = Results(out, runs, truth)
     missing = results.missing(runs)
     write_space(out, truth)
-    with Progress(console, len(runs), len(runs) - len(missing)) as progress:
+    recorded = Command(options.typed, preset, device).recorded(results, runs, truth)
+    with recorded, Progress(console, len(runs), len(runs) - len(missing)) as progress:
         run_all(study, missing, results, jobs, progress)
     written = write_report(out)
     console.print((out / "summary.md").read_text().split("\n![", 1)[0], highlight=False, markup=False)
     console.print(
-        f"{len(written)} files of tables and plots are in {out}; start with {out / 'summary.md'}", highlight=False
+        f"{len(written)} files of tables and plots are in {out}; start with {out / 'report.html'}", highlight=False
     )
     return 0
 
@@ -314,6 +317,7 @@ def study_command(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from benchmark.progress import LEGEND, Fetching
+    from benchmark.provenance import Command
     from benchmark.runner import Study, cores, prepare_images, threads
     from benchmark.settings import override, read_preset
     from data.images import open_images
@@ -350,7 +354,7 @@ def study_command(options: argparse.Namespace) -> int:
     study = Study(
         out, options.data_dir, device, options.truth, preset_name(label, asked_settings(options)), options.stack_seeds
     )
-    carry_out(name, planned, study, truth, jobs, console)
+    carry_out(name, planned, study, truth, jobs, console, Command(options.typed, preset, device))
     written = write_study(out)
     console.print((out / "study.md").read_text().split("\n![", 1)[0], highlight=False, markup=False)
     console.print(f"Written: {', '.join(str(path) for path in written)}", highlight=False)

@@ -7,7 +7,10 @@ import dataclasses
 import inspect
 import sys
 import textwrap
+from collections.abc import Sequence
 from typing import Any
+
+import tomlkit
 
 from benchmark.settings import PRESETS, preset_documents, read_preset, table_of
 from data.truth import CellRecord
@@ -76,7 +79,12 @@ def field_docs(settings: type) -> dict[str, str]:
 
 def preset_value(preset: str, path: list[str]) -> tuple[str | None, str]:
     """A setting's value in a preset as written there, and the comment behind it; None where it is not set."""
-    documents, section = preset_documents(preset), path[0]
+    return written_value(preset_documents(preset), path)
+
+
+def written_value(documents: Sequence[tomlkit.TOMLDocument], path: list[str]) -> tuple[str | None, str]:
+    """As `preset_value`, of a preset's documents that are read already."""
+    section = path[0]
     while True:
         for document in documents:
             item: Any = document

@@ -20,6 +20,7 @@ from spaces import Precision
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from benchmark.provenance import Command
     from benchmark.runner import Study
     from data.images import ImageSet
     from data.truth import TruthTable
@@ -202,6 +203,7 @@ def carry_out(
     truth: TruthTable,
     jobs: int,
     console: Console,
+    command: Command,
 ) -> None:
     """Run what is missing of every variant, one after the other, each in its folder below `study.out`.
 
@@ -219,18 +221,19 @@ def carry_out(
         folder = out / variant.name
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
         results = Results(folder, runs, truth)
-        folders.append((variant, results, results.missing(runs)))
+        folders.append((variant, results, runs, results.missing(runs)))
     write_rows(out / "variants.csv", [{"study": name, "variant": v.name, **v.factors} for v, _ in planned])
-    missing = sum(len(runs) for _, _, runs in folders)
+    missing = sum(len(runs) for _, _, _, runs in folders)
     total = sum(len(runs) for _, runs in planned)
     with Progress(console, total, total - missing) as progress:
-        for variant, results, runs in folders:
+        for variant, results, asked, runs in folders:
             write_space(results.out, truth)
             if "discretisation" in variant.methods:
                 write_effects(results.out, truth, main_metric(truth, planned[0][1][0].problem.images))
             if runs:
                 console.print(f"{variant.name}:", highlight=False)
-            run_all(replace(study, out=results.out), runs, results, jobs, progress)
+            with command.recorded(results, asked, truth):
+                run_all(replace(study, out=results.out), runs, results, jobs, progress)
 
 
 def describe_plan(planned: Sequence[tuple[Variant, list[Run]]]) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data.folder import write_atomically
+from reports.html import Figure, report_html
 from reports.latex import summary_latex
+from reports.provenance import read_provenance
 from reports.replication import replication_markdown, replications
 from reports.results import read_results
 from reports.summary import Tables, summary_markdown
@@ -14,21 +16,22 @@ from reports.tables import comparisons, summary
 
 
 def write_report(folder: Path, methods: Sequence[str] | None = None) -> list[Path]:
-    """Writes summary.md, .csv and .tex, comparisons.csv, paper-vs-ours.md and .csv, and plots/ into `folder`; returns
-    the written files.
+    """Writes report.html, summary.md, .csv and .tex, comparisons.csv, paper-vs-ours.md and .csv, and plots/ into
+    `folder`; returns the written files.
 
     The methods come in the order given, else in that of their first row. A plot that these rows have nothing for is
     not written, one of an earlier report is removed, and summary.md says why.
 
     Raises:
-        RowsError: where the rows are missing or wrong.
+        RowsError: where the rows are missing or wrong, or the provenance is damaged.
     """
     from reports import plots, style  # matplotlib is slow to import
 
     results = read_results(folder, methods)
+    provenance = read_provenance(folder)
     (folder / "plots").mkdir(exist_ok=True)
     written: list[Path] = []
-    figures: list[tuple[str, str]] = []
+    figures: list[Figure] = []
     skipped: dict[str, str] = {}
     with style.applied():
         for name, plot in plots.draw_all(results):
@@ -37,9 +40,9 @@ def write_report(folder: Path, methods: Sequence[str] | None = None) -> list[Pat
                 for suffix in ("png", "svg"):
                     (folder / "plots" / f"{name}.{suffix}").unlink(missing_ok=True)
                 continue
-            for suffix, image in style.images_of(plot).items():
-                written.append(write_file(folder / "plots" / f"{name}.{suffix}", image))
-            figures.append((f"plots/{name}.png", plot.caption))
+            images = style.images_of(plot)
+            written += [write_file(folder / "plots" / f"{name}.{suffix}", image) for suffix, image in images.items()]
+            figures.append(Figure(name, plot.caption, images["svg"]))
     tables = Tables(summary(results), comparisons(results), replications(results))
     for name, table, numbers in (
         ("summary", tables.summary, "%.4f"),
@@ -48,10 +51,12 @@ def write_report(folder: Path, methods: Sequence[str] | None = None) -> list[Pat
     ):
         content = table.to_csv(index=False, float_format=numbers, lineterminator="\n")
         written.append(write_file(folder / f"{name}.csv", content.encode()))
+    pictures = [(f"plots/{figure.name}.png", figure.caption) for figure in figures]
     for file, text in (
         ("summary.tex", summary_latex(results, tables.summary)),
         ("paper-vs-ours.md", replication_markdown(results, tables.replications)),
-        ("summary.md", summary_markdown(results, tables, figures, skipped)),
+        ("summary.md", summary_markdown(results, tables, pictures, skipped)),
+        ("report.html", report_html(results, tables, figures, skipped, provenance)),
     ):
         written.append(write_file(folder / file, text.encode()))
     return written

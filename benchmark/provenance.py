@@ -1,0 +1,159 @@
+"""Records in a results folder what ran there: command, settings with their sources, program, machine and data."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import re
+import shlex
+import subprocess
+import time
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tomlkit
+import torch
+
+from benchmark.describe import field_docs, written_value
+from benchmark.plan import Run
+from benchmark.runner import Results, cores
+from benchmark.settings import preset_documents
+from data.folder import write_atomically
+from data.truth import TruthTable
+from reports.provenance import FILE, Entry, Provenance, Setting, read_provenance
+
+PACKAGES = ("replica-201", "torch", "numpy", "scipy", "pandas", "analog-nasbench")
+"""Those that a number can depend on."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A command that searches."""
+
+    arguments: Sequence[str]
+    """As typed, after `python -m benchmark`."""
+    preset: str
+    device: str
+
+    @contextmanager
+    def recorded(self, results: Results, runs: Sequence[Run], truth: TruthTable) -> Iterator[None]:
+        """Adds this command to the folder's provenance before the searches inside begin, and their time at the end.
+
+        Raises:
+            RowsError: where the folder's provenance is damaged.
+        """
+        before = read_provenance(results.out) or Provenance()
+        entry = self.entry(results, runs, truth)
+        started = time.perf_counter()
+
+        def write(entry: Entry) -> None:
+            write_atomically(results.out / FILE, Provenance((*before.commands, entry)).encoded())
+
+        write(entry)
+        yield
+        write(dataclasses.replace(entry, wall_seconds=round(time.perf_counter() - started, 1)))
+
+    def entry(self, results: Results, runs: Sequence[Run], truth: TruthTable) -> Entry:
+        commit, changed = checkout(Path(__file__).parent.parent)
+        on_gpu = torch.device(self.device).type == "cuda"
+        return Entry(
+            command=without_home(shlex.join(["python", "-m", "benchmark", *self.arguments])),
+            started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            wall_seconds=None,
+            methods=tuple(dict.fromkeys(run.method for run in runs)),
+            seeds=tuple(dict.fromkeys(run.seed for run in runs)),
+            runs=len(runs),
+            to_do=len(results.missing(runs)),
+            preset=without_home(self.preset),
+            settings=tuple(settings_of(self.preset, runs)),
+            images=runs[0].problem.images,
+            truth=truth.label,
+            truth_checksum=truth.checksum,
+            device=self.device,
+            processor=processor(),
+            cores=cores(),
+            gpu=torch.cuda.get_device_name(self.device) if on_gpu else None,
+            system=f"{platform.system()} {platform.machine()}",
+            packages={
+                "python": platform.python_version(),
+                **{name: version(name) for name in PACKAGES},
+                **({"cuda": str(torch.version.cuda)} if on_gpu else {}),
+            },
+            commit=commit,
+            changed=changed,
+        )
+
+
+def settings_of(preset: str, runs: Sequence[Run]) -> list[Setting]:
+    """Every setting that shapes these runs, each once: the problem's, then stage by stage those of each method."""
+    documents = preset_documents(preset)
+    problem = runs[0].problem
+    found = {setting.name: setting for setting in stage_settings(documents, problem, "problem", [["problem"]])}
+    for run in {run.method: run for run in runs}.values():
+        for number, stage in enumerate(run.stages):
+            name, places = stage.method, [[stage.method]]
+            follower = run.stages[number + 1].method if number + 1 < len(run.stages) else None
+            if follower == run.method:  # it starts from the supernet that its own table describes
+                name, places = f"{follower}.supernet", [[follower, "supernet"], *places]
+            for setting in stage_settings(documents, stage.settings, name, places):
+                found.setdefault(setting.name, setting)
+    return list(found.values())
+
+
+def stage_settings(
+    documents: Sequence[tomlkit.TOMLDocument], settings: Any, name: str, places: Sequence[list[str]]
+) -> Iterator[Setting]:
+    """The fields of `settings`; their sources stand in the preset at the first of `places` that has the same value."""
+    meanings = field_docs(type(settings))
+    for field in dataclasses.fields(settings):
+        value = msgspec.to_builtins(getattr(settings, field.name))
+        written = [written_value(documents, [*place, field.name]) for place in places]
+        given = [(text, comment) for text, comment in written if text is not None]
+        same = [comment for text, comment in given if tomllib.loads(f"value = {text}")["value"] == value]
+        if same:
+            source = same[0]
+        elif given:
+            source = f"changed; the preset has {given[-1][0]}"
+        else:
+            source = "the program's default" if getattr(settings, field.name) == field.default else "changed"
+        yield Setting(
+            f"{name}.{field.name}",
+            without_home(value) if isinstance(value, str) else value,
+            meanings.get(field.name, ""),
+            source,
+        )
+
+
+def without_home(text: str) -> str:
+    """`text` with `~` for the user's home folder, as typed before the shell put its path there."""
+    home = re.escape(str(Path.home()))
+    return re.sub(rf"(^|[\s='\",]){home}(?=[/\s'\",]|$)", r"\1~", text)
+
+
+def processor() -> str:
+    """The CPU's model."""
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def checkout(root: Path) -> tuple[str | None, bool]:
+    """The commit that `root` is a checkout of, and whether its files differ from it."""
+    if not (root / ".git").exists():
+        return None, False
+    try:
+        commit, changes = (
+            subprocess.run(["git", "-C", str(root), *command], capture_output=True, text=True, timeout=10, check=True)
+            for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        )
+    except (OSError, subprocess.SubprocessError):  # no git here, or not our repository
+        return None, False
+    return commit.stdout.strip(), bool(changes.stdout.strip())

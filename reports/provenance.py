@@ -1,0 +1,101 @@
+"""Where a results folder comes from: `provenance.json`, an entry for every command that ran in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from reports import RowsError
+
+FILE = "provenance.json"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting that the runs of a command were made with."""
+
+    name: str
+    """As for `--set`: `bdarts.strength`; of the supernet that PT starts from, `pt.supernet.epochs`."""
+    value: Any
+    meaning: str
+    source: str
+    """Where the value comes from: the comment of the preset, or that it was changed."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One command, and the machine and program that carried it out."""
+
+    command: str
+    """As typed."""
+    started: str
+    """UTC, to the second."""
+    wall_seconds: float | None
+    """From the first search's start-up to the end of the last; None where the command did not come to its end."""
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+    runs: int
+    """Of these methods and seeds."""
+    to_do: int
+    """Those of them that had not finished before."""
+    preset: str
+    settings: tuple[Setting, ...]
+    images: str
+    truth: str
+    truth_checksum: str
+    device: str
+    processor: str
+    cores: int
+    gpu: str | None
+    system: str
+    packages: dict[str, str]
+    """Versions, by name; Python's too."""
+    commit: str | None
+    """Of the checkout that the program ran from; None where it was installed."""
+    changed: bool
+    """Whether that checkout's files differed from the commit."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The commands of a results folder, the oldest first."""
+
+    commands: tuple[Entry, ...] = ()
+
+    @property
+    def settings(self) -> list[Setting]:
+        """The settings of all commands; a name has more than one where methods ran with different ones."""
+        found = {(setting.name, repr(setting.value)): setting for entry in self.commands for setting in entry.settings}
+        return list(found.values())
+
+    def value(self, name: str) -> Any:
+        """The value of the setting `name`; None where it is not known or not one for all."""
+        values = [setting.value for setting in self.settings if setting.name == name]
+        return values[0] if len(values) == 1 else None
+
+    def distinct(self, fact: Callable[[Entry], object]) -> list[str]:
+        """The different texts of a fact of the commands, in order of appearance."""
+        return list(dict.fromkeys(str(fact(entry)) for entry in self.commands))
+
+    def encoded(self) -> bytes:
+        """The content of `provenance.json`."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+
+
+def read_provenance(folder: Path) -> Provenance | None:
+    """What `folder` says of its commands; None where it was written before that was recorded.
+
+    Raises:
+        RowsError: where the file is damaged.
+    """
+    path = folder / FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Provenance)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        raise RowsError(f"{path} cannot be read ({error}); repair or remove it") from None
