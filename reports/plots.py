@@ -25,6 +25,7 @@ from reports.marks import (
     truth_name,
 )
 from reports.results import Results, method_name, metric_name
+from reports.search_plots import alpha, cost, operations, profiles
 from reports.statistics import paired, share_at_or_below, spread
 from reports.style import FAINT, GREY, INK, WIDTH, Plot, Scale, frame
 from spaces import NUM_CELLS, OPERATIONS, Cell
@@ -273,9 +274,13 @@ def cells(results: Results) -> Plot:
 
 PLOTS: dict[str, Callable[[Results], Plot]] = {
     "accuracy": accuracy,
+    "operations": operations,
+    "alpha": alpha,
     "darts-vs-bdarts": darts_and_bdarts,
     "magnitude-vs-pt": magnitude_and_perturbation,
     "seeds": seeds,
+    "profiles": profiles,
+    "cost": cost,
     "cells": cells,
 }
 """Every plot by the name of its files."""

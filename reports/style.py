@@ -33,6 +33,7 @@ RC: dict[Any, Any] = {  # of matplotlib's own names
     "font.size": 7.5,
     "axes.titlesize": 8.5,
     "axes.titleweight": "bold",
+    "axes.titley": 1.0,  # else every drawing measures all ticks to find a place above them, and none stand there
     "axes.labelsize": 7.5,
     "axes.labelcolor": INK,
     "axes.edgecolor": GREY,
@@ -177,9 +178,7 @@ def frame(figure: Figure, title: str, keys: Sequence[Line2D | Patch], source: st
     columns = next(
         count
         for count in range(len(keys), 0, -1)
-        if sum(max(sizes[at : at + -(-len(keys) // count)]) for at in range(0, len(keys), -(-len(keys) // count)))
-        < width - 0.1
-        or count == 1
+        if sum(max(sizes[at::count]) for at in range(count)) < width - 0.1 or count == 1
     )
     lines = textwrap.wrap(source, int(width * 21.5))  # letters of 6.3 points in an inch
     head = 0.29 + 0.15 * -(-len(keys) // columns)
@@ -191,7 +190,7 @@ def frame(figure: Figure, title: str, keys: Sequence[Line2D | Patch], source: st
         ConstrainedLayoutEngine(rect=(0.04 / width, foot / height, 1 - 0.08 / width, 1 - (head + foot) / height))
     )
     figure.legend(
-        handles=keys,
+        handles=[key for at in range(columns) for key in keys[at::columns]],  # filled by column, but read by row
         loc="upper left",
         bbox_to_anchor=(0.04 / width, 1 - 0.22 / height),
         ncols=columns,

@@ -14,14 +14,20 @@ import pytest
 import test_reports_example as example
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from reports import RowsError, plots, style
 from reports.results import read_results
 from reports.style import Scale, spaced, swarm
 from reports.write import write_report
 
-TABLES = {"summary.md", "summary.csv", "summary.tex", "comparisons.csv", "paper-vs-ours.md", "paper-vs-ours.csv"}
-ALL = ("accuracy", "darts-vs-bdarts", "magnitude-vs-pt", "seeds", "cells")
+TABLES = {
+    *("summary.md", "summary.csv", "summary.tex", "comparisons.csv", "paper-vs-ours.md", "paper-vs-ours.csv"),
+    "report.html",
+}
+WHATEVER_THE_METHODS = ("accuracy", "operations", "seeds", "profiles", "cost", "cells")
+ALL = ("alpha", "darts-vs-bdarts", "magnitude-vs-pt", *WHATEVER_THE_METHODS)
 
 
 def with_bdarts() -> pd.DataFrame:
@@ -47,7 +53,7 @@ def check(folder: Path, names: tuple[str, ...], source: str = "Truth: AnalogNAS-
 
 
 def test_all_plots_and_the_same_bytes_twice(tmp_path: Path) -> None:
-    example.write(tmp_path, with_bdarts())
+    example.write(tmp_path, with_bdarts(), example.history(with_bdarts()).assign(weights=" ".join(["0.2"] * 30)))
     check(tmp_path, ALL)
     first = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
     mpl.rcParams["font.size"] = 20
@@ -63,13 +69,13 @@ def test_one_method_one_seed_one_epoch_that_nobody_knows(tmp_path: Path) -> None
     one = example.runs().head(1).assign(method="someone-elses-method")
     one = one.drop(columns=["other_cifar10_test"])
     history = example.history(one, epochs=1).drop(columns="largest_weight")
-    check(example.write(tmp_path, one, history), ("accuracy", "seeds", "cells"))
+    check(example.write(tmp_path, one, history), ("accuracy", "operations", "seeds", "cells"))
 
 
 def test_another_truth_and_three_data_sets(tmp_path: Path) -> None:
     runs = example.runs().assign(truth="NAS-Bench-201", cifar100_test=70.0, images="digits")
     example.write(tmp_path, runs, space_=example.space(("cifar10_test", "cifar100_test")))
-    check(tmp_path, ("accuracy", "magnitude-vs-pt", "seeds", "cells"), "Truth: NAS-Bench-201, CIFAR-10 test")
+    check(tmp_path, ("magnitude-vs-pt", *WHATEVER_THE_METHODS), "Truth: NAS-Bench-201, CIFAR-10 test")
 
 
 def test_many_methods_of_different_lengths(tmp_path: Path) -> None:
@@ -77,7 +83,7 @@ def test_many_methods_of_different_lengths(tmp_path: Path) -> None:
     runs = pd.concat([example.runs().head(1 + i % 3).assign(method=name) for i, name in enumerate(names)])
     parts = [example.history(of, epochs=1 + i) for i, (_, of) in enumerate(runs.groupby("method", sort=False))]
     example.write(tmp_path, runs, pd.concat(parts))
-    check(tmp_path, ("accuracy", "seeds", "cells"))
+    check(tmp_path, WHATEVER_THE_METHODS)
 
 
 def test_weights_that_only_one_of_both_measures(tmp_path: Path) -> None:
@@ -92,7 +98,7 @@ def test_weights_that_only_one_of_both_measures(tmp_path: Path) -> None:
 
 def test_a_plot_of_an_earlier_report_does_not_stay(tmp_path: Path) -> None:
     write_report(example.write(tmp_path, with_bdarts()))
-    check(example.write(tmp_path), ("accuracy", "magnitude-vs-pt", "seeds", "cells"))
+    check(example.write(tmp_path), ("magnitude-vs-pt", *WHATEVER_THE_METHODS))
 
 
 def test_a_folder_without_rows_is_left_alone(tmp_path: Path) -> None:
@@ -135,6 +141,20 @@ def test_scale_gives_each_doubling_of_the_distance_the_same_length() -> None:
 def test_ticks_are_round_and_apart() -> None:
     assert Scale(94.37).ticks(10, 94.4, 0.045) == [10, 30, 50, 60, 70, 80, 85, 90, 92, 93, 93.5, 94]
     assert Scale(94.37).ticks(94.0, 94.4, 0.1) == [94.0, 94.1, 94.2, 94.3]
+
+
+def test_a_legend_of_several_lines_is_read_line_by_line_and_stays_inside() -> None:
+    figure = Figure(figsize=(3.0, 1.0))
+    keys = [Line2D([], [], label=name) for name in ("one", "two", "a long name", "three", "four", "five", "six")]
+    with style.applied():
+        style.frame(figure, "title", keys, "source")
+        figure.draw_without_rendering()
+        (legend,) = figure.legends
+        assert legend.get_window_extent().x1 <= figure.bbox.x1
+        places = {text.get_text(): text.get_window_extent() for text in legend.get_texts()}
+    in_order = sorted(places, key=lambda name: (-round(places[name].y0 / 5), places[name].x0))
+    assert in_order == [key.get_label() for key in keys]
+    assert places["one"].y0 > places["six"].y0 + 5
 
 
 @settings(deadline=None)
