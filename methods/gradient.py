@@ -31,7 +31,7 @@ from methods.search import (
     one_hot,
     seeded,
 )
-from methods.training import Tally, WeightSettings, cosine, held, sgd
+from methods.training import Tally, WeightSettings, cosine, held, load_optimiser, sgd
 from spaces import EDGES, OPERATIONS, Cell
 from spaces.supernet import Supernet
 
@@ -275,6 +275,6 @@ class GradientSearch(Search):
         with torch.no_grad():
             self.alpha.copy_(state["alpha"])
         self.decided.copy_(state["decided"])
-        self.weight_optimiser.load_state_dict(state["weight_optimiser"])
-        self.alpha_optimiser.load_state_dict(state["alpha_optimiser"])
+        load_optimiser(self.weight_optimiser, state["weight_optimiser"])
+        load_optimiser(self.alpha_optimiser, state["alpha_optimiser"])
         self.generator.set_state(state["generator"])

@@ -19,7 +19,7 @@ from methods import recording
 from methods.batches import Batch, Half
 from methods.recording import Recorded
 from methods.search import Measurements, Problem, State, one_hot, seeded
-from methods.training import Tally, WeightSettings, cosine, sgd
+from methods.training import Tally, WeightSettings, cosine, load_optimiser, sgd
 from spaces import EDGES, NONE, OPERATIONS, Cell
 
 
@@ -123,6 +123,6 @@ class SinglePathTraining:
     def load(self, state: State) -> None:
         self.epochs_done = state["epochs_done"]
         self.supernet.load_state_dict(state["supernet"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        load_optimiser(self.optimiser, state["optimiser"])
         self.generator.set_state(state["generator"])
         self.choices.bit_generator.state = state["choices"]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +54,15 @@ def sgd(weights: Iterable[nn.Parameter], settings: WeightSettings, lr: float) ->
     """A new optimiser of the weights, its momentum at zero."""
     s = settings
     return torch.optim.SGD(weights, lr, s.momentum, weight_decay=s.weight_decay, nesterov=s.nesterov, fused=True)
+
+
+def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Take over a state; but where steps are counted (`capturable`) is as it is on this device, not on the state's."""
+    groups = [
+        {name: own[name] if name == "capturable" else value for name, value in saved.items()}
+        for saved, own in zip(state["param_groups"], optimiser.param_groups, strict=True)
+    ]
+    optimiser.load_state_dict({**state, "param_groups": groups})
 
 
 def cosine(settings: WeightSettings, epoch: int) -> float:

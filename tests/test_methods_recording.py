@@ -1,5 +1,7 @@
 """What a GPU records, rehearsed on a CPU: a recorded step sees only its own inputs, and never asks the device."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import Tensor
@@ -139,3 +141,15 @@ def test_making_batches_never_needs_the_host(build):
     with NoHost():
         list(half.shuffled(8))
         list(half.drawn(8, 3))
+
+
+def test_a_state_of_a_gpu_goes_on_where_steps_are_counted_on_the_host(build):
+    search = build("darts")
+    search.epoch()
+    state = deepcopy(search.state())
+    for group in state["alpha_optimiser"]["param_groups"]:
+        group["capturable"] = True  # as on a GPU
+    other = build("darts")
+    other.load(state)
+    assert [group["capturable"] for group in other.alpha_optimiser.param_groups] == [False]
+    assert other.epoch() == search.epoch()
