@@ -146,7 +146,8 @@ def _cells_part(results: Results, figures: Sequence[Figure]) -> str:
         cells += [number(row[metric]) for metric in [*results.metrics, "regret"]]
         cells += [count(row["rank"]), str(row["skip_connects"]), count(row["epochs"]), number(row["search_seconds"], 1)]
         drawn = f'<svg class="cell" viewBox="0 0 76 52" aria-hidden="true"><use href="#{drawings[genotype]}"/></svg>'
-        rows.append([*map(escape, cells), drawn, f"<code>{escape(genotype)}</code>"])
+        nodes = escape(genotype).replace("|+|", "|+<wbr>|")  # a line a node, where it has to break
+        rows.append([*map(escape, cells), drawn, f"<code>{nodes}</code>"])
     symbols = "".join(_symbol(Cell.parse(genotype), name) for genotype, name in drawings.items())
     note = (
         "One row a run. In the small drawings the input is at the left and the output at the right; the colours are "
@@ -157,7 +158,7 @@ def _cells_part(results: Results, figures: Sequence[Figure]) -> str:
         [
             *map(_figure, figures),
             f'<svg width="0" height="0" style="position:absolute" aria-hidden="true">{symbols}</svg>',
-            _table("Every run and its cell", header, rows, last="word"),
+            _table("Every run and its cell", header, rows, last="genotype"),
             f'<p class="note">{note}</p>',
         ]
     )
@@ -254,8 +255,8 @@ def _provenance_part(results: Results, provenance: Provenance | None) -> str:
     }
     rows = [
         [
-            f"<code>{escape(entry.command)}</code>",
             escape(entry.started.replace("T", " ").removesuffix("Z")),
+            f"<code>{escape(entry.command)}</code>",
             "stopped" if entry.wall_seconds is None else duration(entry.wall_seconds),
             f"{entry.to_do} of {entry.runs}",
             escape(", ".join(map(method_name, entry.methods))),
@@ -263,7 +264,7 @@ def _provenance_part(results: Results, provenance: Provenance | None) -> str:
         ]
         for entry in provenance.commands
     ]
-    header = ["Command", "Started (UTC)", "Wall time", "Runs to do", "Methods", "Seeds"]
+    header = ["Started (UTC)", "Command", "Wall time", "Runs to do", "Methods", "Seeds"]
     groups: dict[str, list[Setting]] = {}
     for setting in provenance.settings:
         groups.setdefault(setting.name.rpartition(".")[0], []).append(setting)
@@ -336,7 +337,7 @@ def _table(
         return f"<tr>{first}{''.join(others)}</tr>\n"
 
     head = "".join(
-        f'<th scope="col"{mark}{" data-fixed" * (name == "Drawn")}>{escape(name)}</th>'
+        f'<th scope="col"{mark}{" data-fixed" * (name == "Drawn")}>{_heading(name)}</th>'
         for mark, name in zip(marks, header, strict=True)
     )
     body: list[str] = []
@@ -350,6 +351,11 @@ def _table(
         f"<tbody>\n{''.join(body)}</tbody>\n{below}"
         "</table>\n</div>"
     )
+
+
+def _heading(name: str) -> str:
+    """The head of a column, which may break between words but not within CIFAR-10."""
+    return re.sub(r"\S+-\S+", r'<span class="whole">\g<0></span>', escape(name))
 
 
 def _list(entries: Mapping[str, str]) -> str:

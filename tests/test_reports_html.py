@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import shutil
+import subprocess
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,7 +22,7 @@ from reports.results import read_results
 from reports.tables import comparisons
 from reports.write import write_report
 
-VOID = {"meta", "br", "img", "link"}
+VOID = {"meta", "br", "wbr", "img", "link"}
 
 SETTINGS = (
     Setting("problem.training_images", 4000, "Images used.", "of 50,000"),
@@ -72,6 +74,14 @@ class Page(HTMLParser):
         self.close()
         assert self.open == []
 
+    def check_references(self) -> None:
+        """Each has one target, and none leaves the page."""
+        assert [name for name, times in self.ids.items() if times > 1] == []
+        inside = {address[1:] for address in self.addresses if address.startswith("#")}
+        others = [address for address in self.addresses if not address.startswith("#")]
+        assert all(address.startswith("data:image/png;base64,") for address in others)
+        assert self.wanted | inside <= set(self.ids)
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.look(tag, attrs)
         if tag not in VOID:
@@ -113,11 +123,9 @@ def text(tmp_path_factory) -> str:
     return written(example.write(tmp_path_factory.mktemp("page")))
 
 
-def test_every_reference_has_one_target_and_none_leaves_the_page(text: str) -> None:
+def test_the_page_is_whole_and_needs_nothing_beside_itself(text: str) -> None:
     page = Page(text)
-    assert [name for name, times in page.ids.items() if times > 1] == []
-    assert all(address.startswith("#") for address in page.addresses)
-    assert page.wanted | {address[1:] for address in page.addresses} <= set(page.ids)
+    page.check_references()
     assert page.tags["h1"] == page.tags["main"] == page.tags["nav"] == page.tags["script"] == page.tags["style"] == 1
     assert page.tags["caption"] == page.tags["table"] >= 6
     assert page.tags["figcaption"] == page.tags["figure"] >= 3
@@ -128,7 +136,11 @@ def test_the_tables_have_the_numbers_of_the_summary(text: str) -> None:
     for cell in (
         *('<th scope="row" class="word">DARTS</th>', "<td>79.00 ± 21.70</td>", "<td>54.00 to 93.00</td>"),
         *('<th scope="col">Median rank</th>', "<td>+13.67 ± 21.08</td>", "<td>0.78 (0.33 to 1.00)</td>"),
-        *('<span class="verdict open">○ not comparable</span>', "<td>50.0</td>", f"<code>{example.CONVS}</code>"),
+        *(
+            '<span class="verdict open">○ not comparable</span>',
+            "<td>50.0</td>",
+            f"<code>{example.CONVS.replace('|+|', '|+<wbr>|')}</code>",
+        ),
     ):
         assert cell in text
     foot = text.partition("<tfoot>")[2].partition("</tfoot>")[0]
@@ -183,6 +195,21 @@ def test_only_its_own_script_may_run(text: str) -> None:
     (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{allowed}'" in text and "default-src 'none'" in text
+
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+def test_its_script_runs_in_a_browser_under_its_own_policy(tmp_path: Path) -> None:
+    written(example.write(tmp_path))
+    assert BROWSER is not None
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    command += [f"--user-data-dir={tmp_path / 'browser'}", "--dump-dom", (tmp_path / "report.html").as_uri()]
+    page = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+    assert '<th scope="col"><button type="button">Median rank</button></th>' in page
+    assert '<tr data-place="1">' in page
+    assert 'data-copies="paragraph">Copy</button>' in page, "shown, since it works"
 
 
 def test_methods_paragraph_by_hand(tmp_path: Path) -> None:
@@ -251,4 +278,4 @@ def test_the_published_results_make_a_page_of_a_reasonable_size(tmp_path: Path) 
         (tmp_path / name).write_bytes(source.read_bytes())
     text = written(tmp_path, None)
     assert len(text.encode()) < 5e6
-    Page(text)
+    Page(text).check_references()
