@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from benchmark.settings import RunError, SettingsError
+from benchmark.settings import PRESETS, RunError, SettingsError
 from benchmark.speed import PEERS, SIZES, STEPS, carry_out, choose
 from benchmark.speed_rows import RECORDED
 from data import DOWNLOADS, IMAGE_SETS, TRUTH_TABLES
@@ -276,8 +276,8 @@ def run_command(options: argparse.Namespace) -> int:
     runs = plan(override(tables, changes), methods, seeds, options.epochs)
     problem = runs[0].problem
     check_precision(problem.precision, device)
-    label = Path(preset).stem
-    out = options.out or Path("out") / f"{label}-{problem.images}"
+    label = preset if preset in PRESETS else Path(preset).name
+    out = options.out or Path("out") / f"{Path(preset).stem}-{problem.images}"
     make_results_folder(out)
     folder = data_folder(options.data_dir)
     truth = open_truth(options.truth, folder)
@@ -336,8 +336,8 @@ def study_command(options: argparse.Namespace) -> int:
     for _, runs in planned:
         check_precision(runs[0].problem.precision, device)
     problem = planned[0][1][0].problem
-    label = Path(preset).stem
-    out = options.out or Path("out") / f"study-{name}-{label}-{problem.images}"
+    label = preset if preset in PRESETS else Path(preset).name
+    out = options.out or Path("out") / f"study-{name}-{Path(preset).stem}-{problem.images}"
     make_results_folder(out)
     truth = open_truth(options.truth, given.folder)
     jobs = choose_jobs(options, device, threads(problem))
