@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
 
 from reports.results import Results, method_name, metric_name, seeds_text
 from reports.statistics import Floats, seed_band
@@ -65,10 +66,19 @@ def band(axes: Axes, curves: Floats, colour: str) -> None:
     marker = "o" if curves.shape[1] == 1 else ""
     if len(curves) > 1:
         axes.fill_between(epochs, band.low, band.high, color=colour, alpha=0.14, linewidth=0)
-        axes.plot(epochs, curves.T, color=colour, linewidth=0.6, alpha=0.55, marker=marker, markersize=2.5)
+        thin = joined(epochs, curves)
+        axes.plot(*thin, color=colour, linewidth=0.6, alpha=0.55, marker=marker, markersize=2.5)
     axes.plot(epochs, band.mean, color=colour, linewidth=1.6, marker=marker, markersize=4)
     axes.set_xlim(0, max(2, curves.shape[1]) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+
+
+def joined(places: ArrayLike, lines: Floats) -> tuple[Floats, Floats]:
+    """Many `lines`, shape (n, p), over `places`, shape (p,) or (n, p), as the x and y of one line with gaps: one of a
+    hundred pieces is drawn several times faster than a hundred."""
+    gap = np.full((len(lines), 1), np.nan)
+    x = np.broadcast_to(np.asarray(places, dtype=np.float64), lines.shape)
+    return np.hstack([x, gap]).ravel(), np.hstack([lines, gap]).ravel()
 
 
 def epochs_label(axes: Axes, results: Results, method: str) -> str:

@@ -19,6 +19,7 @@ from reports.marks import (
     band,
     band_keys,
     epochs_label,
+    joined,
     level_keys,
     levels,
     source,
@@ -345,15 +346,16 @@ def _slopes(axes: Axes, scale: Scale, inches: float, runs: pd.DataFrame, left: s
         places = scale.place([value for value, _ in ends])
         room = (high - low) * 0.04
         shown = style.spaced(places, (high - low) * 0.125 / inches, low + room, high - room)
-        for (value, of_seeds), place in zip(ends, shown, strict=True):
+        heights = scale.accuracy(shown)
+        leaders = np.column_stack([[value for value, _ in ends], heights])
+        tips = [side + (0.02 if side else -0.02), side + (0.06 if side else -0.06)]
+        axes.plot(*joined(tips, leaders), color=FAINT, linewidth=0.5)
+        for (value, of_seeds), height in zip(ends, heights, strict=True):
             names = "seed" + "s" * (len(of_seeds) > 1) + " " + ", ".join(str(seed) for seed in of_seeds)
             text = f"{names}  {value:.2f}" if side == 0 else f"{value:.2f}  {names}"
-            tip = side + (0.02 if side else -0.02)
-            y = float(scale.accuracy(place))
-            axes.plot([tip, side + (0.06 if side else -0.06)], [value, y], color=FAINT, linewidth=0.5)
             axes.text(
                 side + (0.07 if side else -0.07),
-                y,
+                height,
                 text,
                 fontsize=6.5,
                 va="center",
