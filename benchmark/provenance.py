@@ -112,12 +112,12 @@ def stage_settings(
     """The fields of `settings`; their sources stand in the preset at the first of `places` that has the same value."""
     meanings = field_docs(type(settings))
     for field in dataclasses.fields(settings):
-        value = msgspec.to_builtins(getattr(settings, field.name))
+        value = msgspec.json.decode(msgspec.json.encode(getattr(settings, field.name)))  # as it will be read again
         written = [written_value(documents, [*place, field.name]) for place in places]
         given = [(text, comment) for text, comment in written if text is not None]
         same = [comment for text, comment in given if tomllib.loads(f"value = {text}")["value"] == value]
         if same:
-            source = same[0]
+            source = same[0] or "as in the preset"
         elif given:
             source = f"changed; the preset has {given[-1][0]}"
         else:

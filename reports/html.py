@@ -255,7 +255,7 @@ def _provenance_part(results: Results, provenance: Provenance | None) -> str:
     }
     rows = [
         [
-            escape(entry.started.replace("T", " ").removesuffix("Z")),
+            f"<time>{escape(entry.started.replace('T', ' ').removesuffix('Z'))}</time>",
             f"<code>{escape(entry.command)}</code>",
             "stopped" if entry.wall_seconds is None else duration(entry.wall_seconds),
             f"{entry.to_do} of {entry.runs}",
@@ -284,7 +284,7 @@ def _provenance_part(results: Results, provenance: Provenance | None) -> str:
 def _settings(group: str, settings: Sequence[Setting]) -> str:
     rows = [
         [
-            f"<code>{escape(setting.name)}</code>",
+            f"<code>{escape(setting.name.rpartition('.')[2])}</code>",
             f"<code>{escape(_value(setting.value))}</code>",
             escape(setting.source),
             escape(setting.meaning),

@@ -10,8 +10,9 @@ import pytest
 from benchmark.cli import main
 from benchmark.plan import plan
 from benchmark.provenance import checkout, settings_of, without_home
-from benchmark.settings import override, read_preset
+from benchmark.settings import PRESETS, override, read_preset
 from data.folder import DataError
+from methods import registry
 from reports.provenance import FILE, read_provenance
 
 RUN = ["run", "--methods", "random", "--seeds", "2", "--preset", "smoke", "--jobs", "1"]
@@ -82,6 +83,12 @@ def test_every_setting_has_its_source() -> None:
     assert found["bdarts.strength_epochs"] == (40, "λ reaches the paper's 50 at the end of this shorter search")
     assert found["pt.supernet.epochs"] == (20, "0.4 of the paper's"), "mini trains it by [darts] itself"
     assert not any(name.startswith("bdarts+pt") for name in found)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_nothing_of_a_preset_counts_as_changed(preset: str) -> None:
+    found = sources(registry.names(), preset)
+    assert {name: source for name, (_, source) in found.items() if source.startswith("changed") or not source} == {}
 
 
 def test_the_paper_s_supernet_of_pt_has_its_own_sources() -> None:
