@@ -13,7 +13,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from reports import RowsError, style
 from reports.marks import SCALE_NOTE, NotDrawn, epochs_label, level_keys, levels, source, truth_name
@@ -187,7 +187,7 @@ def cost(results: Results) -> Plot:
     start, end = axes.get_xlim()
     axes.xaxis.set_major_locator(LogLocator(subs=_TICKS[int(end > 10 * start) + int(end > 300 * start)]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(True, axis="x")
     axes.set_xlabel("seconds of search")
     axes.set_ylabel(f"{metric_name(results.metric)} accuracy (%)")
@@ -242,9 +242,9 @@ def _by_epoch(results: Results, method: str, rows: pd.DataFrame, values: Floats)
 def _operation_counts(results: Results, method: str) -> Floats:
     """Edges with each operation in the current cell, shape (n, epochs, 5)."""
     rows = results.history[results.history["method"] == method]
-    cells = rows["genotype"].astype(str)
-    counts = np.array([cells.str.count(f"{name}~") for name in OPERATIONS], dtype=np.float64)
-    return _by_epoch(results, method, rows, counts.T)
+    counts = [[cell.count(f"{name}~") for name in OPERATIONS] for cell in rows["genotype"].astype(str)]
+    values = np.array(counts, dtype=np.float64).reshape(len(rows), len(OPERATIONS))
+    return _by_epoch(results, method, rows, values)
 
 
 def _weights(results: Results, method: str) -> Floats:
