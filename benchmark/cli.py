@@ -276,7 +276,7 @@ def run_command(options: argparse.Namespace) -> int:
     runs = plan(override(tables, changes), methods, seeds, options.epochs)
     problem = runs[0].problem
     check_precision(problem.precision, device)
-    label = preset if preset in PRESETS else Path(preset).name
+    label = label_of(preset)
     out = options.out or Path("out") / f"{Path(preset).stem}-{problem.images}"
     make_results_folder(out)
     folder = data_folder(options.data_dir)
@@ -336,7 +336,7 @@ def study_command(options: argparse.Namespace) -> int:
     for _, runs in planned:
         check_precision(runs[0].problem.precision, device)
     problem = planned[0][1][0].problem
-    label = preset if preset in PRESETS else Path(preset).name
+    label = label_of(preset)
     out = options.out or Path("out") / f"study-{name}-{Path(preset).stem}-{problem.images}"
     make_results_folder(out)
     truth = open_truth(options.truth, given.folder)
@@ -452,6 +452,11 @@ def methods_command(options: argparse.Namespace) -> int:
 
     print(describe(options.name) if options.name else overview())
     return 0
+
+
+def label_of(preset: str) -> str:
+    """A preset of ours by its name; a file by its own, ending and all, so that it never passes for one of ours."""
+    return preset if preset in PRESETS else Path(preset).name
 
 
 def preset_name(label: str, changes: Sequence[str]) -> str:

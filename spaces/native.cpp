@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 namespace {
@@ -286,9 +287,6 @@ void normalise_gradient(int64_t n, const T* x, T scale, T mean, T inverse, const
 
 // ---- Average pooling, 3 × 3, over the neighbours inside the image ----
 
-// The numbers of one channel that the first cache holds while several terms are added to them.
-constexpr int64_t STRETCH = 1024;
-
 inline int64_t inside(int64_t at, int64_t size) { return std::min(at + 2, size) - std::max<int64_t>(at - 1, 0); }
 
 // One channel: y = the means of x; or, `transposed`, y += the gradient of x, given the means' x.
@@ -365,6 +363,9 @@ struct Term {
   const T* map;
   T factor;
 };
+
+// The numbers of one channel that the first cache holds while several terms are added to them.
+constexpr int64_t STRETCH = 1024;
 
 // A node is Σ over its incoming edges and their operations of weight × operation(source); written once.
 template <class T>
