@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from benchmark.settings import PRESETS, RunError, SettingsError
+from benchmark.settings import PRESETS, RunError, SettingsError, cores
 from benchmark.speed import PEERS, SIZES, STEPS, carry_out, choose
 from benchmark.speed_rows import RECORDED
 from data import DOWNLOADS, IMAGE_SETS, TRUTH_TABLES
@@ -261,7 +261,7 @@ def run_command(options: argparse.Namespace) -> int:
     from benchmark.plan import plan
     from benchmark.progress import LEGEND, Fetching, Progress
     from benchmark.provenance import Command
-    from benchmark.runner import Results, Study, cores, prepare_images, run_all, threads, write_space
+    from benchmark.runner import Results, Study, prepare_images, run_all, threads, write_space
     from benchmark.settings import override, read_preset
     from data.truth import open_truth
     from reports.write import write_report
@@ -300,7 +300,7 @@ def run_command(options: argparse.Namespace) -> int:
     recorded = Command(options.typed, preset, device).recorded(results, runs, truth)
     with recorded, Progress(console, len(runs), len(runs) - len(missing)) as progress:
         run_all(study, missing, results, jobs, progress)
-    written = write_report(out)
+    written = write_report(out, jobs=cores())
     console.print((out / "summary.md").read_text().split("\n![", 1)[0], highlight=False, markup=False)
     console.print(
         f"{len(written)} files of tables and plots are in {out}; start with {out / 'report.html'}", highlight=False
@@ -318,7 +318,7 @@ def study_command(options: argparse.Namespace) -> int:
 
     from benchmark.progress import LEGEND, Fetching
     from benchmark.provenance import Command
-    from benchmark.runner import Study, cores, prepare_images, threads
+    from benchmark.runner import Study, prepare_images, threads
     from benchmark.settings import override, read_preset
     from data.images import open_images
     from data.truth import open_truth
@@ -369,7 +369,7 @@ def report_command(options: argparse.Namespace) -> int:
 
         written = write_study(options.folder)
     else:
-        written = write_report(options.folder)
+        written = write_report(options.folder, jobs=cores())
     for path in written:
         print(path)
     return 0
@@ -504,8 +504,6 @@ def check_precision(precision: Precision, device: str) -> None:
 
 def choose_jobs(options: argparse.Namespace, device: str, threads: int) -> int:
     """Runs side by side: as asked, else what the cores allow; on a GPU one, or, stacked, one for each seed."""
-    from benchmark.runner import cores
-
     by_default = max(1, cores() // threads) if device == "cpu" else 1
     return int(options.jobs or (len(parse_seeds(options.seeds)) if options.stack_seeds else by_default))
 

@@ -22,8 +22,8 @@ import torch
 
 from benchmark.describe import field_docs, written_value
 from benchmark.plan import Run
-from benchmark.runner import Results, cores
-from benchmark.settings import preset_documents
+from benchmark.runner import Results
+from benchmark.settings import cores, preset_documents
 from data.folder import write_atomically
 from data.truth import TruthTable
 from reports.provenance import FILE, Entry, Provenance, Setting, read_provenance

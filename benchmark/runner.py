@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -22,7 +21,7 @@ from scipy.stats import kendalltau
 
 from benchmark import checkpoint
 from benchmark.plan import Run, chains
-from benchmark.settings import ProblemSettings, RunError, SettingsError
+from benchmark.settings import ProblemSettings, RunError, SettingsError, cores
 from data.folder import DataError, Progress, data_folder, write_atomically
 from data.images import ImageSet, open_images
 from data.splits import read_split
@@ -199,11 +198,6 @@ class Runner:
         }
         assert set(RUN_COLUMNS) <= set(row)
         return row
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads(problem: ProblemSettings) -> int:

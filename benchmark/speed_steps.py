@@ -30,8 +30,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from benchmark.plan import plan
-from benchmark.runner import cores, set_up_torch
-from benchmark.settings import SettingsError, read_preset
+from benchmark.runner import set_up_torch
+from benchmark.settings import SettingsError, cores, read_preset
 from benchmark.speed import STEPS
 from benchmark.speed_floor import Network
 from data.images import ImageSet

@@ -10,6 +10,19 @@ STUDIES = {
 }
 """The question of every study, by the name that `benchmark study` takes."""
 
+PLOTS = (
+    "accuracy",
+    "operations",
+    "alpha",
+    "darts-vs-bdarts",
+    "magnitude-vs-pt",
+    "seeds",
+    "profiles",
+    "cost",
+    "cells",
+)
+"""The plots of a results folder, by the names of their files."""
+
 
 class RowsError(Exception):
     """A results folder without readable rows; the message says which file and what to do."""

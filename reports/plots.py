@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from reports.style import FAINT, GREY, INK, WIDTH, Plot, Scale, frame
 from spaces import NUM_CELLS, OPERATIONS, Cell
 from spaces.drawing import STROKES, Dashes, draw_cell
 
-__all__ = ["PLOTS", "NotDrawn", "draw_all"]
+__all__ = ["PLOTS", "NotDrawn"]
 
 
 def accuracy(results: Results) -> Plot:
@@ -284,16 +284,7 @@ PLOTS: dict[str, Callable[[Results], Plot]] = {
     "cost": cost,
     "cells": cells,
 }
-"""Every plot by the name of its files."""
-
-
-def draw_all(results: Results) -> Iterator[tuple[str, Plot | NotDrawn]]:
-    """Each plot, or why it is missing, one after the other and in the house style."""
-    for name, draw in PLOTS.items():
-        try:
-            yield name, draw(results)
-        except NotDrawn as reason:
-            yield name, reason
+"""Every plot by its name in `reports.PLOTS`."""
 
 
 _SLOPES: dict[int, tuple[str, Dashes, str]] = {  # sign of the change: colour, dashes, name

@@ -2,48 +2,67 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 from data.folder import write_atomically
+from reports import PLOTS
 from reports.html import Figure, report_html
 from reports.latex import summary_latex
 from reports.provenance import read_provenance
 from reports.replication import replication_markdown, replications
-from reports.results import read_results
+from reports.results import Results, read_results
 from reports.summary import Tables, summary_markdown
 from reports.tables import comparisons, summary
 
 
-def write_report(folder: Path, methods: Sequence[str] | None = None) -> list[Path]:
+class Drawn(NamedTuple):
+    """A plot as files."""
+
+    caption: str
+    images: dict[str, bytes]
+    """By suffix."""
+
+
+def write_report(folder: Path, methods: Sequence[str] | None = None, jobs: int = 1) -> list[Path]:
     """Writes report.html, summary.md, .csv and .tex, comparisons.csv, paper-vs-ours.md and .csv, and plots/ into
     `folder`; returns the written files.
 
     The methods come in the order given, else in that of their first row. A plot that these rows have nothing for is
     not written, one of an earlier report is removed, and summary.md says why.
 
+    Args:
+        jobs: processes that draw the plots, which are the same by however many. With more than one, a script that
+            calls this must be safe to import, as for every use of `multiprocessing`.
+
     Raises:
         RowsError: where the rows are missing or wrong, or the provenance is damaged.
     """
-    from reports import plots, style  # matplotlib is slow to import
-
     results = read_results(folder, methods)
     provenance = read_provenance(folder)
     (folder / "plots").mkdir(exist_ok=True)
     written: list[Path] = []
     figures: list[Figure] = []
     skipped: dict[str, str] = {}
-    with style.applied():
-        for name, plot in plots.draw_all(results):
-            if isinstance(plot, plots.NotDrawn):
-                skipped[name] = str(plot)
+    with ExitStack() as stack:
+        side_by_side = map if jobs == 1 else stack.enter_context(_pool(jobs)).map
+        drawings = side_by_side(partial(draw, results), PLOTS)  # a pool has begun now, `map` draws when asked
+        tables = Tables(summary(results), comparisons(results), replications(results))
+        for name, drawn in zip(PLOTS, drawings, strict=True):
+            if isinstance(drawn, str):
+                skipped[name] = drawn
                 for suffix in ("png", "svg"):
                     (folder / "plots" / f"{name}.{suffix}").unlink(missing_ok=True)
                 continue
-            images = style.images_of(plot)
-            written += [write_file(folder / "plots" / f"{name}.{suffix}", image) for suffix, image in images.items()]
-            figures.append(Figure(name, plot.caption, images["svg"]))
-    tables = Tables(summary(results), comparisons(results), replications(results))
+            for suffix, image in drawn.images.items():
+                written.append(write_file(folder / "plots" / f"{name}.{suffix}", image))
+            figures.append(Figure(name, drawn.caption, drawn.images["svg"]))
     for name, table, numbers in (
         ("summary", tables.summary, "%.4f"),
         ("comparisons", tables.comparisons, "%.6g"),  # a small p keeps its digits
@@ -60,6 +79,24 @@ def write_report(folder: Path, methods: Sequence[str] | None = None) -> list[Pat
     ):
         written.append(write_file(folder / file, text.encode()))
     return written
+
+
+def draw(results: Results, name: str) -> Drawn | str:
+    """The plot in the house style, or why there is none."""
+    from reports import plots, style  # matplotlib is slow to import
+
+    with style.applied():
+        try:
+            plot = plots.PLOTS[name](results)
+        except plots.NotDrawn as reason:
+            return str(reason)
+        return Drawn(plot.caption, style.images_of(plot))
+
+
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    # Ctrl-C is for the parent, which ends its workers.
+    ignored = (signal.SIGINT, signal.SIG_IGN)
+    return ProcessPoolExecutor(min(jobs, len(PLOTS)), get_context("spawn"), signal.signal, ignored)
 
 
 def write_file(path: Path, content: bytes) -> Path:

@@ -63,6 +63,8 @@ def test_all_plots_and_the_same_bytes_twice(tmp_path: Path) -> None:
     finally:
         mpl.rcdefaults()
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == first
+    write_report(tmp_path, jobs=2)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == first, "whoever draws the plots"
 
 
 def test_one_method_one_seed_one_epoch_that_nobody_knows(tmp_path: Path) -> None:
