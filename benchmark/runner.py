@@ -28,7 +28,15 @@ from data.splits import read_split
 from data.truth import TruthTable, open_truth
 from methods import registry
 from methods.search import ALL_OPERATIONS, Problem, Search
-from reports.rows import EFFECT_COLUMNS, HISTORY_COLUMNS, RUN_COLUMNS, SPACE_COLUMNS, TEXT
+from reports.rows import (
+    EFFECT_COLUMNS,
+    HISTORY_COLUMNS,
+    RUN_COLUMNS,
+    SCORE_COLUMNS,
+    SCORED_CELLS,
+    SPACE_COLUMNS,
+    TEXT,
+)
 from spaces import EDGES, OPERATIONS, SKIP, Cell, native
 
 Row = dict[str, Any]
@@ -66,6 +74,7 @@ class Finished:
 
     row: Row
     history: list[Row]
+    scores: list[Row]
 
 
 def main_metric(truth: TruthTable, images: str) -> str:
@@ -151,7 +160,7 @@ class Runner:
                 )
             seconds += saved.seconds
         assert search is not None
-        return Finished(self.run_row(run, search, seconds, len(history)), history)
+        return Finished(self.run_row(run, search, seconds, len(history)), history, self.score_rows(run, search))
 
     def tau(self, search: Search) -> Row:
         """Kendall's τ-b of the search's scores with the cells' true accuracy, by the truth table's checksum.
@@ -163,6 +172,22 @@ class Runner:
         scored = np.isfinite(scores)
         tau = kendalltau(scores[scored], self.truth.accuracies[self.metric][scored]).statistic
         return {"tau": {self.truth.checksum: float(tau)}}
+
+    def score_rows(self, run: Run, search: Search) -> list[Row]:
+        """A sample of the cells with their scores and true accuracies, the same cells for every method and seed."""
+        if (scores := search.scores()) is None:
+            return []
+        scored = np.flatnonzero(np.isfinite(scores))
+        sample = np.random.default_rng(0).permutation(scored)[:SCORED_CELLS]
+        pairs = sorted(zip(scores[sample], self.truth.accuracies[self.metric][sample], strict=True))
+        return [
+            dict(
+                zip(
+                    SCORE_COLUMNS, (run.method, run.seed, float(f"{score:.6g}"), round(float(accuracy), 2)), strict=True
+                )
+            )
+            for score, accuracy in pairs
+        ]
 
     def history_row(self, run: Run, phase: str, epoch: int, row: Row) -> Row:
         cell = Cell.parse(row["genotype"])
@@ -219,6 +244,7 @@ class Results:
         self.out = out
         self.runs = read_if_there(out / "runs.csv")
         self.history = read_if_there(out / "history.csv")
+        self.scores = read_if_there(out / "scores.csv")
         self.planned = {run.method: run.settings_hash for run in runs}
         for row in self.runs:
             if row["truth_checksum"] != truth.checksum[:12]:
@@ -237,12 +263,18 @@ class Results:
         return [run for run in runs if (run.method, run.seed) not in finished]
 
     def add(self, finished: Finished) -> None:
-        """Write a run's rows. Its history goes first: a run counts as finished once it stands in runs.csv."""
+        """Write a run's rows. runs.csv comes last: a run counts as finished once it stands there."""
         key = finished.row["method"], finished.row["seed"]
-        others = [row for row in self.history if (row["method"], row["seed"]) != key]
-        self.history = self._ordered(others + finished.history)
-        self.runs = self._ordered([*self.runs, finished.row])
+
+        def with_new(rows: list[Row], new: list[Row]) -> list[Row]:
+            return self._ordered([row for row in rows if (row["method"], row["seed"]) != key] + new)
+
+        self.history = with_new(self.history, finished.history)
+        self.scores = with_new(self.scores, finished.scores)
+        self.runs = with_new(self.runs, [finished.row])
         write_rows(self.out / "history.csv", self.history)
+        if self.scores:
+            write_rows(self.out / "scores.csv", self.scores)
         write_rows(self.out / "runs.csv", self.runs)
 
     def _ordered(self, rows: list[Row]) -> list[Row]:

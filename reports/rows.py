@@ -2,6 +2,7 @@
 
 - `runs.csv`: one row a finished run (method × seed).
 - `history.csv`: one row a run and epoch.
+- `scores.csv`: of each finished run whose search scores cells, a random sample of the scores.
 - `space.csv`: the distribution of the ground truth over the whole space, so that a folder explains itself.
 
 Accuracies are in percent. A *metric* is a data set and a split joined by `_`, as `cifar10_test`; which metrics a
@@ -54,6 +55,17 @@ score is the sum of the log weights of the cell's operations, or its angle), and
 operation on one edge an epoch: `edge` (0 to 5), `operation` (its name), `weight` (its softmax weight of α), `pt_score`
 (percentage points of supernet accuracy that masking it costs), `discretisation_accuracy` (%, of the supernet with that
 operation alone on that edge, after fine-tuning)."""
+
+SCORE_COLUMNS = {
+    "method": "name of the method",
+    "seed": "seed of the run",
+    "score": "what the finished search ranks a cell by, as `tau`",
+    "accuracy": "the cell's true accuracy by the main metric, %",
+}
+"""Columns of `scores.csv`: SCORED_CELLS cells of a run, by score. Which cells they are is not said, so that the file is
+a picture of how scores and accuracies go together, and no part of the truth table."""
+
+SCORED_CELLS = 250
 
 SPACE_COLUMNS = {
     "metric": "the metric",
