@@ -9,6 +9,9 @@ from typing import Any
 from benchmark.settings import ProblemSettings, SettingsError, Table, checked, digest, over, table_of
 from methods import registry
 
+MOST_SELECTIONS = 8
+"""In one method; more than any has a meaning for."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
@@ -54,6 +57,9 @@ def plan(tables: Table, methods: Sequence[str], seeds: Sequence[int], epochs: in
         MethodError: for an unknown method.
     """
     problem = checked(tables.get("problem", {}), ProblemSettings, "problem")
+    for method in methods:
+        if method.startswith("+") or method.count("+") > MOST_SELECTIONS:
+            raise SettingsError(f"{method[:60]!r} is no method: a selection follows a supernet's method, as bdarts+pt")
     stages = {method: _stages(tables, method, epochs) for method in methods}
     for section in tables:
         if section != "problem" and section not in registry.names():

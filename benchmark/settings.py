@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -16,12 +17,16 @@ import msgspec
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from data.folder import DataError, read_small
 from spaces import Precision
 
 PRESETS = ("paper", "proxy", "mini", "smoke")
 
 Table = dict[str, Any]
 T = TypeVar("T")
+
+MOST_BYTES = 1 << 20
+"""More than any preset has."""
 
 
 class SettingsError(Exception):
@@ -71,8 +76,9 @@ def read_preset(name: str) -> Table:
 def over(model: Table, table: Table) -> Table:
     """The settings of `model` but for those that `table` has; of a `supernet` too, unless `table` empties it."""
     merged = {**model, **table}
-    if not isinstance(merged.get("supernet", {}), dict):
-        raise SettingsError(f"supernet = {merged['supernet']!r} is no table of settings, as supernet.epochs = 30")
+    for supernet in (model.get("supernet", {}), merged.get("supernet", {})):
+        if not isinstance(supernet, dict):
+            raise SettingsError(f"supernet = {supernet!r} is no table of settings, as supernet.epochs = 30")
     if table.get("supernet"):
         merged["supernet"] = {**model.get("supernet", {}), **table["supernet"]}
     return merged
@@ -84,15 +90,17 @@ def preset_documents(name: str) -> list[tomlkit.TOMLDocument]:
     Raises:
         SettingsError: as `read_preset`.
     """
-    path = files("benchmark") / "presets" / f"{name}.toml" if name in PRESETS else Path(name)
+    path = Path(str(files("benchmark") / "presets" / f"{name}.toml")) if name in PRESETS else Path(name)
     try:
-        document = tomlkit.parse(path.read_text(encoding="utf-8"))
+        document = tomlkit.parse(read_small(path, MOST_BYTES).decode())
+        if _deeper(document, 4):
+            raise ValueError("its tables are nested deeper than any setting")
     except FileNotFoundError:
         raise SettingsError(
             f"there is no preset {name!r}; choose {', '.join(PRESETS)}, or give the path of a TOML file like theirs"
         ) from None
-    except (OSError, UnicodeDecodeError, TOMLKitError) as error:
-        raise SettingsError(f"preset {name!r} cannot be read: {error}") from None
+    except (OSError, ValueError, RecursionError, DataError, TOMLKitError) as error:
+        raise SettingsError(f"preset {name!r} cannot be read: {' '.join(str(error).split())[:200]}") from None
     base = document.get("base")
     for key, value in document.items():
         if key != "base" and not isinstance(value, dict):
@@ -104,19 +112,27 @@ def preset_documents(name: str) -> list[tomlkit.TOMLDocument]:
     return [document, *preset_documents(str(base))]
 
 
+def _deeper(value: Any, levels: int) -> bool:
+    """Whether tables and lists are nested in more levels than these."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_deeper(item, levels - 1) for item in inner)
+
+
 def override(tables: Table, changes: Sequence[str]) -> Table:
     """`tables` with changes written `darts.alpha_lr=1e-3`: a dotted name of a setting, and its value as in TOML.
 
     Raises:
         SettingsError: for a change of another form.
     """
-    changed: Table = json.loads(json.dumps(tables))
+    changed = copy.deepcopy(tables)
     for change in changes:
         name, equals, text = change.partition("=")
         *sections, key = name.strip().split(".")
         try:
             value = tomllib.loads(f"value = {text.strip()}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             value = text.strip()  # a bare word, as in darts.train_batches=drawn
         if not (equals and sections and all(sections) and key):
             raise SettingsError(f"--set {change!r} is not of the form METHOD.SETTING=VALUE, as in darts.alpha_lr=1e-3")
@@ -137,7 +153,7 @@ def table_of(tables: Table, name: str) -> Table:
     """
     table, seen = dict(tables.get(name, {})), [name]
     while (model := table.pop("like", None)) is not None:
-        if model not in tables or model in seen:
+        if not isinstance(model, str) or model not in tables or model in seen:
             raise SettingsError(f"[{seen[-1]}] says like = {model!r}, which is no other table of settings")
         seen.append(model)
         table = over(tables[model], table)

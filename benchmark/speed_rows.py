@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmark.settings import SettingsError
-from data.folder import write_atomically
+from data.folder import is_there, write_atomically
 
 OURS = "ours"
 
@@ -90,7 +90,7 @@ def recorded_rows(path: Path, wanted: Sequence[Measured]) -> dict[Measured, Row]
     Raises:
         SettingsError: where nothing of what is wanted is recorded.
     """
-    ours = {row.measured: row for row in (read_rows(path) if path.exists() else []) if row.implementation == OURS}
+    ours = {row.measured: row for row in (read_rows(path) if is_there(path) else []) if row.implementation == OURS}
     if not any(measured in ours for measured in wanted):
         raise SettingsError(
             f"--check: {path} has no such row of this device ({wanted[0][0]}); record one with --out {path}"
@@ -138,11 +138,10 @@ def check_writable(path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        is_folder = path.is_dir()
     except OSError as error:
-        raise SettingsError(
-            f"--out {path}: its folder cannot be made ({error.strerror}); choose another file"
-        ) from None
-    if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        raise SettingsError(f"--out {path} cannot be made ({error.strerror}); choose another file") from None
+    if is_folder or not os.access(path.parent, os.W_OK | os.X_OK):
         raise SettingsError(f"--out {path} cannot be written; choose another file")
 
 

@@ -6,6 +6,7 @@ the distribution `analog-nasbench` 0.1.3, whose own code is not imported.
 
 from __future__ import annotations
 
+import hashlib
 import io
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +22,7 @@ from spaces.cell import CONV1, CONV3, NONE, POOL, SKIP
 
 DISTRIBUTION = "analog-nasbench"
 FILE = "analognasbench/data.anb"
+SHA256 = "85f3435b877aa2d36268d55ce07f6ff6d73643d17a840f1941745da5eb80db32"
 
 OPERATION_OF_CODE = (SKIP, NONE, CONV3, CONV1, POOL)
 """Our operation for each of the table's codes 0…4."""
@@ -60,6 +62,21 @@ def find_file() -> Path:
     if path is None or not path.is_file():
         raise DataError(f"AnalogNAS-Bench is not installed: run pip install {DISTRIBUTION}==0.1.3")
     return path
+
+
+def read_file(path: Path) -> tuple[bytes, str]:
+    """The content of the data file and its SHA-256, once that is right: it is a pickle.
+
+    Raises:
+        DataError: where the file cannot be read or is another's.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}): reinstall {DISTRIBUTION}==0.1.3") from error
+    if (found := hashlib.sha256(content).hexdigest()) != SHA256:
+        raise DataError(f"{path} is truncated or not that of {DISTRIBUTION} 0.1.3: reinstall {DISTRIBUTION}==0.1.3")
+    return content, found
 
 
 def read_analognas(content: bytes, what: str) -> NDArray[np.float64]:

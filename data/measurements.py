@@ -32,6 +32,8 @@ FLOPS = "flops_m"
 INDEX = "index"
 """Column of the cell's place in the official order."""
 
+INTEGERS = (INDEX, PARAMS)
+
 
 def accuracy_column(metric: str, epochs: int = _PUBLISHED, seed: int | None = None) -> str:
     """Name of the column of a metric after a training, in percent: of one run or, without a seed, the mean of all."""
@@ -41,6 +43,10 @@ def accuracy_column(metric: str, epochs: int = _PUBLISHED, seed: int | None = No
 def seconds_column(training: str, epochs: int) -> str:
     """Name of the column of a training's duration, the mean of its runs."""
     return f"train_seconds_{training}_{epochs}"
+
+
+MOST_COLUMNS = 200
+"""More than any release fills; theirs have some seventy."""
 
 
 class Measurements:
@@ -62,14 +68,16 @@ class Measurements:
         self._seen[cell.position] = True
         for name, value in values.items():
             if name not in self.columns:
+                if len(self.columns) == MOST_COLUMNS:
+                    raise DataError("the file holds runs of more seeds than any release: get the official file")
                 self.columns[name] = np.full(NUM_CELLS, np.nan)
             self.columns[name][cell.position] = value
 
     def check(self, what: str) -> None:
-        """That every cell has the six published accuracies, and that accuracies are percentages.
+        """That every cell has the six published accuracies, that these are percentages, and what is counted is whole.
 
         Raises:
-            DataError: with the number of cells that lack one.
+            DataError: with the number of cells that lack one, or the column that is wrong.
         """
         complete = np.ones(NUM_CELLS, bool)
         for metric in METRICS:
@@ -83,4 +91,9 @@ class Measurements:
             if name.startswith(METRICS) and not np.all((values >= 0) & (values <= 100) | np.isnan(values)):
                 raise DataError(
                     f"{what} holds in {name} what is no percentage and was not imported: get the official file"
+                )
+            known = values[~np.isnan(values)]
+            if np.any(known < 0) or np.any(known >= 2**31) or (name in INTEGERS and np.any(known % 1)):
+                raise DataError(
+                    f"{what} holds in {name} what is no number of its kind and was not imported: get the official file"
                 )

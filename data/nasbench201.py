@@ -19,9 +19,19 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from data.download import Unreachable, fetch
-from data.folder import DataError, Progress, checksum, write_atomically
-from data.measurements import FLOPS, INDEX, METRICS, PARAMS, Measurements, accuracy_column, seconds_column
-from spaces import Cell, CellError
+from data.folder import DataError, Progress, checksum, is_there, write_atomically
+from data.measurements import (
+    FLOPS,
+    INDEX,
+    INTEGERS,
+    METRICS,
+    MOST_COLUMNS,
+    PARAMS,
+    Measurements,
+    accuracy_column,
+    seconds_column,
+)
+from spaces import NUM_CELLS, Cell, CellError
 
 FILE = "nasbench201.parquet"
 
@@ -38,7 +48,6 @@ OFFICIAL = {"e61699": "v1.0", "096897": "v1.1"}
 """The releases by the last six digits of their MD5, which their names carry too."""
 
 _KEY = b"replica-201"  # of our own entry among a Parquet file's metadata
-_INTEGERS = (INDEX, PARAMS)
 
 
 @dataclass(frozen=True)
@@ -88,8 +97,10 @@ def import_truth(path: Path, folder: Path, progress: Progress | None = None) -> 
     """
     from data.official import read_nats, read_pth
 
-    if not path.exists():
+    if not is_there(path):
         raise DataError(f"{path} does not exist: python -m benchmark data status says where to get NAS-Bench-201")
+    if not (path.is_dir() or path.is_file()):
+        raise DataError(f"{path} is neither a file nor a folder: give the release as it was downloaded")
     if path.is_dir():
         measurements, release, md5 = read_nats(path, progress), "NATS-Bench topology v1.0", ""
     elif path.suffix == ".csv":
@@ -127,20 +138,23 @@ def read_csv(path: Path) -> Measurements:
         short = training.replace("-valid", "_valid").replace("-120", "")
         names[f"train_seconds_{short}"] = seconds_column(training, 200)
     measurements = Measurements()
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        header = set(rows.fieldnames or ())
-        needed = {"arch"} | {accuracy_column(metric.replace("imagenet16-120", "imagenet16")) for metric in METRICS}
-        if absent := sorted(needed - header):
-            raise DataError(f"{path.name} is no CSV of NAS-Bench-201: it has no column {', '.join(absent)}")
-        try:
+    needed = {"arch"} | {accuracy_column(metric.replace("imagenet16-120", "imagenet16")) for metric in METRICS}
+    line = 1
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = csv.DictReader(file)
+            header = set(rows.fieldnames or ())
+            if absent := sorted(needed - header):
+                raise DataError(f"{path.name} is no CSV of NAS-Bench-201: it has no column {', '.join(absent)}")
+            present = {theirs: ours for theirs, ours in names.items() if theirs in header}
             for row in rows:
-                values = {
-                    ours: float(row[theirs]) for theirs, ours in names.items() if theirs in header and row[theirs]
-                }
-                measurements.add(Cell.parse(row["arch"]), values)
-        except (CellError, ValueError, TypeError, csv.Error) as error:
-            raise DataError(f"{path.name}, line {rows.line_num}, is damaged ({error}): get the file again") from error
+                line = rows.line_num
+                values = {ours: float(row[theirs]) for theirs, ours in present.items() if row[theirs]}
+                measurements.add(Cell.parse(row["arch"] or ""), values)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}): check its name") from error
+    except (CellError, ValueError, TypeError, csv.Error) as error:
+        raise DataError(f"{path.name}, line {line}, is damaged ({str(error)[:200]}): get the file again") from error
     return measurements
 
 
@@ -159,7 +173,7 @@ def write_table(path: Path, columns: Mapping[str, NDArray[np.float64]], provenan
 
     arrays = {"cell": pyarrow.array([str(cell) for cell in Cell.all()])}
     for name, values in columns.items():
-        kind = pyarrow.int32() if name in _INTEGERS else pyarrow.float64()
+        kind = pyarrow.int32() if name in INTEGERS else pyarrow.float64()
         arrays[name] = pyarrow.array(values, kind, from_pandas=True, safe=True)
     table = pyarrow.table(arrays).replace_schema_metadata({_KEY: json.dumps(asdict(provenance))})
     buffer = pyarrow.BufferOutputStream()
@@ -190,6 +204,24 @@ def read_table(path: Path) -> tuple[dict[str, NDArray[np.float64]], Provenance]:
     return columns, provenance
 
 
+def _checked(columns: dict[str, NDArray[np.float64]], provenance: str | bytes) -> Provenance:
+    """The provenance, once the columns are whole and those that it speaks of.
+
+    Raises:
+        ValueError, TypeError, RecursionError: where they are not.
+    """
+    found = Provenance(**json.loads(provenance))
+    if not all(isinstance(value, str) for value in asdict(found).values()):
+        raise TypeError("a provenance that is no text")
+    if not {accuracy_column(metric) for metric in METRICS} <= set(columns):
+        raise ValueError("not every metric")
+    if not all(values.shape == (NUM_CELLS,) and values.dtype == np.float64 for values in columns.values()):
+        raise ValueError("not a number for each cell")
+    if content_checksum(columns) != found.checksum:
+        raise ValueError("not the numbers that were imported")
+    return found
+
+
 def _read_copy(path: Path, sha256: str) -> tuple[dict[str, NDArray[np.float64]], Provenance] | None:
     """The copy's columns, unless it is absent, damaged, or of another Parquet file than the one with this hash."""
     try:
@@ -198,10 +230,9 @@ def _read_copy(path: Path, sha256: str) -> tuple[dict[str, NDArray[np.float64]],
             if metadata["parquet_sha256"] != sha256:
                 return None
             columns = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-        provenance = Provenance(**json.loads(metadata["provenance"]))
-    except (OSError, safetensors.SafetensorError, LookupError, TypeError, ValueError):
+        return columns, _checked(columns, metadata["provenance"])
+    except (OSError, safetensors.SafetensorError, LookupError, TypeError, ValueError, RecursionError):
         return None
-    return (columns, provenance) if content_checksum(columns) == provenance.checksum else None
 
 
 def _read_parquet(path: Path) -> tuple[dict[str, NDArray[np.float64]], Provenance]:
@@ -209,13 +240,13 @@ def _read_parquet(path: Path) -> tuple[dict[str, NDArray[np.float64]], Provenanc
     from pyarrow import parquet
 
     try:
-        table = parquet.read_table(path)
-        provenance = Provenance(**json.loads(table.schema.metadata[_KEY]))
-        columns = {
-            name: np.asarray(table[name].to_numpy(), np.float64) for name in table.column_names if name != "cell"
-        }
-    except (OSError, pyarrow.ArrowException, LookupError, TypeError, ValueError) as error:
+        with parquet.ParquetFile(path) as file:
+            rows = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+            # Before anything is read, since a few bytes can stand for any number of rows.
+            if rows != [NUM_CELLS] or file.metadata.num_columns > 1 + MOST_COLUMNS:
+                raise ValueError("not a row for each cell")
+            table = file.read([name for name in file.schema_arrow.names if name != "cell"])
+        columns = {name: np.asarray(table[name].to_numpy(), np.float64) for name in table.column_names}
+        return columns, _checked(columns, table.schema.metadata[_KEY])
+    except (OSError, pyarrow.ArrowException, LookupError, TypeError, ValueError, RecursionError) as error:
         raise DataError(f"{path} is damaged or not ours: run python -m benchmark data import FILE again") from error
-    if content_checksum(columns) != provenance.checksum:
-        raise DataError(f"{path} does not hold what was imported: run python -m benchmark data import FILE again")
-    return columns, provenance

@@ -10,12 +10,12 @@ from __future__ import annotations
 import bz2
 import contextlib
 import functools
-import io
 import mmap
 import operator
 import os
 import re
 import zipfile
+import zlib
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,8 +25,8 @@ import numpy as np
 
 from data.folder import DataError, Progress
 from data.measurements import FLOPS, INDEX, PARAMS, TRAININGS, Measurements, accuracy_column, seconds_column
-from data.pickle_stream import PickleStream
-from data.pickles import latin1, load_pickle
+from data.pickle_stream import PickleStream, check_keys
+from data.pickles import latin1
 from spaces import Cell, CellError
 
 EVALUATED = {
@@ -82,16 +82,24 @@ def read_pth(path: Path, progress: Progress | None) -> Measurements:
 def _content(descriptor: int, path: Path) -> Iterator[bytes | mmap.mmap]:
     """The pickles in a file: mapped as they are or, since PyTorch 1.6, inside a zip."""
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
-            if len(pickles) != 1:
-                raise DataError(f"{path.name} is not a file of PyTorch: get the official file")
-            yield archive.read(pickles[0])
+        yield _zipped(path)
     elif path.stat().st_size == 0:
         raise DataError(f"{path.name} is empty: get the official file")
     else:
         with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as mapped:
             yield mapped
+
+
+def _zipped(path: Path) -> bytes:
+    """The one pickle in a zip, as PyTorch writes it: not compressed, so that it is no larger than its file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            pickles = [member for member in archive.infolist() if member.filename.endswith("/data.pkl")]
+            if len(pickles) != 1 or pickles[0].compress_type != zipfile.ZIP_STORED:
+                raise DataError(f"{path.name} is not a file of PyTorch: get the official file")
+            return archive.read(pickles[0])
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
+        raise DataError(f"{path.name} is a damaged zip ({error}): get the official file") from error
 
 
 def read_nats(folder: Path, progress: Progress | None) -> Measurements:
@@ -104,10 +112,10 @@ def read_nats(folder: Path, progress: Progress | None) -> Measurements:
     files = sorted(path for path in folder.glob("*.pickle.pbz2") if path.name.split(".")[0].isdigit())
     # Decompression takes most of the time and lets other threads run; by portions, so that little waits in memory.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(files), 256):
-            portion = files[start : start + 256]
+        for start in range(0, len(files), 64):
+            portion = files[start : start + 64]
             for done, (path, content) in enumerate(zip(portion, pool.map(_decompress, portion), strict=True), start):
-                results = load_pickle(io.BytesIO(content), path.name, ADMITTED)
+                results = PickleStream(content, path.name, ADMITTED).load()
                 if not isinstance(results, dict):
                     raise DataError(f"{path} is not of NATS-Bench: unpack the archive again")
                 _add(
@@ -122,12 +130,19 @@ def read_nats(folder: Path, progress: Progress | None) -> Measurements:
 
 _NATS_KEYS = {"12": 12, "200": 200}
 
+MOST_BYTES = 8 << 20
+"""More than any cell's file of NATS-Bench has when it is decompressed; theirs have some hundred thousand."""
+
 
 def _decompress(path: Path) -> bytes:
     try:
-        return bz2.decompress(path.read_bytes())
-    except (OSError, ValueError) as error:
+        with bz2.open(path) as file:
+            content = file.read(MOST_BYTES + 1)
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} is damaged: unpack the archive again") from error
+    if len(content) > MOST_BYTES:
+        raise DataError(f"{path} is larger than any file of NATS-Bench: do not trust it")
+    return content
 
 
 def _add(measurements: Measurements, states: Mapping[int, Any], what: str) -> None:
@@ -140,8 +155,8 @@ def _add(measurements: Measurements, states: Mapping[int, Any], what: str) -> No
         for epochs, state in states.items():
             values |= _values(epochs, state)
         measurements.add(Cell.parse(names.pop()), values)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        reason = str(error) if isinstance(error, CellError) else f"{type(error).__name__} {error}"
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        reason = str(error) if isinstance(error, CellError) else f"{type(error).__name__} {str(error)[:100]}"
         raise DataError(f"{what} is not laid out as the release is ({reason}): get the official file") from error
 
 
@@ -174,7 +189,7 @@ def _runs(state: Mapping[str, Any], data_set: str, epochs: int) -> dict[int, Any
     runs = {int(seed): state["all_results"][data_set, seed] for seed in state["dataset_seed"].get(data_set, ())}
     for run in runs.values():
         if run["epochs"] != epochs:
-            raise ValueError(f"a run of {run['epochs']} epochs among those of {epochs}")
+            raise ValueError(f"a run of another number of epochs among those of {epochs}")
     return runs
 
 
@@ -189,6 +204,16 @@ def _cost(runs: Mapping[int, Any], key: str) -> float:
 def _mean(values: Collection[float]) -> float:
     # Added up one by one, as `numpy.mean` does with so few: from Python 3.12 on, `sum` rounds otherwise.
     return functools.reduce(operator.add, values) / len(values)
+
+
+def _empty() -> dict[Any, Any]:
+    """Stands in for `collections.OrderedDict`, which is pickled empty; its items follow."""
+    return {}
+
+
+def _set(items: list[Any]) -> set[Any]:
+    check_keys(items)
+    return set(items)
 
 
 class _Dtype:
@@ -210,9 +235,9 @@ def _scalar(dtype: _Dtype, content: bytes) -> float:
 
 
 ADMITTED: Mapping[str, Any] = {
-    "collections.OrderedDict": dict,
-    "builtins.set": set,
-    "__builtin__.set": set,
+    "collections.OrderedDict": _empty,
+    "builtins.set": _set,
+    "__builtin__.set": _set,
     "_codecs.encode": latin1,
     "numpy.dtype": _Dtype,
     "numpy.core.multiarray.scalar": _scalar,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sized
 from mmap import mmap
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,23 @@ _FORGOTTEN = object()
 _SMALL = 16
 """Containers up to this length that hold no others are kept: names and settings that records may share."""
 
+_PLAIN = frozenset({str, int, float, bool, NoneType, bytes})
+
+
+def check_keys(keys: Collection[Any]) -> None:
+    """That keys are texts, numbers, or tuples of those: to hash tuples in tuples can take for ever, or end the process.
+
+    Raises:
+        ValueError: where one is anything else.
+    """
+    if not set(map(type, keys)) <= _PLAIN:
+        for key in keys:
+            if type(key) not in _PLAIN and not (type(key) is tuple and set(map(type, key)) <= _PLAIN):
+                raise ValueError(f"a key of type {type(key).__name__}")
+
 
 class PickleStream:
-    """A sequence of pickles of protocol 2, the one that PyTorch writes.
+    """A sequence of pickles of protocols 2, the one that PyTorch writes, to 5.
 
     Args:
         content: all the bytes.
@@ -54,6 +69,7 @@ class PickleStream:
         self._admitted = admitted
         self._on_dict = on_dict
         self._strings: dict[bytes, str] = {}
+        self._copied = 0  # by calls: things as large as what they were made of
 
     def load(self) -> Any:
         """The next object.
@@ -81,15 +97,22 @@ class PickleStream:
         while True:
             code = content[position]
             position += 1
-            if code == 0x58:  # BINUNICODE
-                end = position + 4 + unpack_index(content, position)[0]
-                raw = content[position + 4 : end]
+            if code == 0x58 or code == 0x8C:  # BINUNICODE, SHORT_BINUNICODE
+                if code == 0x58:
+                    start = position + 4
+                    end = start + unpack_index(content, position)[0]
+                else:
+                    start = position + 1
+                    end = start + content[position]
+                raw = content[start:end]
                 if raw not in strings:
                     strings[raw] = raw.decode("utf-8", "surrogatepass")
                 stack.append(strings[raw])
                 position = end
-            elif code == 0x72 or code == 0x71:  # LONG_BINPUT, BINPUT
-                if code == 0x72:
+            elif code == 0x72 or code == 0x71 or code == 0x94:  # LONG_BINPUT, BINPUT, MEMOIZE
+                if code == 0x94:
+                    number = len(memo)
+                elif code == 0x72:
                     (number,) = unpack_index(content, position)
                     position += 4
                 else:
@@ -139,12 +162,15 @@ class PickleStream:
                 position = end
             elif code == 0x75:  # SETITEMS
                 items = _pop_to_mark(stack)
-                stack[-1].update(zip(items[::2], items[1::2], strict=True))
+                keys = items[::2]
+                check_keys(keys)
+                stack[-1].update(zip(keys, items[1::2], strict=True))
                 if self._finished(stack[-1], position):
                     _forget(memo, containers)
             elif code == 0x73:  # SETITEM
                 value = stack.pop()
                 key = stack.pop()
+                check_keys([key])
                 stack[-1][key] = value
                 if self._finished(stack[-1], position):
                     _forget(memo, containers)
@@ -170,20 +196,47 @@ class PickleStream:
             elif code == 0x88 or code == 0x89:  # NEWTRUE, NEWFALSE
                 stack.append(code == 0x88)
             elif code == 0x63:  # GLOBAL
-                end = content.find(b"\n", content.find(b"\n", position) + 1)
-                stack.append(self._admit(".".join(content[position:end].decode().split("\n"))))
+                between = content.find(b"\n", position)
+                end = content.find(b"\n", between + 1)
+                if not position <= between < end:  # -1 where there is none, and on from there would be from the start
+                    raise ValueError("a name without an end")
+                stack.append(self._admit(f"{content[position:between].decode()}.{content[between + 1 : end].decode()}"))
                 position = end + 1
+            elif code == 0x93:  # STACK_GLOBAL
+                name = stack.pop()
+                module = stack.pop()
+                if type(module) is not str or type(name) is not str:
+                    raise ValueError("a name that is no text")
+                stack.append(self._admit(f"{module}.{name}"))
             elif code == 0x52:  # REDUCE
                 arguments = stack.pop()
                 function = stack.pop()
                 if not any(function is stand_in for stand_in in self._admitted.values()):
                     raise DataError(f"{self._what} calls what is no class of it and was not loaded: do not trust it")
-                stack.append(function(*arguments))
+                made = function(*arguments)
+                # The same list a thousand times over would make a thousand sets of a file that holds it once.
+                self._copied += len(made) if isinstance(made, Sized) else 0
+                if self._copied > len(content):
+                    raise DataError(f"{self._what} is small and would fill the memory: do not trust it")
+                stack.append(made)
             elif code == 0x62:  # BUILD
                 state = stack.pop()
                 stack[-1].__setstate__(state)
+            elif code == 0x43 or code == 0x42:  # SHORT_BINBYTES, BINBYTES
+                start = position + (1 if code == 0x43 else 4)
+                end = start + (content[position] if code == 0x43 else unpack_index(content, position)[0])
+                stack.append(content[start:end])
+                position = end
+            elif code == 0x8F:  # EMPTY_SET
+                stack.append(set())
+            elif code == 0x90:  # ADDITEMS
+                items = _pop_to_mark(stack)
+                check_keys(items)
+                stack[-1].update(items)
             elif code == 0x80:  # PROTO
                 position += 1
+            elif code == 0x95:  # FRAME
+                position += 8
             elif code == 0x2E:  # STOP
                 self.position = position
                 return stack.pop()

@@ -13,7 +13,8 @@ from data.folder import DataError
 
 
 def load_pickle(file: IO[bytes], what: str, admitted: Mapping[str, Any], encoding: str = "ASCII") -> Any:
-    """The object pickled in `file`.
+    """The object pickled in `file`, whose hash should be known: nothing of it is run, but `pickle` can be made to fill
+    the memory or to end the process (`data.pickle_stream` cannot).
 
     Args:
         what: the file's name, for messages.
@@ -58,7 +59,8 @@ def latin1(text: str, encoding: str) -> bytes:
         DataError: for any other encoding, since looking one up imports a module.
     """
     if encoding != "latin1":
-        raise DataError(f"a pickle asks for the encoding {encoding!r}, which has no place in it: do not trust the file")
+        shown = repr(encoding)[:20] if isinstance(encoding, str) else "that is no text"
+        raise DataError(f"a pickle asks for the encoding {shown}, which has no place in it: do not trust the file")
     return text.encode("latin1")
 
 

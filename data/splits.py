@@ -13,7 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.folder import DataError
+from data.folder import DataError, read_small
+
+MOST_BYTES = 16 << 20
+"""More than any split file has; the official ones have some hundred thousand."""
 
 
 def read_split(path: Path, count: int) -> dict[str, NDArray[np.int64]]:
@@ -27,7 +30,7 @@ def read_split(path: Path, count: int) -> dict[str, NDArray[np.int64]]:
         DataError: where the file has another form, or an image that is not in the set or in two parts at once.
     """
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = json.loads(read_small(path, MOST_BYTES))
         parts = {}
         for name, (kind, numbers) in entries.items():
             if kind != "int":
@@ -35,8 +38,10 @@ def read_split(path: Path, count: int) -> dict[str, NDArray[np.int64]]:
             parts[name] = np.array([int(number) for number in numbers], np.int64)
     except OSError as error:
         raise DataError(f"the split file {path} cannot be read ({error.strerror}): check its name") from error
-    except (AttributeError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is no split file ({error}): get the official one from AutoDL-Projects") from error
+    except (AttributeError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+        raise DataError(
+            f"{path} is no split file ({str(error)[:200]}): get the official one from AutoDL-Projects"
+        ) from error
     together = np.concatenate([*parts.values(), np.empty(0, np.int64)])
     if (outside := together[(together < 0) | (together >= count)]).size:
         raise DataError(f"{path} splits another set: it names image {outside[0]:,}, of {count:,} images counted from 0")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data import TRUTH_TABLES, nasbench201
-from data.analognas import find_file, read_analognas
-from data.folder import DataError
+from data.analognas import find_file, read_analognas, read_file
+from data.folder import DataError, is_there
 from data.measurements import (
     EPOCHS,
     FLOPS,
@@ -189,12 +188,12 @@ def open_truth(name: str | None, folder: Path) -> TruthTable:
             )
         return _open_nasbench201(imported)
     path = Path(name)
-    if path.suffix == ".parquet" and path.exists():
+    if path.suffix == ".parquet" and is_there(path):
         return _open_nasbench201(path)
-    if path.exists():
+    if is_there(path):
         raise DataError(f"{name} must be imported before it is the truth: run python -m benchmark data import {name}")
     raise DataError(
-        f"there is no truth table {name!r}; choose {' or '.join(TRUTH_TABLES)}, or an imported .parquet file"
+        f"there is no truth table {name[:200]!r}; choose {' or '.join(TRUTH_TABLES)}, or an imported .parquet file"
     )
 
 
@@ -214,10 +213,10 @@ def _open_nasbench201(path: Path) -> TruthTable:
 
 def _open_analognas() -> TruthTable:
     path = find_file()
-    content = path.read_bytes()
+    content, sha256 = read_file(path)
     return TruthTable(
         name="AnalogNAS-Bench",
         label="CIFAR-10 test accuracy at full precision, AnalogNAS-Bench (the same cells, retrained by its authors)",
-        checksum=hashlib.sha256(content).hexdigest(),
+        checksum=sha256,
         accuracies={"cifar10_test": read_analognas(content, path.name)},
     )

@@ -24,6 +24,11 @@ class CellError(ValueError):
     """A text or number that is no cell of the space; the message says which part and why."""
 
 
+def _shown(text: str) -> str:
+    """As much of a wrong text as a message can hold."""
+    return repr(text) if len(text) <= 200 else f"{text[:200]!r}…"
+
+
 @dataclass(frozen=True, order=True)
 class Cell:
     """One cell: the number of the operation on each of the 6 edges, in the order of `EDGES`."""
@@ -47,22 +52,23 @@ class Cell:
         nodes = text.strip().split("+")
         if len(nodes) != 3:
             raise CellError(
-                f"{text!r} is no cell: expected 3 nodes joined by '+', found {len(nodes)}; "
+                f"{_shown(text)} is no cell: expected 3 nodes joined by '+', found {len(nodes)}; "
                 "a cell looks like |skip_connect~0|+|none~0|nor_conv_3x3~1|+|none~0|none~1|skip_connect~2|"
             )
         operations = []
         for target, node in enumerate(nodes, start=1):
             if not (len(node) > 1 and node.startswith("|") and node.endswith("|")):
-                raise CellError(f"{node!r} is no node: expected {target} operation(s) between '|' bars")
+                raise CellError(f"{_shown(node)} is no node: expected {target} operation(s) between '|' bars")
             tokens = node[1:-1].split("|")
             if len(tokens) != target:
-                raise CellError(f"{node!r}: node {target} takes {target} operation(s), found {len(tokens)}")
+                raise CellError(f"{_shown(node)}: node {target} takes {target} operation(s), found {len(tokens)}")
             for source, token in enumerate(tokens):
                 name, _, number = token.partition("~")
                 if name not in OPERATIONS:
-                    raise CellError(f"{token!r}: {name!r} is not an operation; they are {', '.join(OPERATIONS)}")
+                    known = ", ".join(OPERATIONS)
+                    raise CellError(f"{_shown(token)}: {_shown(name)} is not an operation; they are {known}")
                 if number != str(source):
-                    raise CellError(f"{token!r}: expected '{name}~{source}', the operation from node {source}")
+                    raise CellError(f"{_shown(token)}: expected '{name}~{source}', the operation from node {source}")
                 operations.append(OPERATIONS.index(name))
         return cls(tuple(operations))
 
