@@ -19,6 +19,7 @@ PLOTS = (
     "seeds",
     "profiles",
     "cost",
+    "scores",
     "cells",
 )
 """The plots of a results folder, by the names of their files."""

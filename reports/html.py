@@ -98,7 +98,7 @@ def report_html(
 <main class="wrap">
 {body}</main>
 <footer class="wrap">
-<p>Written by Replica-201 from the rows of this folder: runs.csv, history.csv and space.csv.</p>
+<p>Written by Replica-201 from the rows of this folder: runs.csv, history.csv, scores.csv and space.csv.</p>
 </footer>
 <script>
 {script}</script>

@@ -26,6 +26,7 @@ from reports.marks import (
     truth_name,
 )
 from reports.results import Results, method_name, metric_name
+from reports.score_plot import scores
 from reports.search_plots import alpha, cost, operations, profiles
 from reports.statistics import paired, share_at_or_below, spread
 from reports.style import FAINT, GREY, INK, WIDTH, Plot, Scale, frame
@@ -282,6 +283,7 @@ PLOTS: dict[str, Callable[[Results], Plot]] = {
     "seeds": seeds,
     "profiles": profiles,
     "cost": cost,
+    "scores": scores,
     "cells": cells,
 }
 """Every plot by its name in `reports.PLOTS`."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from reports import RowsError
-from reports.rows import HISTORY_COLUMNS, RUN_COLUMNS, SPACE_COLUMNS, read_rows
+from reports.rows import HISTORY_COLUMNS, RUN_COLUMNS, SCORE_COLUMNS, SPACE_COLUMNS, read_rows
 from reports.statistics import Floats
 from spaces import EDGES, NUM_CELLS, Cell, CellError
 
@@ -38,6 +38,18 @@ METHODS = {
 }
 """The names that the papers use; a method that is not listed keeps its own."""
 
+LOG_WEIGHTS = "Σ log weight of α"
+"""The score of the gradient methods: over the edges, the log softmax weight of α of the cell's operation."""
+
+SCORES = {
+    **dict.fromkeys(("darts", "darts2", "bdarts", "sdarts-rs", "sgas", "gdas", "pc-darts", "darts-minus"), LOG_WEIGHTS),
+    "rlnas": "angle, random labels",
+    "spos-angle": "angle, true labels",
+    "rlnas-sample": "accuracy, random labels",
+    "spos-sample": "accuracy, true labels",
+}
+"""What each method that scores cells ranks them by; one that is not listed has `its own`."""
+
 DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
 """The names that papers use for data sets; one that is not listed keeps its own."""
 
@@ -47,13 +59,18 @@ ONE_A_FOLDER = ("metric", "truth", "truth_checksum")
 MOST_EPOCHS = 100_000
 """More than any search has; a damaged number of an epoch would otherwise ask for curves that fill the memory."""
 
+SEEDS = (0, 2**32 - 1)
+"""The least and the greatest seed."""
+
 
 @dataclass(frozen=True)
 class Results:
-    """The rows of one folder: `runs` by method and seed, `history` by method, seed and epoch, of those runs alone."""
+    """The rows of one folder: `runs` by method and seed, `history` by method, seed and epoch, of those runs alone, as
+    are `scores`."""
 
     runs: pd.DataFrame
     history: pd.DataFrame
+    scores: pd.DataFrame
     space: pd.DataFrame
     methods: tuple[str, ...]
     metrics: tuple[str, ...]  # the main metric first
@@ -120,8 +137,9 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     """
     runs = read_rows(folder, "runs.csv", RUN_COLUMNS)
     history = read_rows(folder, "history.csv", HISTORY_COLUMNS)
+    scores = read_rows(folder, "scores.csv", SCORE_COLUMNS, optional=True)  # older folders have none
     space = read_rows(folder, "space.csv", SPACE_COLUMNS)
-    for rows in (runs, history):
+    for rows in (runs, history, scores):
         rows["method"] = rows["method"].astype(str)
     space["statistic"] = space["statistic"].astype(str)
     for column in ONE_A_FOLDER:
@@ -138,13 +156,16 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     others = [f"other_{metric}" for metric in metrics]
     _numeric(folder, "runs.csv", runs, [column for column in others if column in runs], empty=True)
     _numeric(folder, "history.csv", history, ["seed", "epoch", "skip_connects", main])
-    if "largest_weight" in history:
-        _numeric(folder, "history.csv", history, ["largest_weight"], empty=True)
+    measured = [column for column in ("largest_weight", "tau") if column in history]
+    _numeric(folder, "history.csv", history, measured, empty=True)
     _check_range(folder, "runs.csv", runs, dict.fromkeys(metrics, (0, 100)))
-    _check_range(folder, "runs.csv", runs, {"seed": (0, 2**32 - 1), "rank": (1, NUM_CELLS)}, whole=True)
+    _check_range(folder, "runs.csv", runs, {"seed": SEEDS, "rank": (1, NUM_CELLS)}, whole=True)
     _check_range(folder, "history.csv", history, {main: (0, 100)})
-    counts = {"seed": (0, 2**32 - 1), "epoch": (1, MOST_EPOCHS), "skip_connects": (0, len(EDGES))}
+    counts = {"seed": SEEDS, "epoch": (1, MOST_EPOCHS), "skip_connects": (0, len(EDGES))}
     _check_range(folder, "history.csv", history, counts, whole=True)
+    _numeric(folder, "scores.csv", scores, ["seed", "score", "accuracy"])
+    _check_range(folder, "scores.csv", scores, {"accuracy": (0, 100)})
+    _check_range(folder, "scores.csv", scores, {"seed": SEEDS}, whole=True)
     _check_cells(folder, runs)
     _check_key(folder, "space.csv", space, ["metric", "statistic"])
     _check_key(folder, "runs.csv", runs, ["method", "seed"])
@@ -154,8 +175,10 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     order = list(rows_of) if methods is None else [name for name in dict.fromkeys(methods) if name in rows_of]
     order += [name for name in rows_of if name not in order]
     runs = pd.concat([rows_of[name].sort_values("seed") for name in order], ignore_index=True)
-    history = history.merge(runs[["method", "seed"]], on=["method", "seed"])  # runs that are not finished have no n
-    return Results(runs, history.sort_values(["method", "seed", "epoch"]), space, tuple(order), tuple(metrics))
+    key = ["method", "seed"]
+    history, scores = (rows.merge(runs[key], on=key) for rows in (history, scores))  # unfinished runs have no n
+    history = history.sort_values(["method", "seed", "epoch"])
+    return Results(runs, history, scores, space, tuple(order), tuple(metrics))
 
 
 def method_name(method: str) -> str:
@@ -164,6 +187,11 @@ def method_name(method: str) -> str:
     if plus:
         return f"{method_name(start)} + {method_name(selection).removeprefix('DARTS-')}"
     return METHODS.get(method, method)
+
+
+def score_name(method: str) -> str:
+    """What a method ranks the cells by."""
+    return SCORES.get(method, "its own")
 
 
 def metric_name(metric: str) -> str:

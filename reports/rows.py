@@ -87,13 +87,15 @@ TEXT = {"settings": str, "truth_checksum": str}
 """Columns that pandas would take for numbers where their hexadecimal digits look like one, as 12345e678901."""
 
 
-def read_rows(folder: Path, name: str, columns: dict[str, str]) -> pd.DataFrame:
-    """The rows of `folder/name`, with at least `columns`.
+def read_rows(folder: Path, name: str, columns: dict[str, str], optional: bool = False) -> pd.DataFrame:
+    """The rows of `folder/name`, with at least `columns`; none where an `optional` file is missing or has none.
 
     Raises:
         RowsError: where the file is missing, unreadable, empty, or lacks a column.
     """
     path = folder / name
+    if optional and not path.exists():
+        return pd.DataFrame(columns=list(columns))
     try:
         rows = pd.read_csv(path, dtype=TEXT)
     except FileNotFoundError:
@@ -103,6 +105,6 @@ def read_rows(folder: Path, name: str, columns: dict[str, str]) -> pd.DataFrame:
     missing = [column for column in columns if column not in rows]
     if missing:
         raise RowsError(f"{path} has no column {missing[0]!r}: it was not written by this program, or was edited")
-    if rows.empty:
+    if rows.empty and not optional:
         raise RowsError(f"{path} holds no rows: no run has finished in this folder yet")
     return rows

@@ -91,6 +91,16 @@ def seed_band(curves: ArrayLike) -> Band:
     return Band(array.mean(axis=0), array.min(axis=0), array.max(axis=0))
 
 
+def last(curves: Floats) -> Floats:
+    """The value of each seed's last epoch that has one, shape (n,), of curves of shape (n, epochs); nan without any."""
+    return np.array([row[np.isfinite(row)][-1] if np.isfinite(row).any() else np.nan for row in curves])
+
+
+def present(values: Floats) -> Spread:
+    """Mean and spread of the values that there are; nan where there are none."""
+    return spread(values[np.isfinite(values)]) if np.isfinite(values).any() else Spread(float("nan"), float("nan"))
+
+
 def paired(first: ArrayLike, second: ArrayLike) -> Paired:
     """Compares `second` with `first`, both of shape (n,): position i of both comes from the same seed.
 

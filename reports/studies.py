@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from reports import STUDIES, RowsError
-from reports.results import DATA_SETS, Results, method_name, metric_name, read_results, seeds_text
+from reports.results import DATA_SETS, Results, method_name, metric_name, read_results, score_name, seeds_text
 from reports.rows import EFFECT_COLUMNS, read_rows
-from reports.statistics import Floats, Spread, paired, rank_correlation, spread
+from reports.statistics import Floats, Spread, last, paired, present, rank_correlation, spread
 from reports.tables import FEW_SEEDS, markdown_table, method_row, number, plus_minus
 from reports.write import write_file
 from spaces import EDGES, OPERATIONS
@@ -164,11 +164,6 @@ def rows_of(study: Study, more: Callable[[Results, str], dict[str, float]] | Non
     return pd.DataFrame(rows)
 
 
-def last(curves: Floats) -> Floats:
-    """The value of each seed's last epoch that has one, shape (n,), of curves of shape (n, epochs); nan without any."""
-    return np.array([row[np.isfinite(row)][-1] if np.isfinite(row).any() else np.nan for row in curves])
-
-
 def with_spread(name: str, values: Floats) -> dict[str, float]:
     found = spread(values)
     return {f"{name}_mean": found.mean, f"{name}_std": found.std}
@@ -189,7 +184,7 @@ def correlation(study: Study) -> tuple[pd.DataFrame, str]:
     rows = [
         [
             method_name(row["method"]),
-            SCORES.get(row["method"], "its own"),
+            score_name(row["method"]),
             str(row["n"]),
             cell_text(row, "tau_last", 3),
             cell_text(row, "tau_highest", 3),
@@ -205,17 +200,6 @@ def correlation(study: Study) -> tuple[pd.DataFrame, str]:
         "seeds; the highest of all epochs is of each seed, and nobody who searches knows which epoch that is."
     )
     return table, f"{markdown_table(header, rows, left=2)}\n\n{note}"
-
-
-SCORES = {
-    "darts": "Σ log weight of α",
-    "bdarts": "Σ log weight of α",
-    "rlnas": "angle, random labels",
-    "spos-angle": "angle, true labels",
-    "rlnas-sample": "accuracy, random labels",
-    "spos-sample": "accuracy, true labels",
-}
-"""What each method of the study `correlation` ranks the cells by."""
 
 
 def regularisers(study: Study) -> tuple[pd.DataFrame, str]:
@@ -467,11 +451,6 @@ def discretisation(study: Study) -> tuple[pd.DataFrame, str]:
         "A seed whose five values are all alike on an edge has no τ there, nor in the mean of the edges."
     )
     return pd.DataFrame(records), f"{markdown_table(header, rows)}\n\n{note}"
-
-
-def present(values: Floats) -> Spread:
-    """Mean and spread of the values that there are; nan where there are none."""
-    return spread(values[np.isfinite(values)]) if np.isfinite(values).any() else Spread(float("nan"), float("nan"))
 
 
 TABLES: dict[str, Callable[[Study], tuple[pd.DataFrame, str]]] = {

@@ -16,7 +16,7 @@ from scipy.stats import rankdata
 from reports import style
 from reports.marks import band, band_keys, level_keys, levels
 from reports.results import method_name, metric_name, seeds_text
-from reports.statistics import Floats, seed_band
+from reports.statistics import Floats, present, seed_band
 from reports.studies import (
     INDICATORS,
     TARGETS,
@@ -27,7 +27,6 @@ from reports.studies import (
     limits,
     operations,
     order_of,
-    present,
     tests_of,
 )
 from reports.style import GREY, INK, WIDTH, Plot, Scale, frame

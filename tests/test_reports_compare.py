@@ -61,7 +61,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_comparison_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "A", "B"]) == 0
     assert capsys.readouterr().out == GOLDEN
-    assert {path.name for path in Path().rglob("*")} == {"A", "B", "runs.csv", "history.csv", "space.csv"}
+    assert {path.name for path in Path().rglob("*")} == {"A", "B", "runs.csv", "history.csv", "scores.csv", "space.csv"}
 
 
 def test_what_is_printed_is_written_too_with_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:
