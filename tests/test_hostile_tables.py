@@ -1,0 +1,400 @@
+"""Truth tables and pickles from nobody knows where: refused in one sentence, nothing run, nothing damaged."""
+
+import bz2
+import collections
+import csv
+import io
+import json
+import os
+import pickle
+import random
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hostile import answer, contents, damaged
+from pyarrow import parquet
+
+from data.analognas import find_file
+from data.measurements import METRICS, accuracy_column
+from data.nasbench201 import FILE, Provenance, content_checksum, read_table, write_table
+from spaces import NUM_CELLS, Cell
+
+ROOT = Path(__file__).parents[1]
+CELLS = random.Random(0).sample(list(Cell.all()), 12)
+TEXT = str(CELLS[0])
+
+
+@pytest.fixture(scope="module")
+def columns():
+    numbers = np.random.default_rng(0)
+    return {accuracy_column(metric): numbers.uniform(0, 100, NUM_CELLS).round(2) for metric in METRICS} | {
+        "index": np.arange(NUM_CELLS, dtype=float),
+        "params": np.full(NUM_CELLS, 73_306.0),
+    }
+
+
+@pytest.fixture(scope="module")
+def good(columns, tmp_path_factory):
+    """A data folder with a good table in it."""
+    folder = tmp_path_factory.mktemp("good")
+    write_table(folder / FILE, columns, Provenance("x", "x", "", content_checksum(columns)))
+    read_table(folder / FILE)
+    assert len(contents(folder)) == 2
+    return folder
+
+
+@pytest.fixture(scope="module")
+def imported(good):
+    """`imported(file)`: it is refused, and the table that was there before stays as it was."""
+    before = contents(good)
+
+    def check(path):
+        code, said = answer("data", "import", str(path), "--data-dir", str(good))
+        assert code == 2, said
+        assert contents(good) == before
+        return said
+
+    return check
+
+
+def csv_of(columns, positions):
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["index", "arch", *(name.replace("-120", "") for name in columns if name != "index")])
+    for position in positions:
+        numbers = [repr(float(values[position])) for name, values in columns.items() if name != "index"]
+        writer.writerow([position, str(Cell.at(position)), *numbers])
+    return text.getvalue().encode()
+
+
+def test_damaged_csvs_are_refused(columns, imported, tmp_path):
+    path = tmp_path / "table.csv"
+    for content in damaged(csv_of(columns, range(40)), 200):
+        path.write_bytes(content)
+        imported(path)
+
+
+def test_a_damaged_csv_of_all_cells_is_imported_or_refused(columns, good, tmp_path):
+    """Where only a digit differs nobody can tell; a refused one changes nothing, whatever it fails at."""
+    whole = csv_of(columns, range(NUM_CELLS))
+    path, folder = tmp_path / "table.csv", tmp_path / "data"
+    spoilt = [
+        *damaged(whole, 8, seed=1),
+        whole.replace(b",73306.0", b",1e300", 1),
+        whole.replace(b",73306.0", b",0.5", 1),
+        whole.replace(b",73306.0", b",inf", 1),
+        whole.replace(b"\r\n0,", b"\r\n-1,", 1),
+        whole + b"7\r\n",
+    ]
+    refused = 0
+    for content in spoilt:
+        write_table(folder / FILE, columns, Provenance("x", "x", "", content_checksum(columns)))
+        before = contents(folder)
+        path.write_bytes(content)
+        code, _ = answer("data", "import", str(path), "--data-dir", str(folder))
+        if code == 2:
+            refused += 1
+            assert contents(folder) == before
+        else:
+            assert sorted(contents(folder)) == [FILE, FILE.replace(".parquet", ".safetensors")]
+            (folder / FILE.replace(".parquet", ".safetensors")).unlink()
+    assert refused >= 5
+
+
+def state(index, cell, epochs):
+    """One training of a cell as the releases have it, with all kinds of things that they hold."""
+    sets = ("cifar10-valid", "cifar10", "cifar100", "ImageNet16-120")
+    runs = collections.OrderedDict()
+    for data_set in sets:
+        curve = collections.OrderedDict((epoch, epoch / 7) for epoch in range(epochs))
+        names = [f"{name}@{epochs - 1}" for name in ("x-valid", "x-test", "ori-test")]
+        runs[data_set, 777] = {
+            "epochs": epochs,
+            "train_times": curve,
+            "eval_acc1es": dict.fromkeys(names, 50.5),
+            "params": np.float64(0.073306),
+            "flop": 7.8,
+        }
+    seeds = {data_set: [777] for data_set in sets}
+    return {"arch_index": index, "arch_str": str(cell), "all_results": runs, "dataset_seed": seeds}
+
+
+def release():
+    cells = list(enumerate(CELLS[:2]))
+    infos = {index: {"full": state(index, cell, 200), "less": state(index, cell, 12)} for index, cell in cells}
+    return {"meta_archs": [str(cell) for _, cell in cells], "arch2infos": infos, "evaluated_indexes": {0, 1}}
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_damaged_pth_files_are_refused(imported, tmp_path, zipped):
+    path = tmp_path / "NAS-Bench-201-v1_1-096897.pth"
+    torch.save(release(), path, _use_new_zipfile_serialization=zipped)
+    assert "lacks 15,623" in imported(path)
+    for content in damaged(path.read_bytes(), 150, seed=zipped):
+        path.write_bytes(content)
+        imported(path)
+
+
+def pbz2(path, thing):
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(bz2.compress(thing if isinstance(thing, bytes) else pickle.dumps(thing, 4), 1))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_damaged_files_of_the_nats_folder_are_refused(imported, tmp_path, packed):
+    folder = tmp_path / "NATS-tss-v1_0-3ffb9-simple"
+    content = pickle.dumps({"12": state(0, CELLS[0], 12), "200": state(0, CELLS[0], 200)}, 4)
+    pbz2(folder / "000000.pickle.pbz2", content)
+    assert "lacks 15,624" in imported(folder)
+    for spoilt in damaged(bz2.compress(content) if packed else content, 100, seed=packed):
+        (folder / "000000.pickle.pbz2").write_bytes(spoilt if packed else bz2.compress(spoilt, 1))
+        imported(folder)
+
+
+def odd_states():
+    """Records of the right layout but for one thing, which is something else."""
+    endless = ["x"]
+    for _ in range(60):
+        endless = [endless, endless]  # 2⁶⁰ texts, to whoever writes them down
+    for odd in (None, True, -1, 2**2000, "x", "9" * 5000, 1e308, float("nan"), [], {}, (1,), b"x", endless):
+        for key in ("arch_index", "arch_str", "all_results", "dataset_seed"):
+            yield state(0, CELLS[0], 200) | {key: odd}
+        for key in ("epochs", "train_times", "eval_acc1es", "params", "flop"):
+            spoilt = state(0, CELLS[0], 200)
+            spoilt["all_results"]["cifar10", 777][key] = odd
+            yield spoilt
+        spoilt = state(0, CELLS[0], 200)
+        spoilt["all_results"]["cifar10", 777]["train_times"][3] = odd
+        yield spoilt
+        spoilt = state(0, CELLS[0], 200)
+        spoilt["all_results"]["cifar10", 777]["eval_acc1es"]["ori-test@199"] = odd
+        yield spoilt
+        yield state(0, CELLS[0], 200) | {"dataset_seed": {"cifar10": [odd]}}
+
+
+def test_records_with_something_else_in_a_place_are_refused(imported, tmp_path):
+    folder = tmp_path / "NATS"
+    for spoilt in odd_states():
+        pbz2(folder / "000000.pickle.pbz2", {"200": spoilt})
+        imported(folder)
+
+
+def hold(marker):
+    """Pickles that would make the file `marker`, each in a way of its own."""
+    touch, write = f"touch {marker}", f"open({str(marker)!r}, 'w')"
+
+    class Call:
+        def __init__(self, *call):
+            self.call = call
+
+        def __reduce__(self):
+            return self.call
+
+    for protocol in range(6):
+        yield pickle.dumps({"arch2infos": Call(os.system, (touch,))}, protocol)
+        yield pickle.dumps([Call(eval, (write,))], protocol)
+        yield pickle.dumps(Call(exec, (write,)), protocol)
+        yield pickle.dumps(Call(subprocess.Popen, (["touch", str(marker)],)), protocol)
+        yield pickle.dumps(Call(getattr, (Call(__import__, ("os",)), "system")), protocol)
+        yield pickle.dumps(Call(np.fromfile, (str(marker),)), protocol)
+    text = b"X" + struct.pack("<I", len(write)) + write.encode()
+    yield b"(" + text + b"ibuiltins\neval\n."
+    yield b"(cbuiltins\neval\n" + text + b"o."
+    yield b"\x80\x02cbuiltins\neval\n" + text + b"\x85\x81."
+    yield b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93" + text + b"\x85R."
+    yield b"\x80\x02ccollections\nOrderedDict\n)R}X\x0c\x00\x00\x00__setstate__cos\nsystem\nsbX"
+    yield b"\x80\x02cnumpy.core.multiarray\nscalar.__globals__\n" + text + b"\x85R."
+    yield b"\x80\x04\x8c\x05numpy\x8c\x0edtype.__init__\x93" + text + b"\x85R."
+    yield b"c_codecs\nencode\n(" + text + b"Vrot13\ntR."
+    yield b"\x80\x02\x82\x01."
+    yield b"Pos.system\n."
+
+
+def torch_zip(content, name="archive/data.pkl", method=zipfile.ZIP_STORED):
+    """A zip as `torch.save` makes it, around any content."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr(name, content)
+        archive.writestr("archive/version", "3\n")
+    return buffer.getvalue()
+
+
+def test_no_pickle_runs_anything_wherever_it_lies(imported, tmp_path, monkeypatch):
+    marker = tmp_path / "ran"
+    data_file = tmp_path / "data.anb"
+    monkeypatch.setattr("data.truth.find_file", lambda: data_file)
+    for content in hold(marker):
+        (tmp_path / "legacy.pth").write_bytes(content)
+        imported(tmp_path / "legacy.pth")
+        (tmp_path / "zip.pth").write_bytes(torch_zip(content))
+        imported(tmp_path / "zip.pth")
+        pbz2(tmp_path / "NATS" / "000000.pickle.pbz2", content)
+        imported(tmp_path / "NATS")
+        data_file.write_bytes(content)
+        code, said = answer("query", TEXT, "--truth", "analognas")
+        assert code == 2 and "data.anb is truncated or not that of analog-nasbench" in said
+        assert not marker.exists()
+
+
+def test_the_table_that_is_installed_is_believed_only_as_it_was_published(tmp_path, monkeypatch):
+    data_file = tmp_path / "data.anb"
+    monkeypatch.setattr("data.truth.find_file", lambda: data_file)
+    assert answer("query", TEXT, "--truth", "analognas")[0] == 2
+    for content in damaged(find_file().read_bytes()[:200_000], 20):
+        data_file.write_bytes(content)
+        assert answer("query", TEXT, "--truth", "analognas")[0] == 2
+
+
+def bombs(folder):
+    """Small files that unfold to gigabytes, or to as much work, by whatever reads them trustingly."""
+    items = b"(" + b"".join(b"J" + struct.pack("<i", number) for number in range(50_000)) + b"e"
+    copies = b"]q\x01" + items + b"h\x00h\x01\x85R" * 20_000 + b"."
+    text = b"X" + struct.pack("<I", 1_000_000) + b"a" * 1_000_000
+    doubled = b"".join(b"h%ch%c\x86q%c" % (number, number, number + 1) for number in range(60))
+    pickles = {
+        "deep": b"\x80\x02})" + b"\x85" * 200_000 + b"K\x01s.",  # a key of tuples in tuples
+        "laughs": b"\x80\x02)q\x00" + doubled + b"}h\x3cK\x01s.",  # a key of 2⁶⁰ tuples
+        "sets": b"\x80\x02c__builtin__\nset\nq\x00" + copies,
+        "dicts": b"\x80\x02ccollections\nOrderedDict\nq\x00" + copies,
+        "bytes": b"\x80\x02c_codecs\nencode\nq\x00"
+        + text
+        + b"q\x01X\x06\0\0\0latin1q\x02"
+        + b"h\x00h\x01h\x02\x86R" * 10_000,
+        "memo": b"\x80\x02]r\xff\xff\xff\x3f.",
+        "memo-0": b"]p1073741823\n.",
+        "text": b"\x80\x04\x8d" + struct.pack("<Q", 1 << 40) + b"x.",
+        "text-4": b"\x80\x02X\xff\xff\xff\xffx.",
+        "bytes-8": b"\x80\x04\x8e" + struct.pack("<Q", 1 << 33) + b"x.",
+        "bytearray": b"\x80\x05\x96" + struct.pack("<Q", 1 << 33) + b"x.",
+        "long": b"\x80\x02\x8b" + struct.pack("<i", (1 << 31) - 1) + b"\x01.",
+        "frame": b"\x80\x04\x95" + struct.pack("<Q", 1 << 62) + b"N.",
+        "endless-name": b"\x80\x02ccollections\nOrderedDictX",
+        "nested": b"\x80\x02" + b"(" * 300_000,
+        "lists": b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".",
+    }
+    for name, content in pickles.items():
+        (folder / f"{name}.pth").write_bytes(content)
+        (folder / f"{name}-zip.pth").write_bytes(torch_zip(content))
+        pbz2(folder / f"{name}-NATS" / "000000.pickle.pbz2", content)
+    zeros = bytes(1 << 26)
+    with zipfile.ZipFile(folder / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", zeros * 4)
+    (folder / "bomb-NATS").mkdir()
+    stream = bz2.compress(zeros)  # some bytes
+    (folder / "bomb-NATS" / "000000.pickle.pbz2").write_bytes(stream * 40)
+    (folder / "table.csv").write_bytes(b"arch," + b"x" * (1 << 24))
+    return sorted(path for path in folder.iterdir())
+
+
+def test_bombs_are_refused_in_little_memory(good, tmp_path):
+    before = contents(good)
+    folder = tmp_path / "bombs"
+    folder.mkdir()
+    paths = bombs(folder)
+    assert sum(len(content) for content in contents(folder).values()) < 60e6
+    script = (
+        "import resource, sys; sys.path.insert(0, 'tests'); from hostile import answer\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))\n"
+        "for path in sys.argv[2:]: assert answer('data', 'import', path, '--data-dir', sys.argv[1])[0] == 2, path\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    command = [sys.executable, "-c", script, str(good), *map(str, paths)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
+    assert int(done.stdout) < 800_000  # kilobytes
+    assert contents(good) == before
+
+
+@pytest.fixture
+def own(good, tmp_path):
+    for name, content in contents(good).items():
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+def test_damaged_parquet_files_are_refused_and_stay_as_they_are(own):
+    path = own / FILE
+    (own / FILE.replace(".parquet", ".safetensors")).unlink()
+    content = path.read_bytes()
+    head = len(content) - 6_000  # the description of the columns stands at the end
+    spoilt = [*damaged(content, 60, seed=1), *(content[:head] + end for end in damaged(content[head:], 120, seed=2))]
+    for one in spoilt:
+        path.write_bytes(one)
+        code, said = answer("query", TEXT, "--data-dir", str(own))
+        if code == 2:
+            assert "nasbench201.parquet is damaged or not ours" in said
+            assert list(contents(own)) == [FILE]
+        else:  # where the damage does not count, as in a statistic
+            (own / FILE.replace(".parquet", ".safetensors")).unlink()
+        assert path.read_bytes() == one
+
+
+def test_parquet_files_of_another_content_are_refused(own, columns):
+    """Everything fits, checksum and all, but it is no table of the space."""
+    import pyarrow
+
+    path = own / FILE
+    (own / FILE.replace(".parquet", ".safetensors")).unlink()
+    good = Provenance("x", "x", "", content_checksum(columns))
+
+    def save(columns, metadata, **options):
+        table = pyarrow.table(columns).replace_schema_metadata(metadata)
+        parquet.write_table(table, path, **options)
+
+    def described(columns):
+        checksum = content_checksum({name: np.asarray(values, float) for name, values in columns.items()})
+        return {b"replica-201": json.dumps(vars(good) | {"checksum": checksum})}
+
+    short = {name: values[:10] for name, values in columns.items()}
+    lacking = {name: values for name, values in columns.items() if name != accuracy_column("cifar100_test")}
+    many = columns | {f"x{number}": columns["index"] for number in range(300)}
+    zeros = pyarrow.array(np.zeros(50_000_000))
+    cases = [
+        (short, described(short), {}),
+        (lacking, described(lacking), {}),
+        (many, described(many), {}),
+        ({"index": np.zeros(0)}, {}, {}),
+        (columns, {b"replica-201": "[" * 100_000}, {}),
+        (columns, {b"replica-201": "{}"}, {}),
+        (columns, {b"replica-201": '{"source": 1, "release": [], "source_md5": {}, "checksum": null}'}, {}),
+        (columns, {b"replica-201": b"\xff"}, {}),
+        (columns, None, {}),
+        (columns, described(columns), {"row_group_size": 1000}),
+        (columns | {"params": ["x"] * NUM_CELLS}, described(columns), {}),
+        (columns | {"params": [[1.0]] * NUM_CELLS}, described(columns), {}),
+        ({"cifar10_test_200": zeros}, {}, {"row_group_size": 100_000_000}),  # 400 MB of zeros in some bytes
+    ]
+    for spoilt, metadata, options in cases:
+        save(spoilt, metadata, **options)
+        for truth in ("nasbench201", str(path)):
+            code, said = answer("query", TEXT, "--truth", truth, "--data-dir", str(own))
+            assert code == 2 and "is damaged or not ours" in said
+        assert list(contents(own)) == [FILE]
+
+
+def test_a_damaged_copy_is_never_believed(own):
+    copy = own / FILE.replace(".parquet", ".safetensors")
+    content = copy.read_bytes()
+    right, table = answer("query", TEXT, "--data-dir", str(own)), (own / FILE).read_bytes()
+    for one in (*damaged(content, 40), *(end + content[1_000:] for end in damaged(content[:1_000], 60))):
+        copy.write_bytes(one)
+        assert answer("query", TEXT, "--data-dir", str(own)) == right
+        assert (own / FILE).read_bytes() == table and len(contents(own)) == 2
+
+
+def test_what_is_no_file_is_refused(imported, tmp_path):
+    for path in ("/dev/zero", "/dev/null", "/proc/self/mem", "", "x" * 5000, "a\nb.csv", tmp_path, tmp_path / "no.pth"):
+        imported(path)
+    for name in ("link.pth", "link.csv"):
+        (tmp_path / name).symlink_to(tmp_path / name)
+        imported(tmp_path / name)
+    (tmp_path / "folder.csv").mkdir()
+    imported(tmp_path / "folder.csv")
+    (tmp_path / "000000.pickle.pbz2").mkdir()
+    imported(tmp_path)
