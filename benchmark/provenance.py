@@ -21,6 +21,7 @@ import tomlkit
 import torch
 
 from benchmark.describe import field_docs, written_value
+from benchmark.energy import Meter, counters
 from benchmark.plan import Run
 from benchmark.runner import Results
 from benchmark.settings import cores, preset_documents
@@ -43,7 +44,8 @@ class Command:
 
     @contextmanager
     def recorded(self, results: Results, runs: Sequence[Run], truth: TruthTable) -> Iterator[None]:
-        """Adds this command to the folder's provenance before the searches inside begin, and their time at the end.
+        """Adds this command to the folder's provenance before the searches inside begin, and at the end their time and,
+        where the device tells it, energy.
 
         Raises:
             RowsError: where the folder's provenance is damaged.
@@ -56,8 +58,11 @@ class Command:
             write_atomically(results.out / FILE, Provenance((*before.commands, entry)).encoded())
 
         write(entry)
-        yield
-        write(dataclasses.replace(entry, wall_seconds=round(time.perf_counter() - started, 1)))
+        with Meter(counters(self.device)) as energy:
+            yield
+        seconds = round(time.perf_counter() - started, 1)
+        joules = None if energy.joules is None else round(energy.joules, 1)
+        write(dataclasses.replace(entry, wall_seconds=seconds, energy_joules=joules))
 
     def entry(self, results: Results, runs: Sequence[Run], truth: TruthTable) -> Entry:
         commit, changed = checkout(Path(__file__).parent.parent)

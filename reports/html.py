@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from reports.paragraph import methods_paragraph
+from reports.paragraph import energy, methods_paragraph
 from reports.provenance import Provenance, Setting
 from reports.replication import (
     CONDITIONS,
@@ -265,14 +265,24 @@ def _provenance_part(results: Results, provenance: Provenance | None) -> str:
         for entry in provenance.commands
     ]
     header = ["Started (UTC)", "Command", "Wall time", "Runs to do", "Methods", "Seeds"]
+    note = (
+        "Wall time: of the searches, start-up of their processes included. Runs to do: those of the command's methods "
+        "and seeds that had not finished before."
+    )
+    known = [entry for entry in provenance.commands if entry.energy_joules is not None]
+    if known:
+        header.insert(3, "Energy")
+        for row, entry in zip(rows, provenance.commands, strict=True):
+            row.insert(3, "–" if entry.energy_joules is None else energy(entry.energy_joules))
+        kinds = " or ".join(dict.fromkeys(entry.device_kind for entry in known))
+        note += f" Energy: of the whole {kinds} in that time, whoever used it."
     groups: dict[str, list[Setting]] = {}
     for setting in provenance.settings:
         groups.setdefault(setting.name.rpartition(".")[0], []).append(setting)
     return "\n".join(
         [
             _table("Commands", header, rows, prose=("Command", "Methods", "Seeds")),
-            '<p class="note">Wall time: of the searches, start-up of their processes included. Runs to do: those of '
-            "the command's methods and seeds that had not finished before.</p>",
+            f'<p class="note">{note}</p>',
             _list({name: " / ".join(values) for name, values in together.items()} | searched),
             "<h3>Settings</h3>",
             "<p>Every setting of these runs, its value, and where the value comes from.</p>",

@@ -58,6 +58,13 @@ class Entry:
     """Of the checkout that the program ran from; None where it was installed."""
     changed: bool
     """Whether that checkout's files differed from the commit."""
+    energy_joules: float | None = None
+    """What the whole device used in `wall_seconds`, whoever used it; None where the device does not tell."""
+
+    @property
+    def device_kind(self) -> str:
+        """What `energy_joules` is of."""
+        return "GPU" if self.gpu else "processor"
 
 
 @dataclass(frozen=True)
@@ -97,5 +104,5 @@ def read_provenance(folder: Path) -> Provenance | None:
         return msgspec.json.decode(path.read_bytes(), type=Provenance)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
-        raise RowsError(f"{path} cannot be read ({error}); repair or remove it") from None
+    except (OSError, ValueError, RecursionError, msgspec.DecodeError) as error:
+        raise RowsError(f"{path} cannot be read ({str(error)[:200]}); repair or remove it") from None
