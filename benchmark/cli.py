@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from benchmark.settings import PRESETS, RunError, SettingsError, cores
 from benchmark.speed import PEERS, SIZES, STEPS, carry_out, choose
 from benchmark.speed_rows import RECORDED
 from data import DOWNLOADS, IMAGE_SETS, TRUTH_TABLES
-from data.folder import DataError, data_folder
+from data.folder import DataError, data_folder, is_there
 from methods import registry
 from methods.registry import MethodError
 from reports import STUDIES, RowsError
@@ -62,11 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 runs failed, 2 input that cannot be used, 130 interrupted."""
     options = parser().parse_args(arguments)
     options.typed = sys.argv[1:] if arguments is None else arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for names of files that are no text, and terminals without β
     try:
         code: int = options.command(options)
         sys.stdout.flush()
     except (UsageError, SettingsError, MethodError, DataError, RowsError, CellError) as error:
-        print(f"benchmark: {error}", file=sys.stderr)
+        print(f"benchmark: {' '.join(str(error).splitlines())}", file=sys.stderr)  # names of files can have many lines
         return 2
     except RunError as error:
         print(f"benchmark: {error}", file=sys.stderr)
@@ -364,7 +367,7 @@ def study_command(options: argparse.Namespace) -> int:
 def report_command(options: argparse.Namespace) -> int:
     from reports.write import write_report
 
-    if (options.folder / "variants.csv").exists():
+    if is_there(options.folder / "variants.csv"):
         from reports.studies import write_study
 
         written = write_study(options.folder)
@@ -473,16 +476,23 @@ def parse_methods(text: str) -> list[str]:
     return methods
 
 
+MOST_SEEDS = 100_000
+"""By how many; a slip of the finger would fill the memory with runs."""
+
+
 def parse_seeds(text: str) -> list[int]:
     """`5` is 0 to 4; `3,7` and `3,` are those."""
     try:
         numbers = [int(part) for part in text.split(",") if part.strip()]
     except ValueError:
         numbers = []
-    seeds = list(range(numbers[0])) if len(numbers) == 1 and "," not in text else numbers
+    if len(numbers) == 1 and "," not in text:
+        numbers = list(range(numbers[0])) if numbers[0] <= MOST_SEEDS else []
+    seeds = numbers
     if not seeds or min(seeds) < 0 or max(seeds) >= 2**32 or len(set(seeds)) < len(seeds):
         raise UsageError(
-            f"--seeds {text!r}: give how many (5 means seeds 0 to 4), or which, separated by commas (3,7), each once"
+            f"--seeds {text[:100]!r}: give how many (5 means seeds 0 to 4), or which, separated by commas (3,7), each "
+            "once"
         )
     return seeds
 
@@ -516,8 +526,8 @@ def choose_device(name: str | None) -> tuple[str, str]:
         if torch.cuda.is_available():
             return "cuda", "a CUDA GPU is visible"
         return "cpu", "no CUDA GPU is visible"
-    kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()) or (kind == "cpu" and number):
+    kind, colon, number = name.partition(":")
+    if kind not in ("cpu", "cuda") or (colon and not (kind == "cuda" and number.isascii() and number.isdecimal())):
         raise UsageError(f"--device {name!r} is unknown; choose cpu, cuda, or one GPU of several as cuda:1")
     if kind == "cuda":
         visible = torch.cuda.device_count() if torch.cuda.is_available() else 0

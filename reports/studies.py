@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,17 @@ from spaces import EDGES, OPERATIONS
 VARIANT_COLUMNS = {"study": "name of the study", "variant": "name of the variant's results folder below the study's"}
 """Columns of `variants.csv`. Beside them stands what tells the variants apart: `regulariser` and `strength` (λ),
 `epochs_share` and `images_share` (of the preset's), `searched_on` (the image set)."""
+
+
+_SHARE = r"[1-9]\d{0,3}(/[1-9]\d{0,3})?"
+
+FACTORS = {
+    "regularisers": {"regulariser": "none|weight decay|L2|β-decay", "strength": r"\d+(\.\d+)?(e[+-]?\d\d?)?"},
+    "budget": {"epochs_share": _SHARE, "images_share": _SHARE},
+    "transfer": {"searched_on": ".+"},
+    "precision": {"precision": ".+"},
+}
+"""The further columns of `variants.csv` that a study needs, with the form of their values."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +96,7 @@ def read_study(folder: Path) -> Study:
     names = rows["study"].unique()
     if len(names) != 1 or names[0] not in STUDIES:
         raise RowsError(f"{folder / 'variants.csv'}: the study must be one of {', '.join(STUDIES)}")
+    _check_factors(folder / "variants.csv", str(names[0]), rows)
     variants = tuple(
         Variant(
             str(row["variant"]),
@@ -97,6 +110,19 @@ def read_study(folder: Path) -> Study:
     if len(tables) > 1:
         raise RowsError(f"{folder} mixes the truth tables {' and '.join(sorted(tables))}: each needs its own folder")
     return Study(str(names[0]), variants)
+
+
+def _check_factors(path: Path, study: str, rows: pd.DataFrame) -> None:
+    for column, form in FACTORS.get(study, {}).items():
+        if column not in rows:
+            raise RowsError(f"{path} has no column {column!r}: it was not written by this program, or was edited")
+        for value in map(str, rows[column]):
+            if not re.fullmatch(form, value):
+                raise RowsError(f"{path}: {value!r} in column {column!r} is none of this program's: was it edited?")
+    if study == "budget" and not (rows[["epochs_share", "images_share"]].astype(str) == "1").all(axis=1).any():
+        raise RowsError(f"{path} lacks the variant with all epochs and all images, which the others are compared with")
+    if not (twice := rows["variant"][rows["variant"].duplicated()]).empty:
+        raise RowsError(f"{path} names the variant {twice.iloc[0]} twice: remove all but one")
 
 
 def write_study(folder: Path) -> list[Path]:
@@ -384,8 +410,9 @@ def operations(study: Study) -> dict[str, Floats]:
     """
     variant = study.variants[0]
     rows = variant.results.history
-    if "discretisation_accuracy" not in rows:
-        raise RowsError(f"{variant.folder / 'history.csv'} has no column 'discretisation_accuracy'")
+    for column in ("discretisation_accuracy", "weight", "pt_score", "edge", "operation"):
+        if column not in rows:
+            raise RowsError(f"{variant.folder / 'history.csv'} has no column {column!r}")
     rows = rows.dropna(subset=["discretisation_accuracy"])
     effects = read_rows(variant.folder, "effects.csv", EFFECT_COLUMNS)
     found = {
@@ -401,6 +428,8 @@ def by_operation(rows: pd.DataFrame, name: str, folder: Path) -> Floats:
     ordered = rows.assign(place=place).sort_values(["seed", "edge", "place"])
     if len(ordered) != np.prod(shape) or ordered.duplicated(["seed", "edge", "place"]).any() or place.isna().any():
         raise RowsError(f"{folder}: {name} must be there once for each seed, edge and operation: were rows edited?")
+    if not pd.api.types.is_numeric_dtype(ordered[name]):
+        raise RowsError(f"{folder}: {name} holds what is no number: were rows edited?")
     return ordered[name].to_numpy(dtype=np.float64).reshape(shape)
 
 
