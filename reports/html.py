@@ -275,7 +275,7 @@ def _provenance_part(results: Results, provenance: Provenance | None) -> str:
         for row, entry in zip(rows, provenance.commands, strict=True):
             row.insert(3, "–" if entry.energy_joules is None else energy(entry.energy_joules))
         kinds = " or ".join(dict.fromkeys(entry.device_kind for entry in known))
-        note += f" Energy: of the whole {kinds} in that time, whoever used it."
+        note += f" Energy: of the whole {kinds} in that time, all that ran on it included."
     groups: dict[str, list[Setting]] = {}
     for setting in provenance.settings:
         groups.setdefault(setting.name.rpartition(".")[0], []).append(setting)

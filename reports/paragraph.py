@@ -111,7 +111,7 @@ def _energy(provenance: Provenance) -> str:
     if not joules or len(joules) < len(searching):
         return ""
     kinds = _listed(list(dict.fromkeys(f"the whole {entry.device_kind}" for entry in searching)))
-    return f" During the searches {kinds} used {energy(sum(joules))}, whoever used it."
+    return f" During the searches {kinds} took {energy(sum(joules))}, all that ran on it included."
 
 
 def energy(joules: float) -> str:

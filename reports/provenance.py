@@ -59,7 +59,7 @@ class Entry:
     changed: bool
     """Whether that checkout's files differed from the commit."""
     energy_joules: float | None = None
-    """What the whole device used in `wall_seconds`, whoever used it; None where the device does not tell."""
+    """What the whole device took in `wall_seconds`, all that ran on it included; None where it does not tell."""
 
     @property
     def device_kind(self) -> str:

@@ -231,11 +231,11 @@ def test_methods_paragraph_by_hand(tmp_path: Path) -> None:
 def test_energy_is_told_where_it_is_known(tmp_path: Path) -> None:
     known = Entry(**{**vars(ENTRY), "energy_joules": 12_345.0})
     idle = Entry(**{**vars(ENTRY), "to_do": 0})
-    sentence = "During the searches the whole processor used 24.7 kJ, whoever used it."
+    sentence = "During the searches the whole processor took 24.7 kJ, all that ran on it included."
     text = written(example.write(tmp_path), Provenance((known, idle, known)))
     Page(text)
     assert text.count("<td>12.3 kJ</td>") == 2 and text.count("<td>–</td>") == 1
-    assert "Energy: of the whole processor in that time, whoever used it." in text
+    assert "Energy: of the whole processor in that time, all that ran on it included." in text
     assert sentence in text
     results = read_results(tmp_path)
     for commands in ((ENTRY,), (known, ENTRY), (idle,)):
@@ -243,7 +243,9 @@ def test_energy_is_told_where_it_is_known(tmp_path: Path) -> None:
     assert "Energy" not in written(tmp_path)
     on_gpu = Entry(**{**vars(known), "gpu": "A GPU"})
     text = methods_paragraph(results, comparisons(results), Provenance((known, on_gpu)))
-    assert text.endswith("During the searches the whole processor and the whole GPU used 24.7 kJ, whoever used it.")
+    assert text.endswith(
+        "During the searches the whole processor and the whole GPU took 24.7 kJ, all that ran on it included."
+    )
 
 
 def test_provenance_from_before_energy_was_recorded_is_read(tmp_path: Path) -> None:
