@@ -266,10 +266,19 @@ def _read_file(
         raise DataError(
             f"{path} ({len(content):,} bytes) is truncated or not {publication.title}'s own: delete it and run again"
         )
+    try:
+        return _arrays(publication, layout, content, str(path))
+    except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+        raise DataError(f"{path} is not laid out as {publication.title} is: delete it and run again") from error
+
+
+def _arrays(
+    publication: Publication, layout: Layout, content: bytes, what: str
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     if layout is publication.binary:
         records = np.frombuffer(content, np.uint8).reshape(-1, publication.label_bytes + 3 * _PIXELS)
         pixels, labels = records[:, publication.label_bytes :], records[:, publication.label_bytes - 1].copy()
     else:
-        batch = load_pickle(io.BytesIO(content), str(path), ARRAY_CLASSES, encoding="latin1")
+        batch = load_pickle(io.BytesIO(content), what, ARRAY_CLASSES, encoding="latin1")
         pixels, labels = batch["data"], np.array(batch[publication.label_key], np.uint8)
-    return np.ascontiguousarray(pixels).reshape(-1, 3, 32, 32), labels
+    return np.ascontiguousarray(pixels, np.uint8).reshape(len(labels), 3, 32, 32), labels

@@ -89,6 +89,9 @@ def _read_batch(path: Path, md5: str) -> tuple[NDArray[np.uint8], NDArray[np.uin
             f"{path} ({len(content):,} bytes) is truncated or not ImageNet16's own: delete it and get it again"
         )
     batch = load_pickle(io.BytesIO(content), str(path), ARRAY_CLASSES, encoding="latin1")
-    labels = np.asarray(batch["labels"])
-    chosen = (labels >= 1) & (labels <= CLASSES)  # the files count from 1
-    return batch["data"][chosen].reshape(-1, 3, 16, 16), (labels[chosen] - 1).astype(np.uint8)
+    try:
+        labels = np.asarray(batch["labels"])
+        chosen = (labels >= 1) & (labels <= CLASSES)  # the files count from 1
+        return batch["data"][chosen].reshape(-1, 3, 16, 16), (labels[chosen] - 1).astype(np.uint8)
+    except (LookupError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is not laid out as ImageNet16 is: delete it and get it again") from error
