@@ -1,9 +1,14 @@
-"""Checkpoints: a search's whole state and its rows so far, in one safetensors file that is replaced in one step."""
+"""Checkpoints: a search's whole state and its rows so far, in one safetensors file with a checksum.
+
+The checkpoint before the last stays beside it as `NAME.previous`, for the case that the last gets damaged.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,25 +29,59 @@ class Checkpoint:
     """One a finished epoch: the genotype and what the search measured."""
     seconds: float
     """Search time so far."""
+    random: dict[str, Any] = field(default_factory=dict)
+    """The states of the generators that a process has of its own (`benchmark.generators`)."""
 
 
 def write(path: Path, checkpoint: Checkpoint) -> None:
-    """Put the checkpoint at `path`, whole or not at all."""
+    """Put the checkpoint at `path`, whole or not at all; the one that was there becomes the previous one.
+
+    Raises:
+        DataError: where it cannot be written, as on a full disk; the previous one is there then.
+    """
     tensors: dict[str, Tensor] = {}
-    skeleton = _pack(checkpoint.state, tensors)
-    rest = json.dumps({"state": skeleton, "rows": checkpoint.rows, "seconds": checkpoint.seconds})
-    write_atomically(path, save(tensors, metadata={"checkpoint": rest}))
+    skeleton = {key: _pack(value, tensors) for key, value in vars(checkpoint).items()}
+    metadata = {"checkpoint": json.dumps(skeleton)}
+    content = save(tensors, metadata={**metadata, "sha256": _digest(tensors, metadata["checkpoint"])})
+    if path.exists():
+        path.replace(_previous(path))
+    write_atomically(path, content)
 
 
-def read(path: Path) -> Checkpoint | None:
-    """The checkpoint at `path`; None where there is none, or a damaged one, which the search then starts anew."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            rest = json.loads(file.metadata()["checkpoint"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        return Checkpoint(_unpack(rest["state"], tensors), rest["rows"], rest["seconds"])
-    except (FileNotFoundError, SafetensorError, KeyError, TypeError, ValueError):
-        return None
+def read(path: Path, warn: Callable[[str], None]) -> Checkpoint | None:
+    """The checkpoint at `path`, else the previous one; None where there is neither, and the search starts anew.
+
+    A damaged one is passed over: `warn` is told, and the file is put aside as `NAME.damaged`.
+    """
+    for candidate in (path, _previous(path)):
+        try:
+            return _read(candidate)
+        except FileNotFoundError:
+            continue
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+            aside = path.with_name(f"{path.name}.damaged")
+            candidate.replace(aside)
+            warn(f"{candidate} is damaged ({error}); the run goes on from the one before, and the file is now {aside}")
+    return None
+
+
+def _read(path: Path) -> Checkpoint:
+    path.stat()  # safetensors says of an absent file what it says of a damaged one
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    if metadata.get("sha256") != _digest(tensors, metadata.get("checkpoint", "")):
+        raise ValueError("its content does not have its checksum")
+    skeleton = json.loads(metadata["checkpoint"])
+    return Checkpoint(**{key: _unpack(value, tensors) for key, value in skeleton.items()})
+
+
+def _previous(path: Path) -> Path:
+    return path.with_name(f"{path.name}.previous")
+
+
+def _digest(tensors: dict[str, Tensor], rest: str) -> str:
+    return hashlib.sha256(save(tensors, metadata={"checkpoint": rest})).hexdigest()
 
 
 def _pack(value: Any, tensors: dict[str, Tensor]) -> Any:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from benchmark.settings import PRESETS, RunError, SettingsError, cores
 from benchmark.speed import PEERS, SIZES, STEPS, carry_out, choose
@@ -60,14 +63,18 @@ class UsageError(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 1 runs failed, 2 input that cannot be used, 130 interrupted."""
+    """Run one command; returns the exit code: 0 done, 1 runs failed, 2 input that cannot be used, 130 interrupted,
+    143 terminated."""
     options = parser().parse_args(arguments)
     options.typed = sys.argv[1:] if arguments is None else arguments
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # for names of files that are no text, and terminals without β
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # for names of files that are no text, and terminals without β
     try:
-        code: int = options.command(options)
-        sys.stdout.flush()
+        with terminable():
+            code: int = options.command(options)
+            sys.stdout.flush()
     except (UsageError, SettingsError, MethodError, DataError, RowsError, CellError) as error:
         print(f"benchmark: {' '.join(str(error).splitlines())}", file=sys.stderr)  # names of files can have many lines
         return 2
@@ -77,10 +84,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("\nbenchmark: stopped; the same command goes on from the last finished epoch", file=sys.stderr)
-        return 130
+        return 143 if isinstance(stop, Terminated) else 130
     return code
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as a cluster sends it before it takes the machine away."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM ends what is inside as Ctrl-C does, so that nothing half-written and no worker is left."""
+
+    def terminate(*_: object) -> None:
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -240,6 +268,11 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
         "--jobs: one for each seed; not yet run on a GPU); the results are the same",
     )
     command.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="carry out again what failed before, from its last finished epoch on",
+    )
+    command.add_argument(
         "--device", metavar="NAME", help="cpu, cuda, cuda:1, … (default: a CUDA GPU where there is one)"
     )
     add_data_dir(command)
@@ -264,8 +297,10 @@ def run_command(options: argparse.Namespace) -> int:
     from benchmark.plan import plan
     from benchmark.progress import LEGEND, Fetching, Progress
     from benchmark.provenance import Command
-    from benchmark.runner import Results, Study, prepare_images, run_all, threads, write_space
+    from benchmark.results_folder import Results, locked, write_space
+    from benchmark.runner import Study, prepare_images, threads
     from benchmark.settings import override, read_preset
+    from benchmark.workers import run_all
     from data.truth import open_truth
     from reports.write import write_report
 
@@ -297,18 +332,34 @@ def run_command(options: argparse.Namespace) -> int:
     console.print(LEGEND, style="dim", highlight=False)
     asked = [*asked_settings(options), *([f"--epochs {options.epochs}"] if options.epochs else [])]
     study = Study(out, options.data_dir, device, options.truth, preset_name(label, asked), options.stack_seeds)
-    results = Results(out, runs, truth)
-    missing = results.missing(runs)
-    write_space(out, truth)
-    recorded = Command(options.typed, preset, device).recorded(results, runs, truth)
-    with recorded, Progress(console, len(runs), len(runs) - len(missing)) as progress:
-        run_all(study, missing, results, jobs, progress)
-    written = write_report(out, jobs=cores())
+    with locked(out):
+        results = Results(out, runs, truth)
+        missing = results.missing(runs, options.retry_failed)
+        write_space(out, truth)
+        recorded = Command(options.typed, preset, device).recorded(results, runs, truth)
+        with recorded, Progress(console, len(runs), len(runs) - len(missing)) as progress:
+            run_all(study, missing, results, jobs, progress)
+        failed = results.failures_of(runs)
+        if len(failed) == len(runs):
+            raise RunError(failure_sentence(failed, len(runs), out))
+        written = write_report(out, jobs=cores())
     console.print((out / "summary.md").read_text().split("\n![", 1)[0], highlight=False, markup=False)
     console.print(
         f"{len(written)} files of tables and plots are in {out}; start with {out / 'report.html'}", highlight=False
     )
+    if failed:
+        raise RunError(failure_sentence(failed, len(runs), out))
     return 0
+
+
+def failure_sentence(failed: Sequence[dict[str, Any]], total: int, out: Path) -> str:
+    """Which runs failed and what can be done; `failed` are rows of failures.csv."""
+    first = failed[0]
+    others = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+    return (
+        f"{len(failed)} of {total} runs failed: {first['method']}-seed{first['seed']} ({first['error']}){others}; "
+        f"{out / 'failures.csv'} names all, with their tracebacks; --retry-failed tries them again"
+    )
 
 
 def study_command(options: argparse.Namespace) -> int:
@@ -321,6 +372,7 @@ def study_command(options: argparse.Namespace) -> int:
 
     from benchmark.progress import LEGEND, Fetching
     from benchmark.provenance import Command
+    from benchmark.results_folder import locked
     from benchmark.runner import Study, prepare_images, threads
     from benchmark.settings import override, read_preset
     from data.images import open_images
@@ -357,10 +409,19 @@ def study_command(options: argparse.Namespace) -> int:
     study = Study(
         out, options.data_dir, device, options.truth, preset_name(label, asked_settings(options)), options.stack_seeds
     )
-    carry_out(name, planned, study, truth, jobs, console, Command(options.typed, preset, device))
-    written = write_study(out)
+    command = Command(options.typed, preset, device)
+    with locked(out):
+        failed = carry_out(name, planned, study, truth, jobs, console, command, options.retry_failed)
+        try:
+            written = write_study(out)
+        except RowsError:
+            if not failed:
+                raise
+            raise RunError(failure_sentence(failed, total, out)) from None  # a variant may have no run at all
     console.print((out / "study.md").read_text().split("\n![", 1)[0], highlight=False, markup=False)
     console.print(f"Written: {', '.join(str(path) for path in written)}", highlight=False)
+    if failed:
+        raise RunError(failure_sentence(failed, total, out))
     return 0
 
 

@@ -13,7 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.runner import Event, Finished
+from benchmark.results_folder import Failed, Finished
+from benchmark.runner import Event, News, Notice
 from spaces import OPERATIONS, Cell
 
 LETTERS = dict(zip(OPERATIONS, "-s13p", strict=True))
@@ -57,8 +58,18 @@ class Progress:
         if self.live:
             self.live.stop()
 
-    def __call__(self, news: Event | Finished) -> None:
-        if isinstance(news, Finished):
+    def __call__(self, news: News) -> None:
+        if isinstance(news, Notice):
+            self.console.print(news.text, style="yellow", highlight=False)
+        elif isinstance(news, Failed):
+            self.finished += 1
+            self.active.pop(news.run.name, None)
+            self.console.print(
+                f"{self.finished:>3}/{self.total}  {news.run.name:<16} failed: {news.error}",
+                style="red",
+                highlight=False,
+            )
+        elif isinstance(news, Finished):
             self.finished += 1
             self.active.pop(f"{news.row['method']}-seed{news.row['seed']}", None)
             self.console.print(self.result_line(news), highlight=False)

@@ -23,7 +23,7 @@ import torch
 from benchmark.describe import field_docs, written_value
 from benchmark.energy import Meter, counters
 from benchmark.plan import Run
-from benchmark.runner import Results
+from benchmark.results_folder import Results
 from benchmark.settings import cores, preset_documents
 from data.folder import write_atomically
 from data.truth import TruthTable

@@ -1,45 +1,32 @@
-"""The runner: carries a plan out, run by run, and writes the rows of the results folder."""
+"""The runner: carries runs out, epoch by epoch, from checkpoint to checkpoint, and makes their rows."""
 
 from __future__ import annotations
 
-import signal
-import threading
+import math
 import time
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from scipy.stats import kendalltau
 
-from benchmark import checkpoint
-from benchmark.plan import Run, chains
+from benchmark import checkpoint, generators
+from benchmark.plan import Run
+from benchmark.results_folder import Failed, Finished, Row
 from benchmark.settings import ProblemSettings, RunError, SettingsError, cores
-from data.folder import DataError, Progress, data_folder, write_atomically
+from data.folder import DataError, Progress, data_folder
 from data.images import ImageSet, open_images
 from data.splits import read_split
 from data.truth import TruthTable, open_truth
 from methods import registry
-from methods.search import ALL_OPERATIONS, Problem, Search
-from reports.rows import (
-    EFFECT_COLUMNS,
-    HISTORY_COLUMNS,
-    RUN_COLUMNS,
-    SCORE_COLUMNS,
-    SCORED_CELLS,
-    SPACE_COLUMNS,
-    TEXT,
-)
-from spaces import EDGES, OPERATIONS, SKIP, Cell, native
-
-Row = dict[str, Any]
+from methods.search import Measurements, Problem, Search, seeded
+from reports.rows import HISTORY_COLUMNS, RUN_COLUMNS, SCORE_COLUMNS, SCORED_CELLS
+from spaces import SKIP, Cell, native
 
 
 @dataclass(frozen=True)
@@ -69,12 +56,13 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Finished:
-    """A run's rows."""
+class Notice:
+    """Something that the user should know."""
 
-    row: Row
-    history: list[Row]
-    scores: list[Row]
+    text: str
+
+
+News = Event | Finished | Failed | Notice
 
 
 def main_metric(truth: TruthTable, images: str) -> str:
@@ -124,19 +112,45 @@ class Runner:
         size = problem.channels, problem.cells_per_stage
         self.problem = Problem(images.to(self.device), *size, self.truth, problem.precision)
 
-    def carry_out(self, run: Run, report: Callable[[Event], None]) -> Finished:
-        """Run every stage to its end, from its last checkpoint on where there is one."""
+    def attempt(self, run: Run, report: Callable[[News], None]) -> Finished | Failed:
+        """`carry_out`, with whatever is wrong with this run alone as news.
+
+        Raises:
+            DataError, SettingsError, RunError: for what is wrong with the folder, the disk or the device.
+        """
+        try:
+            return self.carry_out(run, report)
+        except (DataError, SettingsError, RunError):
+            raise
+        except Exception as error:
+            if isinstance(error, torch.AcceleratorError) and not isinstance(error, torch.OutOfMemoryError):
+                raise RunError(
+                    f"the device failed in {run.name} ({one_line(error)}), and nothing more can be computed on it by "
+                    "this process; run the same command again to go on"
+                ) from error
+            of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+            return Failed(run, one_line(error), traceback.format_exc(), passing=of_memory)
+
+    def carry_out(self, run: Run, report: Callable[[News], None]) -> Finished:
+        """Run every stage to its end, from its last checkpoint on where there is one.
+
+        Raises:
+            FloatingPointError: for a loss that is no number any more.
+        """
         search: Search | None = None
         history: list[Row] = []
         seconds = 0.0
         for number, stage in enumerate(run.stages):
             path = self.study.out / "checkpoints" / run.checkpoint_name(number)
+            self.seed_generators(run, number)
             search = registry.load(stage.method)(self.problem, stage.settings, run.seed, search)
-            saved = checkpoint.read(path)
+            saved = checkpoint.read(path, lambda text: report(Notice(text)))
             if saved is None:
                 saved = checkpoint.Checkpoint({}, [], 0.0)
             else:
                 search.load(saved.state)
+                if saved.random:
+                    generators.restore(saved.random, self.device)
             before = len(history)
             history += [self.history_row(run, stage.method, before + i, row) for i, row in enumerate(saved.rows, 1)]
             while len(saved.rows) < search.epochs:
@@ -144,8 +158,10 @@ class Runner:
                 measured = search.epoch()
                 cell = search.cell()
                 saved.seconds += time.perf_counter() - started
+                check_losses(measured, len(saved.rows) + 1)
                 saved.rows.append({"genotype": str(cell), **measured, **self.tau(search)})
                 saved.state = search.state()
+                saved.random = {} if self.study.stacked else generators.states(self.device)
                 checkpoint.write(path, saved)
                 history.append(self.history_row(run, stage.method, len(history) + 1, saved.rows[-1]))
                 report(
@@ -161,6 +177,11 @@ class Runner:
             seconds += saved.seconds
         assert search is not None
         return Finished(self.run_row(run, search, seconds, len(history)), history, self.score_rows(run, search))
+
+    def seed_generators(self, run: Run, stage: int) -> None:
+        """Seeds the generators of the process, but not those that stacked runs would share."""
+        if not self.study.stacked:
+            generators.seed_all(seeded(run.seed, GENERATORS, stage))
 
     def tau(self, search: Search) -> Row:
         """Kendall's τ-b of the search's scores with the cells' true accuracy, by the truth table's checksum.
@@ -237,192 +258,21 @@ def device_name(device: torch.device) -> str:
     return "CPU" if native.why_unavailable() is None else "CPU with PyTorch's layers"
 
 
-class Results:
-    """The rows of a results folder: those that were there, and each run's as it finishes."""
-
-    def __init__(self, out: Path, runs: Sequence[Run], truth: TruthTable) -> None:
-        self.out = out
-        self.runs = read_if_there(out / "runs.csv")
-        self.history = read_if_there(out / "history.csv")
-        self.scores = read_if_there(out / "scores.csv")
-        self.planned = {run.method: run.settings_hash for run in runs}
-        for row in self.runs:
-            if row["truth_checksum"] != truth.checksum[:12]:
-                raise SettingsError(
-                    f"{out} holds results looked up in another truth table ({row['truth']}); choose another --out"
-                )
-            if self.planned.get(row["method"], row["settings"]) != row["settings"]:
-                raise SettingsError(
-                    f"{out} holds results of {row['method']} with other settings (preset {row['preset']}, images "
-                    f"{row['images']}); choose another --out, or the settings they were made with"
-                )
-
-    def missing(self, runs: Sequence[Run]) -> list[Run]:
-        """Those of the runs that have not finished."""
-        finished = {(row["method"], row["seed"]) for row in self.runs}
-        return [run for run in runs if (run.method, run.seed) not in finished]
-
-    def add(self, finished: Finished) -> None:
-        """Write a run's rows. runs.csv comes last: a run counts as finished once it stands there."""
-        key = finished.row["method"], finished.row["seed"]
-
-        def with_new(rows: list[Row], new: list[Row]) -> list[Row]:
-            return self._ordered([row for row in rows if (row["method"], row["seed"]) != key] + new)
-
-        self.history = with_new(self.history, finished.history)
-        self.scores = with_new(self.scores, finished.scores)
-        self.runs = with_new(self.runs, [finished.row])
-        write_rows(self.out / "history.csv", self.history)
-        if self.scores:
-            write_rows(self.out / "scores.csv", self.scores)
-        write_rows(self.out / "runs.csv", self.runs)
-
-    def _ordered(self, rows: list[Row]) -> list[Row]:
-        """By method in the order asked for, then seed, so that the files do not depend on who finished first."""
-        methods = list(dict.fromkeys([*self.planned, *(row["method"] for row in self.runs)]))
-        return sorted(rows, key=lambda row: (methods.index(row["method"]), row["seed"], row.get("epoch", 0)))
+GENERATORS = 7
+"""The random stream of a run, beside those of its searches, that seeds the generators of the process."""
 
 
-def read_if_there(path: Path) -> list[Row]:
-    if not path.exists():
-        return []
-    try:
-        rows = pd.read_csv(path, dtype=TEXT)
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{path} cannot be read ({error}); repair or remove it, or choose another --out") from None
-    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+def check_losses(measured: Measurements, epoch: int) -> None:
+    """A search whose loss is not finite chooses by chance from there on: it has failed.
 
-
-def write_rows(path: Path, rows: list[Row]) -> None:
-    write_atomically(path, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n").encode())
-
-
-def write_effects(out: Path, truth: TruthTable, metric: str) -> None:
-    """effects.csv: the mean true accuracy of all cells with an operation on an edge, for every such pair."""
-    rows = []
-    for edge in range(len(EDGES)):
-        for number, operation in enumerate(OPERATIONS):
-            mean = truth.accuracies[metric][ALL_OPERATIONS[:, edge] == number].mean()
-            rows.append(dict(zip(EFFECT_COLUMNS, (edge, operation, metric, mean), strict=True)))
-    write_rows(out / "effects.csv", rows)
-
-
-def write_space(out: Path, truth: TruthTable) -> None:
-    """space.csv: mean and quantiles of each metric over all cells."""
-    rows = []
-    quantiles = [i / 200 for i in range(201)]
-    for metric in truth.accuracies:
-        values = [("mean", truth.mean(metric)), *zip(quantiles, truth.quantiles(metric, quantiles), strict=True)]
-        rows += [dict(zip(SPACE_COLUMNS, (metric, *value), strict=True)) for value in values]
-    write_rows(out / "space.csv", rows)
-
-
-def run_all(
-    study: Study,
-    runs: Sequence[Run],
-    results: Results,
-    jobs: int,
-    report: Callable[[Event | Finished], None],
-) -> None:
-    """Carry out the runs, `jobs` at a time, and add their rows to the results as they finish."""
-
-    def take(news: Event | Finished) -> None:
-        if isinstance(news, Finished):
-            results.add(news)
-        report(news)
-
-    remaining = chains(runs)
-    if jobs == 1 and remaining:
-        runner = Runner(study, runs[0].problem)
-        for chain in remaining:
-            for run in chain:
-                take(runner.carry_out(run, take))
-    elif remaining and study.stacked:
-        run_stacked(study, remaining, jobs, take)
-    elif remaining:
-        run_side_by_side(study, remaining, jobs, take)
-
-
-def run_side_by_side(
-    study: Study, remaining: list[list[Run]], jobs: int, take: Callable[[Event | Finished], None]
-) -> None:
-    """Carry the chains out in `jobs` processes; each asks for the next chain when it is done with one."""
-    context = get_context("spawn")
-    queue = iter(remaining)
-    connections: list[Connection] = []
-    for _ in range(min(jobs, len(remaining))):
-        ours, theirs = context.Pipe()
-        # A daemon ends with this process, however that ends.
-        context.Process(target=work, args=(study, remaining[0][0].problem, theirs), daemon=True).start()
-        theirs.close()
-        connections.append(ours)
-    while connections:
-        for connection in wait(connections):
-            assert isinstance(connection, Connection)
-            try:
-                news = connection.recv()
-            except EOFError:
-                raise RunError("a worker process was ended from outside; run the same command again to go on") from None
-            if isinstance(news, BaseException):
-                raise news
-            if news is not None:
-                take(news)
-                continue
-            chain = next(queue, None)
-            connection.send(chain)
-            if chain is None:
-                connections.remove(connection)
-
-
-def run_stacked(study: Study, remaining: list[list[Run]], jobs: int, take: Callable[[Event | Finished], None]) -> None:
-    """Carry the chains out in `jobs` threads, on a GPU each on a stream of its own, so that their kernels overlap.
-
-    No two searches share anything that changes: each comes to the result that it comes to alone.
+    Raises:
+        FloatingPointError: saying which loss of which epoch.
     """
-    problem = remaining[0][0].problem
-    runner = Runner(study, problem)
-    chains_left: SimpleQueue[list[Run] | None] = SimpleQueue()
-    for chain in [*remaining, *[None] * jobs]:
-        chains_left.put(chain)
-    news: SimpleQueue[Event | Finished | BaseException | None] = SimpleQueue()
-
-    def work_on_a_stream() -> None:
-        torch.set_num_threads(threads(problem))  # a thread has its own
-        stream = torch.cuda.Stream() if runner.device.type == "cuda" else None  # type: ignore[no-untyped-call]
-        try:
-            with torch.cuda.stream(stream):
-                while (chain := chains_left.get()) is not None:
-                    for run in chain:
-                        news.put(runner.carry_out(run, news.put))
-            news.put(None)
-        except BaseException as error:
-            news.put(error)
-
-    for _ in range(jobs):
-        threading.Thread(target=work_on_a_stream, daemon=True).start()  # a daemon ends with this process
-    working = jobs
-    while working:
-        match news.get():
-            case None:
-                working -= 1
-            case BaseException() as error:
-                raise error
-            case told:
-                take(told)
+    for name, value in measured.items():
+        if name.endswith("_loss") and isinstance(value, float) and not math.isfinite(value):
+            raise FloatingPointError(f"{name} is {value} in epoch {epoch}: the training has diverged")
 
 
-def work(study: Study, problem: ProblemSettings, connection: Connection) -> None:
-    """A worker process: asks for a chain with None, sends news of it, and ends when it is given None."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends its workers
-    try:
-        runner = Runner(study, problem)
-        while True:
-            connection.send(None)
-            if (chain := connection.recv()) is None:
-                return
-            for run in chain:
-                connection.send(runner.carry_out(run, connection.send))
-    except (BrokenPipeError, EOFError):
-        return  # the parent is gone
-    except Exception as error:
-        connection.send(error)
+def one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -204,36 +205,45 @@ def carry_out(
     jobs: int,
     console: Console,
     command: Command,
-) -> None:
+    retry_failed: bool,
+) -> list[dict[str, Any]]:
     """Run what is missing of every variant, one after the other, each in its folder below `study.out`.
 
+    Returns:
+        The rows of the runs that failed, as in `failures.csv`.
+
     Raises:
-        SettingsError: where a folder holds other results.
+        SettingsError: where a folder holds other results, or another command is writing into it.
     """
     from benchmark.progress import Progress
-    from benchmark.runner import Results, main_metric, read_if_there, run_all, write_effects, write_rows, write_space
+    from benchmark.results_folder import Results, locked, read_if_there, write_effects, write_rows, write_space
+    from benchmark.runner import main_metric
+    from benchmark.workers import run_all
 
     out = study.out
-    if other := {row["study"] for row in read_if_there(out / "variants.csv")} - {name}:
+    if other := {row["study"] for row in read_if_there(out / "variants.csv", ("study",))} - {name}:
         raise SettingsError(f"{out} holds the study {other.pop()}; choose another --out")
-    folders = []
-    for variant, runs in planned:
-        folder = out / variant.name
-        (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-        results = Results(folder, runs, truth)
-        folders.append((variant, results, runs, results.missing(runs)))
-    write_rows(out / "variants.csv", [{"study": name, "variant": v.name, **v.factors} for v, _ in planned])
-    missing = sum(len(runs) for _, _, _, runs in folders)
-    total = sum(len(runs) for _, runs in planned)
-    with Progress(console, total, total - missing) as progress:
-        for variant, results, asked, runs in folders:
-            write_space(results.out, truth)
-            if "discretisation" in variant.methods:
-                write_effects(results.out, truth, main_metric(truth, planned[0][1][0].problem.images))
-            if runs:
-                console.print(f"{variant.name}:", highlight=False)
-            with command.recorded(results, asked, truth):
-                run_all(replace(study, out=results.out), runs, results, jobs, progress)
+    with ExitStack() as locks:
+        folders = []
+        for variant, runs in planned:
+            folder = out / variant.name
+            (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+            locks.enter_context(locked(folder))
+            results = Results(folder, runs, truth)
+            folders.append((variant, results, runs, results.missing(runs, retry_failed)))
+        write_rows(out / "variants.csv", [{"study": name, "variant": v.name, **v.factors} for v, _ in planned])
+        missing = sum(len(runs) for _, _, _, runs in folders)
+        total = sum(len(runs) for _, runs in planned)
+        with Progress(console, total, total - missing) as progress:
+            for variant, results, asked, runs in folders:
+                write_space(results.out, truth)
+                if "discretisation" in variant.methods:
+                    write_effects(results.out, truth, main_metric(truth, planned[0][1][0].problem.images))
+                if runs:
+                    console.print(f"{variant.name}:", highlight=False)
+                with command.recorded(results, asked, truth):
+                    run_all(replace(study, out=results.out), runs, results, jobs, progress)
+    return [row for _, results, asked, _ in folders for row in results.failures_of(asked)]
 
 
 def describe_plan(planned: Sequence[tuple[Variant, list[Run]]]) -> str:

@@ -83,6 +83,10 @@ def read_small(path: Path, most: int) -> bytes:
     return content
 
 
+PARTIAL = ".partial"
+"""How the names of half-written files end."""
+
+
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """Write `content` to `path` so that a reader, or a crash, sees the old file or the new one and nothing between.
 
@@ -91,7 +95,7 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """
     make_folder(path.parent)
     # In the same folder, since a rename is atomic only within one file system.
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL}")
     try:
         with partial.open("xb") as file:
             file.write(content)
@@ -104,6 +108,12 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Removes what `write_atomically` leaves below `folder` when its process is killed; nobody may be writing there."""
+    for path in folder.rglob(f".*{PARTIAL}"):
+        path.unlink(missing_ok=True)
 
 
 def checksum(path: Path, algorithm: str = "sha256") -> str:

@@ -3,6 +3,7 @@
 - `runs.csv`: one row a finished run (method × seed).
 - `history.csv`: one row a run and epoch.
 - `scores.csv`: of each finished run whose search scores cells, a random sample of the scores.
+- `failures.csv`: one row a failed run; absent where none failed.
 - `space.csv`: the distribution of the ground truth over the whole space, so that a folder explains itself.
 
 Accuracies are in percent. A *metric* is a data set and a split joined by `_`, as `cifar10_test`; which metrics a
@@ -66,6 +67,16 @@ SCORE_COLUMNS = {
 a picture of how scores and accuracies go together, and no part of the truth table."""
 
 SCORED_CELLS = 250
+
+FAILURE_COLUMNS = {
+    "method": "name of the method",
+    "seed": "seed of the run",
+    "settings": "hash of every setting that shapes the result",
+    "error": "what went wrong, in one line",
+    "passing": "1 where it is of the machine (memory, a killed process), and the same command tries again; else 0",
+    "details": "file with the traceback, in this folder",
+}
+"""Columns of `failures.csv`: one row a run that failed and has not been finished since."""
 
 SPACE_COLUMNS = {
     "metric": "the metric",

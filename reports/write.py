@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from typing import NamedTuple
 
 from data.folder import write_atomically
 from reports import PLOTS
+from reports.child import follow_parent
 from reports.html import Figure, report_html
 from reports.latex import summary_latex
 from reports.provenance import read_provenance
@@ -94,9 +94,7 @@ def draw(results: Results, name: str) -> Drawn | str:
 
 
 def _pool(jobs: int) -> ProcessPoolExecutor:
-    # Ctrl-C is for the parent, which ends its workers.
-    ignored = (signal.SIGINT, signal.SIG_IGN)
-    return ProcessPoolExecutor(min(jobs, len(PLOTS)), get_context("spawn"), signal.signal, ignored)
+    return ProcessPoolExecutor(min(jobs, len(PLOTS)), get_context("spawn"), follow_parent)
 
 
 def write_file(path: Path, content: bytes) -> Path:

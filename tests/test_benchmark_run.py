@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from benchmark.cli import main
-from benchmark.runner import prepare_images, read_if_there
+from benchmark.results_folder import read_if_there
+from benchmark.runner import prepare_images
 from benchmark.settings import ProblemSettings
 from data.folder import DataError
 from methods import registry
@@ -98,7 +99,7 @@ def test_pt_and_darts_of_a_seed_share_one_supernet(smoke):
         assert of.other_selection["pt"] == "magnitude"
         assert of.other_genotype["pt"] == of.genotype["darts"]
         assert of.other_cifar10_test["pt"] == of.cifar10_test["darts"]
-    assert len(list((smoke / "checkpoints").glob("darts-seed0-*"))) == 1
+    assert len(list((smoke / "checkpoints").glob("darts-seed0-*.safetensors"))) == 1
 
 
 def test_the_report_names_truth_and_preset_and_can_be_made_again(smoke):
@@ -251,7 +252,7 @@ def test_an_official_split_file_says_which_images_train(tmp_path):
 def test_hashes_that_look_like_numbers_stay_text(smoke, tmp_path, digest):
     runs = pd.read_csv(smoke / "runs.csv").assign(settings=digest, truth_checksum=digest)
     runs.to_csv(tmp_path / "runs.csv", index=False)
-    for rows_ in (read_if_there(tmp_path / "runs.csv"), read_rows(tmp_path, "runs.csv", {}).to_dict("records")):
+    for rows_ in (read_if_there(tmp_path / "runs.csv", ()), read_rows(tmp_path, "runs.csv", {}).to_dict("records")):
         assert {(row["settings"], row["truth_checksum"]) for row in rows_} == {(digest, digest)}
 
 

@@ -1,0 +1,200 @@
+"""The results folder as the runner writes it: rows, failures and the truth's distribution; one command at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from benchmark.plan import Run
+from benchmark.settings import SettingsError
+from data.folder import remove_partial_files, write_atomically
+from data.truth import TruthTable
+from methods.search import ALL_OPERATIONS
+from reports.rows import (
+    EFFECT_COLUMNS,
+    FAILURE_COLUMNS,
+    HISTORY_COLUMNS,
+    RUN_COLUMNS,
+    SCORE_COLUMNS,
+    SPACE_COLUMNS,
+    TEXT,
+)
+from spaces import EDGES, OPERATIONS
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run's rows."""
+
+    row: Row
+    history: list[Row]
+    scores: list[Row]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A run that cannot go on."""
+
+    run: Run
+    error: str
+    """In one line."""
+    details: str
+    """The traceback, or what else is known."""
+    passing: bool
+    """Whether it is of the machine (memory, a killed process), so that the same command tries again."""
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Keeps every other command out of the folder; the lock ends with this process, however that ends.
+
+    Raises:
+        SettingsError: where another process has it.
+    """
+    lock = FileLock(out / ".lock", blocking=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise SettingsError(
+            f"another command is writing into {out} now; wait for it to end, or choose another --out"
+        ) from None
+    except OSError as error:
+        raise SettingsError(f"{out / '.lock'} cannot be used ({error.strerror}); choose another --out") from None
+    try:
+        remove_partial_files(out)
+        yield
+    finally:
+        lock.release()
+
+
+FAILURES = "failures"
+"""The folder of the failed runs' tracebacks."""
+
+
+class Results:
+    """The rows of a results folder: those that were there, and each run's as it finishes or fails."""
+
+    def __init__(self, out: Path, runs: Sequence[Run], truth: TruthTable) -> None:
+        self.out = out
+        self.runs = read_if_there(out / "runs.csv", RUN_COLUMNS)
+        self.history = read_if_there(out / "history.csv", HISTORY_COLUMNS)
+        self.scores = read_if_there(out / "scores.csv", SCORE_COLUMNS)
+        finished = {_key(row) for row in self.runs}
+        failures = read_if_there(out / "failures.csv", FAILURE_COLUMNS)
+        self.failures = [row for row in failures if _key(row) not in finished]  # one may have been killed in between
+        self.planned = {run.method: run.settings_hash for run in runs}
+        for row in self.runs:
+            if row["truth_checksum"] != truth.checksum[:12]:
+                raise SettingsError(
+                    f"{out} holds results looked up in another truth table ({row['truth']}); choose another --out"
+                )
+            if self.planned.get(row["method"], row["settings"]) != row["settings"]:
+                raise SettingsError(
+                    f"{out} holds results of {row['method']} with other settings (preset {row['preset']}, images "
+                    f"{row['images']}); choose another --out, or the settings they were made with"
+                )
+
+    def missing(self, runs: Sequence[Run], retry_failed: bool = False) -> list[Run]:
+        """Those of the runs that are yet to be carried out: failed ones where asked to, or where it may help."""
+        done = {_key(row) for row in self.runs}
+        if not retry_failed:
+            done |= {_key(row) for row in self.failures_of(runs) if not row["passing"]}
+        return [run for run in runs if (run.method, run.seed) not in done]
+
+    def failures_of(self, runs: Sequence[Run]) -> list[Row]:
+        """The rows of those runs that failed with their present settings."""
+        settings = {(run.method, run.seed): run.settings_hash for run in runs}
+        return [row for row in self.failures if settings.get(_key(row)) == row["settings"]]
+
+    def add(self, news: Finished | Failed) -> None:
+        """Write a run's rows. runs.csv comes last: a run counts as finished once it stands there."""
+        if isinstance(news, Failed):
+            self._add_failure(news)
+            return
+        key = _key(news.row)
+        self.history = self._with_new(self.history, key, news.history)
+        self.scores = self._with_new(self.scores, key, news.scores)
+        self.runs = self._with_new(self.runs, key, [news.row])
+        write_rows(self.out / "history.csv", self.history)
+        if self.scores:
+            write_rows(self.out / "scores.csv", self.scores)
+        write_rows(self.out / "runs.csv", self.runs)
+        if any(_key(row) == key for row in self.failures):
+            self._write_failures(self._with_new(self.failures, key, []))
+            (self.out / FAILURES / f"{news.row['method']}-seed{news.row['seed']}.txt").unlink(missing_ok=True)
+
+    def _add_failure(self, failed: Failed) -> None:
+        run = failed.run
+        path = self.out / FAILURES / f"{run.name}.txt"
+        write_atomically(path, failed.details.encode())
+        values = (run.method, run.seed, run.settings_hash, failed.error, int(failed.passing), f"{FAILURES}/{path.name}")
+        row = dict(zip(FAILURE_COLUMNS, values, strict=True))
+        self._write_failures(self._with_new(self.failures, _key(row), [row]))
+
+    def _write_failures(self, failures: list[Row]) -> None:
+        self.failures = failures
+        if failures:
+            write_rows(self.out / "failures.csv", failures)
+        else:
+            (self.out / "failures.csv").unlink(missing_ok=True)
+
+    def _with_new(self, rows: list[Row], key: tuple[str, int], new: list[Row]) -> list[Row]:
+        return self._ordered([row for row in rows if _key(row) != key] + new)
+
+    def _ordered(self, rows: list[Row]) -> list[Row]:
+        """By method in the order asked for, then seed, so that the files do not depend on who finished first."""
+        methods = list(dict.fromkeys([*self.planned, *(row["method"] for row in [*self.runs, *rows])]))
+        return sorted(rows, key=lambda row: (methods.index(row["method"]), row["seed"], row.get("epoch", 0)))
+
+
+def _key(row: Row) -> tuple[str, int]:
+    return row["method"], row["seed"]
+
+
+def read_if_there(path: Path, columns: Iterable[str]) -> list[Row]:
+    """The rows of a file, none where it is absent.
+
+    Raises:
+        SettingsError: where it cannot be read or lacks one of the columns.
+    """
+    if not path.exists():
+        return []
+    try:
+        rows = pd.read_csv(path, dtype=TEXT)
+        if lacking := [column for column in columns if column not in rows]:
+            raise ValueError(f"it has no column {lacking[0]!r}")
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} cannot be read ({error}); repair or remove it, or choose another --out") from None
+    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+
+
+def write_rows(path: Path, rows: list[Row]) -> None:
+    write_atomically(path, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n").encode())
+
+
+def write_effects(out: Path, truth: TruthTable, metric: str) -> None:
+    """effects.csv: the mean true accuracy of all cells with an operation on an edge, for every such pair."""
+    rows = []
+    for edge in range(len(EDGES)):
+        for number, operation in enumerate(OPERATIONS):
+            mean = truth.accuracies[metric][ALL_OPERATIONS[:, edge] == number].mean()
+            rows.append(dict(zip(EFFECT_COLUMNS, (edge, operation, metric, mean), strict=True)))
+    write_rows(out / "effects.csv", rows)
+
+
+def write_space(out: Path, truth: TruthTable) -> None:
+    """space.csv: mean and quantiles of each metric over all cells."""
+    rows = []
+    quantiles = [i / 200 for i in range(201)]
+    for metric in truth.accuracies:
+        values = [("mean", truth.mean(metric)), *zip(quantiles, truth.quantiles(metric, quantiles), strict=True)]
+        rows += [dict(zip(SPACE_COLUMNS, (metric, *value), strict=True)) for value in values]
+    write_rows(out / "space.csv", rows)
