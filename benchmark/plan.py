@@ -61,11 +61,10 @@ def plan(tables: Table, methods: Sequence[str], seeds: Sequence[int], epochs: in
         if method.startswith("+") or method.count("+") > MOST_SELECTIONS:
             raise SettingsError(f"{method[:60]!r} is no method: a selection follows a supernet's method, as bdarts+pt")
     stages = {method: _stages(tables, method, epochs) for method in methods}
+    known = registry.names()  # asked once, since it looks through all installed packages
     for section in tables:
-        if section != "problem" and section not in registry.names():
-            raise SettingsError(
-                f"[{section}] is neither [problem] nor a method; methods: {', '.join(registry.names())}"
-            )
+        if section != "problem" and section not in known:
+            raise SettingsError(f"[{section}] is neither [problem] nor a method; methods: {', '.join(known)}")
     return [Run(method, seed, stages[method], problem) for seed in seeds for method in methods]
 
 

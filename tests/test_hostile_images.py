@@ -186,7 +186,7 @@ def splits():
     order = [str(number) for number in numbers.sample(range(1500), 1500)]
     right = json.dumps({"train": ["int", order[:750]], "valid": ["int", order[750:]]}).encode()
     yield right
-    yield from damaged(right, 120)
+    yield from damaged(right, 50)
     for odd in (
         None,
         1,

@@ -69,7 +69,7 @@ def csv_of(columns, positions):
 
 def test_damaged_csvs_are_refused(columns, imported, tmp_path):
     path = tmp_path / "table.csv"
-    for content in damaged(csv_of(columns, range(40)), 200):
+    for content in damaged(csv_of(columns, range(40)), 120):
         path.write_bytes(content)
         imported(path)
 
@@ -79,7 +79,7 @@ def test_a_damaged_csv_of_all_cells_is_imported_or_refused(columns, good, tmp_pa
     whole = csv_of(columns, range(NUM_CELLS))
     path, folder = tmp_path / "table.csv", tmp_path / "data"
     spoilt = [
-        *damaged(whole, 8, seed=1),
+        *damaged(whole, 4, seed=1),
         whole.replace(b",73306.0", b",1e300", 1),
         whole.replace(b",73306.0", b",0.5", 1),
         whole.replace(b",73306.0", b",inf", 1),
@@ -130,7 +130,7 @@ def test_damaged_pth_files_are_refused(imported, tmp_path, zipped):
     path = tmp_path / "NAS-Bench-201-v1_1-096897.pth"
     torch.save(release(), path, _use_new_zipfile_serialization=zipped)
     assert "lacks 15,623" in imported(path)
-    for content in damaged(path.read_bytes(), 150, seed=zipped):
+    for content in damaged(path.read_bytes(), 100, seed=zipped):
         path.write_bytes(content)
         imported(path)
 
@@ -191,7 +191,7 @@ def test_damaged_parquet_files_are_refused_and_stay_as_they_are(own):
     (own / FILE.replace(".parquet", ".safetensors")).unlink()
     content = path.read_bytes()
     head = len(content) - 6_000  # the description of the columns stands at the end
-    spoilt = [*damaged(content, 60, seed=1), *(content[:head] + end for end in damaged(content[head:], 120, seed=2))]
+    spoilt = [*damaged(content, 40, seed=1), *(content[:head] + end for end in damaged(content[head:], 80, seed=2))]
     for one in spoilt:
         path.write_bytes(one)
         code, said = answer("query", TEXT, "--data-dir", str(own))
