@@ -273,6 +273,12 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
         help="carry out again what failed before, from its last finished epoch on",
     )
     command.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="write each run's curves into DIR/tensorboard, too, for `tensorboard --logdir`, from the epochs of this "
+        "command on (needs pip install 'replica-201[tensorboard]')",
+    )
+    command.add_argument(
         "--device", metavar="NAME", help="cpu, cuda, cuda:1, … (default: a CUDA GPU where there is one)"
     )
     add_data_dir(command)
@@ -300,10 +306,13 @@ def run_command(options: argparse.Namespace) -> int:
     from benchmark.results_folder import Results, locked, write_space
     from benchmark.runner import Study, prepare_images, threads
     from benchmark.settings import override, read_preset
+    from benchmark.tensorboard import FOLDER, check_installed, with_curves
     from benchmark.workers import run_all
     from data.truth import open_truth
     from reports.write import write_report
 
+    if options.tensorboard:
+        check_installed()
     console = Console(soft_wrap=True)
     device, why_device = choose_device(options.device)
     preset = options.preset or ("mini" if device == "cpu" else "paper")
@@ -337,8 +346,13 @@ def run_command(options: argparse.Namespace) -> int:
         missing = results.missing(runs, options.retry_failed)
         write_space(out, truth)
         recorded = Command(options.typed, preset, device).recorded(results, runs, truth)
-        with recorded, Progress(console, len(runs), len(runs) - len(missing)) as progress:
-            run_all(study, missing, results, jobs, progress)
+        curves = out / FOLDER if options.tensorboard else None
+        with (
+            recorded,
+            Progress(console, len(runs), len(runs) - len(missing)) as progress,
+            with_curves(progress, curves) as report,
+        ):
+            run_all(study, missing, results, jobs, report)
         failed = results.failures_of(runs)
         if len(failed) == len(runs):
             raise RunError(failure_sentence(failed, len(runs), out))
@@ -375,10 +389,13 @@ def study_command(options: argparse.Namespace) -> int:
     from benchmark.results_folder import locked
     from benchmark.runner import Study, prepare_images, threads
     from benchmark.settings import override, read_preset
+    from benchmark.tensorboard import check_installed
     from data.images import open_images
     from data.truth import open_truth
     from reports.studies import write_study
 
+    if options.tensorboard:
+        check_installed()
     console = Console(soft_wrap=True)
     device, why_device = choose_device(options.device)
     preset = options.preset or ("mini" if device == "cpu" else "paper")
@@ -411,7 +428,9 @@ def study_command(options: argparse.Namespace) -> int:
     )
     command = Command(options.typed, preset, device)
     with locked(out):
-        failed = carry_out(name, planned, study, truth, jobs, console, command, options.retry_failed)
+        failed = carry_out(
+            name, planned, study, truth, jobs, console, command, options.retry_failed, options.tensorboard
+        )
         try:
             written = write_study(out)
         except RowsError:

@@ -206,8 +206,11 @@ def carry_out(
     console: Console,
     command: Command,
     retry_failed: bool,
+    tensorboard: bool,
 ) -> list[dict[str, Any]]:
     """Run what is missing of every variant, one after the other, each in its folder below `study.out`.
+
+    With `tensorboard` the curves of all variants stand below one folder, so that they can be seen side by side.
 
     Returns:
         The rows of the runs that failed, as in `failures.csv`.
@@ -218,6 +221,7 @@ def carry_out(
     from benchmark.progress import Progress
     from benchmark.results_folder import Results, locked, read_if_there, write_effects, write_rows, write_space
     from benchmark.runner import main_metric
+    from benchmark.tensorboard import FOLDER, with_curves
     from benchmark.workers import run_all
 
     out = study.out
@@ -241,8 +245,9 @@ def carry_out(
                     write_effects(results.out, truth, main_metric(truth, planned[0][1][0].problem.images))
                 if runs:
                     console.print(f"{variant.name}:", highlight=False)
-                with command.recorded(results, asked, truth):
-                    run_all(replace(study, out=results.out), runs, results, jobs, progress)
+                curves = out / FOLDER / variant.name if tensorboard else None
+                with command.recorded(results, asked, truth), with_curves(progress, curves) as report:
+                    run_all(replace(study, out=results.out), runs, results, jobs, report)
     return [row for _, results, asked, _ in folders for row in results.failures_of(asked)]
 
 
