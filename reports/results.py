@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from reports import RowsError
-from reports.rows import HISTORY_COLUMNS, RUN_COLUMNS, SCORE_COLUMNS, SPACE_COLUMNS, read_rows
+from reports.rows import FAILURE_COLUMNS, HISTORY_COLUMNS, RUN_COLUMNS, SCORE_COLUMNS, SPACE_COLUMNS, read_rows
 from reports.statistics import Floats
 from spaces import EDGES, NUM_CELLS, Cell, CellError
 
@@ -66,11 +66,12 @@ SEEDS = (0, 2**32 - 1)
 @dataclass(frozen=True)
 class Results:
     """The rows of one folder: `runs` by method and seed, `history` by method, seed and epoch, of those runs alone, as
-    are `scores`."""
+    are `scores`; `failures` are of other runs."""
 
     runs: pd.DataFrame
     history: pd.DataFrame
     scores: pd.DataFrame
+    failures: pd.DataFrame
     space: pd.DataFrame
     methods: tuple[str, ...]
     metrics: tuple[str, ...]  # the main metric first
@@ -138,8 +139,9 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     runs = read_rows(folder, "runs.csv", RUN_COLUMNS)
     history = read_rows(folder, "history.csv", HISTORY_COLUMNS)
     scores = read_rows(folder, "scores.csv", SCORE_COLUMNS, optional=True)  # older folders have none
+    failures = read_rows(folder, "failures.csv", FAILURE_COLUMNS, optional=True)  # nor have those without a failure
     space = read_rows(folder, "space.csv", SPACE_COLUMNS)
-    for rows in (runs, history, scores):
+    for rows in (runs, history, scores, failures):
         rows["method"] = rows["method"].astype(str)
     space["statistic"] = space["statistic"].astype(str)
     for column in ONE_A_FOLDER:
@@ -166,6 +168,8 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     _numeric(folder, "scores.csv", scores, ["seed", "score", "accuracy"])
     _check_range(folder, "scores.csv", scores, {"accuracy": (0, 100)})
     _check_range(folder, "scores.csv", scores, {"seed": SEEDS}, whole=True)
+    _numeric(folder, "failures.csv", failures, ["seed"])
+    _check_range(folder, "failures.csv", failures, {"seed": SEEDS}, whole=True)
     _check_cells(folder, runs)
     _check_key(folder, "space.csv", space, ["metric", "statistic"])
     _check_key(folder, "runs.csv", runs, ["method", "seed"])
@@ -178,7 +182,8 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     key = ["method", "seed"]
     history, scores = (rows.merge(runs[key], on=key) for rows in (history, scores))  # unfinished runs have no n
     history = history.sort_values(["method", "seed", "epoch"])
-    return Results(runs, history, scores, space, tuple(order), tuple(metrics))
+    finished = failures.merge(runs[key], on=key, how="left", indicator=True)["_merge"].to_numpy() == "both"
+    return Results(runs, history, scores, failures[~finished], space, tuple(order), tuple(metrics))
 
 
 def method_name(method: str) -> str:
@@ -204,6 +209,16 @@ def seeds_text(counts: Iterable[int]) -> str:
     """How many seeds stand behind a picture or table, as `5 seeds` or `3–5 seeds`."""
     low, high = min(counts := list(counts)), max(counts)
     return f"{low}–{high} seeds" if low < high else f"{low} seed{'s' * (low != 1)}"
+
+
+def runs_text(count: int) -> str:
+    return f"{count} run{'s' * (count != 1)}"
+
+
+def failures_text(results: Results) -> str:
+    """Each failed run with its error."""
+    rows = results.failures.to_dict("records")
+    return "; ".join(f"{row['method']}-seed{row['seed']} ({row['error']})" for row in rows)
 
 
 def _numeric(folder: Path, file: str, rows: pd.DataFrame, columns: Iterable[str], empty: bool = False) -> None:

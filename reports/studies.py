@@ -11,7 +11,17 @@ import numpy as np
 import pandas as pd
 
 from reports import STUDIES, RowsError
-from reports.results import DATA_SETS, Results, method_name, metric_name, read_results, score_name, seeds_text
+from reports.results import (
+    DATA_SETS,
+    Results,
+    failures_text,
+    method_name,
+    metric_name,
+    read_results,
+    runs_text,
+    score_name,
+    seeds_text,
+)
 from reports.rows import EFFECT_COLUMNS, read_rows
 from reports.statistics import Floats, Spread, last, paired, present, rank_correlation, spread
 from reports.tables import FEW_SEEDS, markdown_table, method_row, number, plus_minus
@@ -170,6 +180,10 @@ def head(study: Study) -> str:
 
 def warnings(study: Study) -> list[str]:
     found = []
+    for variant in study.variants:
+        if count := len(variant.results.failures):
+            failed = failures_text(variant.results)
+            found.append(f"> **{runs_text(count)} of {variant.name} failed** and no number here counts them: {failed}.")
     if "digits" in study.values("images"):
         found.append("> **No claim is made from digits.** These images serve to try the program out.")
     if min(study.counts) < FEW_SEEDS:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.replication import verdicts_line
 from reports.resampling import RESAMPLES, Interval
-from reports.results import Results, method_name, metric_name
+from reports.results import Results, failures_text, method_name, metric_name, runs_text
 from reports.section import Section
 from reports.statistics import Spread, smallest_p
 from reports.tables import (
@@ -86,6 +86,10 @@ def facts(results: Results) -> dict[str, str]:
 def warnings(results: Results) -> list[tuple[str, str]]:
     """What speaks against reading too much into these rows: a claim, and what is behind it."""
     found = []
+    if len(results.failures):
+        found.append(
+            (f"{runs_text(len(results.failures))} failed", f"and no number here counts them: {failures_text(results)}.")
+        )
     if any("digits" in images for images in results.values("images")):
         found.append(
             (
