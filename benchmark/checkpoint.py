@@ -53,7 +53,7 @@ def read(path: Path, warn: Callable[[str], None]) -> Checkpoint | None:
 
     A damaged one is passed over: `warn` is told, and the file is put aside as `NAME.damaged`.
     """
-    for candidate in (path, _previous(path)):
+    for candidate, instead in ((path, "goes on from the one before"), (_previous(path), "starts anew")):
         try:
             return _read(candidate)
         except FileNotFoundError:
@@ -61,7 +61,8 @@ def read(path: Path, warn: Callable[[str], None]) -> Checkpoint | None:
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
             aside = path.with_name(f"{path.name}.damaged")
             candidate.replace(aside)
-            warn(f"{candidate} is damaged ({error}); the run goes on from the one before, and the file is now {aside}")
+            reason = " ".join(str(error).split())
+            warn(f"{candidate} is damaged ({reason}); the search {instead}, and the file is now {aside}")
     return None
 
 
@@ -72,7 +73,7 @@ def _read(path: Path) -> Checkpoint:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     if metadata.get("sha256") != _digest(tensors, metadata.get("checkpoint", "")):
         raise ValueError("its content does not have its checksum")
-    skeleton = json.loads(metadata["checkpoint"])
+    skeleton = dict(json.loads(metadata["checkpoint"]))
     return Checkpoint(**{key: _unpack(value, tensors) for key, value in skeleton.items()})
 
 
