@@ -51,12 +51,12 @@ def make_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(
-            f"the data folder {folder} cannot be made ({error.strerror}); "
-            "choose another with --data-dir or BENCHMARK_DATA"
+            f"the folder {folder} cannot be made ({error.strerror}); choose another (for data, with --data-dir or "
+            "BENCHMARK_DATA)"
         ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise DataError(
-            f"the data folder {folder} cannot be written to; choose another with --data-dir or BENCHMARK_DATA"
+            f"the folder {folder} cannot be written to; choose another (for data, with --data-dir or BENCHMARK_DATA)"
         )
     return folder
 
