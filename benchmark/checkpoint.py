@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from data.folder import write_atomically
+from data.folder import DataError, write_atomically
 
 
 @dataclass
@@ -52,14 +52,17 @@ def read(path: Path, warn: Callable[[str], None]) -> Checkpoint | None:
     """The checkpoint at `path`, else the previous one; None where there is neither, and the search starts anew.
 
     A damaged one is passed over: `warn` is told, and the file is put aside as `NAME.damaged`.
+
+    Raises:
+        DataError: where there is one that the system does not let us read.
     """
     for candidate, instead in ((path, "goes on from the one before"), (_previous(path), "starts anew")):
         try:
             return _read(candidate)
         except FileNotFoundError:
             continue
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
-            aside = path.with_name(f"{path.name}.damaged")
+        except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+            aside = candidate.with_name(f"{candidate.name}.damaged")
             candidate.replace(aside)
             reason = " ".join(str(error).split())
             warn(f"{candidate} is damaged ({reason}); the search {instead}, and the file is now {aside}")
@@ -67,7 +70,12 @@ def read(path: Path, warn: Callable[[str], None]) -> Checkpoint | None:
 
 
 def _read(path: Path) -> Checkpoint:
-    path.stat()  # safetensors says of an absent file what it says of a damaged one
+    try:
+        path.open("rb").close()  # safetensors says of every file that it cannot open that it is absent
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); mend that, or remove it to start anew") from error
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)

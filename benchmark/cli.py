@@ -63,8 +63,8 @@ class UsageError(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 1 runs failed, 2 input that cannot be used, 130 interrupted,
-    143 terminated."""
+    """Run one command; returns the exit code: 0 done, 1 runs failed, 2 input or a disk that cannot be used,
+    130 interrupted, 143 terminated."""
     options = parser().parse_args(arguments)
     options.typed = sys.argv[1:] if arguments is None else arguments
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -85,7 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt as stop:
-        print("\nbenchmark: stopped; the same command goes on from the last finished epoch", file=sys.stderr)
+        goes_on = options.command in (run_command, study_command)
+        what_next = "; the same command goes on from the last finished epoch" if goes_on else ""
+        print(f"\nbenchmark: stopped{what_next}", file=sys.stderr)
         return 143 if isinstance(stop, Terminated) else 130
     return code
 
@@ -298,8 +300,6 @@ def run_command(options: argparse.Namespace) -> int:
     seeds = parse_seeds(options.seeds)
     check_count("--epochs", options.epochs)
     check_count("--jobs", options.jobs)
-    from rich.console import Console
-
     from benchmark.plan import plan
     from benchmark.progress import LEGEND, Fetching, Progress
     from benchmark.provenance import Command
@@ -313,7 +313,7 @@ def run_command(options: argparse.Namespace) -> int:
 
     if options.tensorboard:
         check_installed()
-    console = Console(soft_wrap=True)
+    console = terminal()
     device, why_device = choose_device(options.device)
     preset = options.preset or ("mini" if device == "cpu" else "paper")
     tables = read_preset(preset)
@@ -335,17 +335,16 @@ def run_command(options: argparse.Namespace) -> int:
         f"Preset {label}{'' if options.preset else f' ({why_device})'}: {len(methods)} methods × {len(seeds)} seeds "
         f"on {device}, {jobs} at a time with {threads(problem)} of {cores()} cores each; "
         f"images {problem.images}, truth {truth.name}, results in {out}",
-        highlight=False,
     )
     announce_layers(console, device)
-    console.print(LEGEND, style="dim", highlight=False)
+    console.print(LEGEND, style="dim")
     asked = [*asked_settings(options), *([f"--epochs {options.epochs}"] if options.epochs else [])]
     study = Study(out, options.data_dir, device, options.truth, preset_name(label, asked), options.stack_seeds)
     with locked(out):
         results = Results(out, runs, truth)
         missing = results.missing(runs, options.retry_failed)
         write_space(out, truth)
-        recorded = Command(options.typed, preset, device).recorded(results, runs, truth)
+        recorded = Command(options.typed, preset, device).recorded(results, runs, len(missing), truth)
         curves = out / FOLDER if options.tensorboard else None
         with (
             recorded,
@@ -354,13 +353,11 @@ def run_command(options: argparse.Namespace) -> int:
         ):
             run_all(study, missing, results, jobs, report)
         failed = results.failures_of(runs)
-        if len(failed) == len(runs):
+        if not results.runs:
             raise RunError(failure_sentence(failed, len(runs), out))
         written = write_report(out, jobs=cores())
-    console.print((out / "summary.md").read_text().split("\n![", 1)[0], highlight=False, markup=False)
-    console.print(
-        f"{len(written)} files of tables and plots are in {out}; start with {out / 'report.html'}", highlight=False
-    )
+    console.print((out / "summary.md").read_text().split("\n![", 1)[0])
+    console.print(f"{len(written)} files of tables and plots are in {out}; start with {out / 'report.html'}")
     if failed:
         raise RunError(failure_sentence(failed, len(runs), out))
     return 0
@@ -372,8 +369,16 @@ def failure_sentence(failed: Sequence[dict[str, Any]], total: int, out: Path) ->
     others = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
     return (
         f"{len(failed)} of {total} runs failed: {first['method']}-seed{first['seed']} ({first['error']}){others}; "
-        f"{out / 'failures.csv'} names all, with their tracebacks; --retry-failed tries them again"
+        f"{out / 'failures.csv'} names all, with their tracebacks; "
+        f"{'the same command' if all(row['transient'] for row in failed) else '--retry-failed'} tries them again"
     )
+
+
+def terminal() -> Console:
+    """Where progress and tables go. Names and errors may have brackets in them, which are no markup."""
+    from rich.console import Console
+
+    return Console(soft_wrap=True, markup=False, highlight=False)
 
 
 def study_command(options: argparse.Namespace) -> int:
@@ -382,8 +387,6 @@ def study_command(options: argparse.Namespace) -> int:
     name = check_name(options.name)
     seeds = parse_seeds(options.seeds)
     check_count("--jobs", options.jobs)
-    from rich.console import Console
-
     from benchmark.progress import LEGEND, Fetching
     from benchmark.provenance import Command
     from benchmark.results_folder import locked
@@ -396,7 +399,7 @@ def study_command(options: argparse.Namespace) -> int:
 
     if options.tensorboard:
         check_installed()
-    console = Console(soft_wrap=True)
+    console = terminal()
     device, why_device = choose_device(options.device)
     preset = options.preset or ("mini" if device == "cpu" else "paper")
     given = Given(override(read_preset(preset), asked_settings(options)), data_folder(options.data_dir), device)
@@ -419,10 +422,9 @@ def study_command(options: argparse.Namespace) -> int:
         f"Preset {label}{'' if options.preset else f' ({why_device})'}: {total} runs, {len(seeds)} seeds of each "
         f"variant and method, on {device}, {jobs} at a time with {threads(problem)} of {cores()} cores each; "
         f"truth {truth.name}, results in {out}\n{describe_plan(planned)}",
-        highlight=False,
     )
     announce_layers(console, device)
-    console.print(LEGEND, style="dim", highlight=False)
+    console.print(LEGEND, style="dim")
     study = Study(
         out, options.data_dir, device, options.truth, preset_name(label, asked_settings(options)), options.stack_seeds
     )
@@ -437,8 +439,8 @@ def study_command(options: argparse.Namespace) -> int:
             if not failed:
                 raise
             raise RunError(failure_sentence(failed, total, out)) from None  # a variant may have no run at all
-    console.print((out / "study.md").read_text().split("\n![", 1)[0], highlight=False, markup=False)
-    console.print(f"Written: {', '.join(str(path) for path in written)}", highlight=False)
+    console.print((out / "study.md").read_text().split("\n![", 1)[0])
+    console.print(f"Written: {', '.join(str(path) for path in written)}")
     if failed:
         raise RunError(failure_sentence(failed, total, out))
     return 0
@@ -490,24 +492,20 @@ def status_command(options: argparse.Namespace) -> int:
 
 
 def download_command(options: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from benchmark.progress import Fetching
     from data.inventory import download
 
-    with Fetching(Console(soft_wrap=True)) as fetching:
+    with Fetching(terminal()) as fetching:
         path = download(options.name, data_folder(options.data_dir), fetching)
     print(path)
     return 0
 
 
 def import_command(options: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from benchmark.progress import Fetching
     from data.nasbench201 import import_truth
 
-    with Fetching(Console(soft_wrap=True)) as fetching:
+    with Fetching(terminal()) as fetching:
         path = import_truth(options.file, data_folder(options.data_dir), fetching)
     print(path)
     return 0
@@ -519,15 +517,14 @@ def speed_command(options: argparse.Namespace) -> int:
         raise UsageError(f"--against {options.against!r} is unknown; choose from {', '.join(PEERS)}")
     check_count("--rounds", options.rounds)
     import torch
-    from rich.console import Console
 
     device = torch.device(choose_device(options.device)[0])
-    console = Console(soft_wrap=True)
+    console = terminal()
     try:
         return carry_out(sizes, steps, options.against, device, options.rounds, options.out, options.check, console)
     except KeyboardInterrupt:
-        print("\nbenchmark: stopped; what was measured in full is in --out, where that was given", file=sys.stderr)
-        return 130
+        print("\nWhat was measured in full is in --out, where that was given.", file=sys.stderr)
+        raise
 
 
 def methods_command(options: argparse.Namespace) -> int:
@@ -623,7 +620,7 @@ def announce_layers(console: Console, device: str) -> None:
     from spaces import native
 
     if device == "cpu" and (reason := native.why_unavailable()):
-        console.print(f"Several times slower than it could be: {reason}; PyTorch's layers are used", highlight=False)
+        console.print(f"Several times slower than it could be: {reason}; PyTorch's layers are used")
 
 
 def make_results_folder(out: Path, within: str = "checkpoints") -> None:

@@ -46,12 +46,13 @@ class Progress:
         self.finished = self.already = already
         self.active: dict[str, tuple[Event, float, int]] = {}
         """Of each run under way its last news, when it was first heard of, and at which epoch."""
-        self.started = time.monotonic()
+        self.started = self.last_line = time.monotonic()
         self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
     def __enter__(self) -> Progress:
         if self.live:
             self.live.start()
+            self.live.update(self.table(), refresh=True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -60,31 +61,31 @@ class Progress:
 
     def __call__(self, news: News) -> None:
         if isinstance(news, Notice):
-            self.console.print(news.text, style="yellow", highlight=False)
+            self.console.print(news.text, style="yellow")
         elif isinstance(news, Failed):
             self.finished += 1
             self.active.pop(news.run.name, None)
-            self.console.print(
-                f"{self.finished:>3}/{self.total}  {news.run.name:<16} failed: {news.error}",
-                style="red",
-                highlight=False,
-            )
+            line = f"{self.finished:>3}/{self.total}  {news.run.name:<16} failed: {news.error}"
+            self.console.print(line, style="red")
         elif isinstance(news, Finished):
             self.finished += 1
             self.active.pop(f"{news.row['method']}-seed{news.row['seed']}", None)
-            self.console.print(self.result_line(news), highlight=False)
+            self.console.print(self.result_line(news))
         else:
-            _, since, first = self.active.get(news.run, (None, time.monotonic(), news.epoch))
+            known = self.active.get(news.run)
+            _, since, first = known or (None, time.monotonic(), news.epoch)
             self.active[news.run] = (news, since, first)
-            if not self.live and self.worth_a_line(news):
-                self.console.print(self.epoch_line(news), highlight=False)
+            if not self.live and self.worth_a_line(news, resumed=known is None and news.epoch > 1):
+                self.console.print(self.epoch_line(news))
+                self.last_line = time.monotonic()
         if self.live:
             self.live.update(self.table(), refresh=True)
 
-    def worth_a_line(self, event: Event) -> bool:
-        """Four lines a run are enough where they cannot be overwritten."""
+    def worth_a_line(self, event: Event, resumed: bool) -> bool:
+        """Where lines cannot be overwritten: four a run, one where it goes on, and one after a silent minute."""
         quarter = max(1, event.epochs // 4)
-        return event.epoch % quarter == 0 and event.epoch < event.epochs
+        silent = time.monotonic() - self.last_line > 60
+        return (event.epoch % quarter == 0 or resumed or silent) and event.epoch < event.epochs
 
     def result_line(self, finished: Finished) -> str:
         row = finished.row
@@ -158,6 +159,6 @@ class Fetching:
     def __call__(self, what: str, done: int, total: int) -> None:
         if what not in self.tasks:
             if not self.console.is_terminal:
-                self.console.print(what, highlight=False)
+                self.console.print(what)
             self.tasks[what] = self.bars.add_task(what, total=None)
         self.bars.update(self.tasks[what], completed=done, total=total or None)

@@ -43,7 +43,7 @@ class Command:
     device: str
 
     @contextmanager
-    def recorded(self, results: Results, runs: Sequence[Run], truth: TruthTable) -> Iterator[None]:
+    def recorded(self, results: Results, runs: Sequence[Run], to_do: int, truth: TruthTable) -> Iterator[None]:
         """Adds this command to the folder's provenance before the searches inside begin, and at the end their time and,
         where the device tells it, energy.
 
@@ -51,7 +51,7 @@ class Command:
             RowsError: where the folder's provenance is damaged.
         """
         before = read_provenance(results.out) or Provenance()
-        entry = self.entry(results, runs, truth)
+        entry = self.entry(runs, to_do, truth)
         started = time.perf_counter()
 
         def write(entry: Entry) -> None:
@@ -64,7 +64,7 @@ class Command:
         joules = None if energy.joules is None else round(energy.joules, 1)
         write(dataclasses.replace(entry, wall_seconds=seconds, energy_joules=joules))
 
-    def entry(self, results: Results, runs: Sequence[Run], truth: TruthTable) -> Entry:
+    def entry(self, runs: Sequence[Run], to_do: int, truth: TruthTable) -> Entry:
         commit, changed = checkout(Path(__file__).parent.parent)
         on_gpu = torch.device(self.device).type == "cuda"
         return Entry(
@@ -74,7 +74,7 @@ class Command:
             methods=tuple(dict.fromkeys(run.method for run in runs)),
             seeds=tuple(dict.fromkeys(run.seed for run in runs)),
             runs=len(runs),
-            to_do=len(results.missing(runs)),
+            to_do=to_do,
             preset=without_home(self.preset),
             settings=tuple(settings_of(self.preset, runs)),
             images=runs[0].problem.images,

@@ -29,6 +29,9 @@ from spaces import EDGES, OPERATIONS
 
 Row = dict[str, Any]
 
+FAILURES = "failures"
+"""The folder of the failed runs' tracebacks."""
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -48,7 +51,7 @@ class Failed:
     """In one line."""
     details: str
     """The traceback, or what else is known."""
-    passing: bool
+    transient: bool
     """Whether it is of the machine (memory, a killed process), so that the same command tries again."""
 
 
@@ -69,14 +72,11 @@ def locked(out: Path) -> Iterator[None]:
     except OSError as error:
         raise SettingsError(f"{out / '.lock'} cannot be used ({error.strerror}); choose another --out") from None
     try:
-        remove_partial_files(out)
+        for folder in (out, out / "checkpoints", out / "plots", out / FAILURES):
+            remove_partial_files(folder)
         yield
     finally:
         lock.release()
-
-
-FAILURES = "failures"
-"""The folder of the failed runs' tracebacks."""
 
 
 class Results:
@@ -106,7 +106,7 @@ class Results:
         """Those of the runs that are yet to be carried out: failed ones where asked to, or where it may help."""
         done = {_key(row) for row in self.runs}
         if not retry_failed:
-            done |= {_key(row) for row in self.failures_of(runs) if not row["passing"]}
+            done |= {_key(row) for row in self.failures_of(runs) if not row["transient"]}
         return [run for run in runs if (run.method, run.seed) not in done]
 
     def failures_of(self, runs: Sequence[Run]) -> list[Row]:
@@ -135,7 +135,14 @@ class Results:
         run = failed.run
         path = self.out / FAILURES / f"{run.name}.txt"
         write_atomically(path, failed.details.encode())
-        values = (run.method, run.seed, run.settings_hash, failed.error, int(failed.passing), f"{FAILURES}/{path.name}")
+        values = (
+            run.method,
+            run.seed,
+            run.settings_hash,
+            failed.error,
+            int(failed.transient),
+            f"{FAILURES}/{path.name}",
+        )
         row = dict(zip(FAILURE_COLUMNS, values, strict=True))
         self._write_failures(self._with_new(self.failures, _key(row), [row]))
 
@@ -171,6 +178,8 @@ def read_if_there(path: Path, columns: Iterable[str]) -> list[Row]:
         rows = pd.read_csv(path, dtype=TEXT)
         if lacking := [column for column in columns if column not in rows]:
             raise ValueError(f"it has no column {lacking[0]!r}")
+        for column in {"seed", "epoch"}.intersection(rows):
+            rows[column] = pd.to_numeric(rows[column]).astype("int64")
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} cannot be read ({error}); repair or remove it, or choose another --out") from None
     return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]

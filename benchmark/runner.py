@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -112,27 +112,30 @@ class Runner:
         size = problem.channels, problem.cells_per_stage
         self.problem = Problem(images.to(self.device), *size, self.truth, problem.precision)
 
-    def attempt(self, run: Run, report: Callable[[News], None]) -> Finished | Failed:
-        """`carry_out`, with whatever is wrong with this run alone as news.
+    def attempt(self, run: Run) -> Iterator[News]:
+        """The news of `carry_out`; whatever is wrong with this run alone is the last of them.
 
         Raises:
             DataError, SettingsError, RunError: for what is wrong with the folder, the disk or the device.
         """
         try:
-            return self.carry_out(run, report)
+            yield from self.carry_out(run)
         except (DataError, SettingsError, RunError):
             raise
-        except Exception as error:
+        except OSError as error:
+            raise RunError(f"{run.name} was stopped ({one_line(error)}); the same command goes on") from error
+        except (Exception, SystemExit) as error:  # a third party's method may call sys.exit
             if isinstance(error, torch.AcceleratorError) and not isinstance(error, torch.OutOfMemoryError):
                 raise RunError(
                     f"the device failed in {run.name} ({one_line(error)}), and nothing more can be computed on it by "
                     "this process; run the same command again to go on"
                 ) from error
             of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-            return Failed(run, one_line(error), traceback.format_exc(), passing=of_memory)
+            yield Failed(run, one_line(error), traceback.format_exc(), transient=of_memory)
 
-    def carry_out(self, run: Run, report: Callable[[News], None]) -> Finished:
-        """Run every stage to its end, from its last checkpoint on where there is one.
+    def carry_out(self, run: Run) -> Iterator[News]:
+        """Run every stage to its end, from its last checkpoint on where there is one; the news of every epoch, then
+        that it has finished.
 
         Raises:
             FloatingPointError: for a loss that is no number any more.
@@ -144,7 +147,9 @@ class Runner:
             path = self.study.out / "checkpoints" / run.checkpoint_name(number)
             self.seed_generators(run, number)
             search = registry.load(stage.method)(self.problem, stage.settings, run.seed, search)
-            saved = checkpoint.read(path, lambda text: report(Notice(text)))
+            warnings: list[str] = []
+            saved = checkpoint.read(path, warnings.append)
+            yield from map(Notice, warnings)
             if saved is None:
                 saved = checkpoint.Checkpoint({}, [], 0.0)
             else:
@@ -164,19 +169,11 @@ class Runner:
                 saved.random = {} if self.study.stacked else generators.states(self.device)
                 checkpoint.write(path, saved)
                 history.append(self.history_row(run, stage.method, len(history) + 1, saved.rows[-1]))
-                report(
-                    Event(
-                        run.name,
-                        len(history),
-                        before + search.epochs,
-                        str(cell),
-                        measured,
-                        self.truth.query(cell)[self.metric],
-                    )
-                )
+                true = self.truth.query(cell)[self.metric]
+                yield Event(run.name, len(history), before + search.epochs, str(cell), measured, true)
             seconds += saved.seconds
         assert search is not None
-        return Finished(self.run_row(run, search, seconds, len(history)), history, self.score_rows(run, search))
+        yield Finished(self.run_row(run, search, seconds, len(history)), history, self.score_rows(run, search))
 
     def seed_generators(self, run: Run, stage: int) -> None:
         """Seeds the generators of the process, but not those that stacked runs would share."""
@@ -195,7 +192,7 @@ class Runner:
         return {"tau": {self.truth.checksum: float(tau)}}
 
     def score_rows(self, run: Run, search: Search) -> list[Row]:
-        """A sample of the cells with their scores and true accuracies, the same cells for every method and seed."""
+        """A sample of the cells with their scores and true accuracies; the same for searches that score them all."""
         if (scores := search.scores()) is None:
             return []
         scored = np.flatnonzero(np.isfinite(scores))

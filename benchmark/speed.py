@@ -102,13 +102,13 @@ def carry_out(
             rows += measure(size, step, peer, device, rounds, progress)
             if out:  # after each, since all of them take minutes
                 write_rows(out, kept + rows)
-    console.print(f"{name}\n\n{table(rows, peer)}", highlight=False, markup=False)
+    console.print(f"{name}\n\n{table(rows, peer)}")
     if not recorded:
         return 0
     comparisons = compare(rows, before)
-    console.print(f"\nBeside {recorded}:\n\n{comparison_table(comparisons)}", highlight=False, markup=False)
+    console.print(f"\nBeside {recorded}:\n\n{comparison_table(comparisons)}")
     if missing := [" ".join(measured[1:]) for measured in wanted if measured not in before]:
-        console.print(f"\nNot recorded: {', '.join(missing)}", highlight=False)
+        console.print(f"\nNot recorded: {', '.join(missing)}")
     return int(any(comparison.verdict == "worse" for comparison in comparisons))
 
 

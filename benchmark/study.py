@@ -223,6 +223,7 @@ def carry_out(
     from benchmark.runner import main_metric
     from benchmark.tensorboard import FOLDER, with_curves
     from benchmark.workers import run_all
+    from data.folder import make_folder
 
     out = study.out
     if other := {row["study"] for row in read_if_there(out / "variants.csv", ("study",))} - {name}:
@@ -231,7 +232,7 @@ def carry_out(
         folders = []
         for variant, runs in planned:
             folder = out / variant.name
-            (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+            make_folder(folder / "checkpoints")
             locks.enter_context(locked(folder))
             results = Results(folder, runs, truth)
             folders.append((variant, results, runs, results.missing(runs, retry_failed)))
@@ -244,9 +245,9 @@ def carry_out(
                 if "discretisation" in variant.methods:
                     write_effects(results.out, truth, main_metric(truth, planned[0][1][0].problem.images))
                 if runs:
-                    console.print(f"{variant.name}:", highlight=False)
+                    console.print(f"{variant.name}:")
                 curves = out / FOLDER / variant.name if tensorboard else None
-                with command.recorded(results, asked, truth), with_curves(progress, curves) as report:
+                with command.recorded(results, asked, len(runs), truth), with_curves(progress, curves) as report:
                     run_all(replace(study, out=results.out), runs, results, jobs, report)
     return [row for _, results, asked, _ in folders for row in results.failures_of(asked)]
 

@@ -20,6 +20,9 @@ from reports.child import follow_parent
 
 Take = Callable[[News], None]
 
+START = "start"
+"""Stands for the start of a process among the names of runs."""
+
 MOST_DEATHS = 3
 """A run whose process ends so often without finishing another epoch has failed."""
 
@@ -41,7 +44,8 @@ def run_all(study: Study, runs: Sequence[Run], results: Results, jobs: int, repo
         runner = Runner(study, runs[0].problem)
         for chain in remaining:
             for run in chain:
-                take(runner.attempt(run, take))
+                for news in runner.attempt(run):
+                    take(news)
     elif remaining and study.stacked:
         _run_stacked(study, remaining, jobs, take)
     elif remaining:
@@ -87,12 +91,13 @@ def _run_side_by_side(study: Study, remaining: list[list[Run]], jobs: int, take:
             try:
                 news = connection.recv()
                 if news is None:
+                    del deaths[START]
                     chain = waiting.popleft() if waiting else None
                     worker.give(chain)
                     if chain is None:
                         del workers[connection]
                     continue
-            except (EOFError, ConnectionError):
+            except (EOFError, OSError):  # it may have died within a message
                 del workers[connection]
                 _after_death(worker, deaths, take)
                 if worker.chain:
@@ -118,8 +123,8 @@ def _after_death(worker: Worker, deaths: Counter[str], take: Take) -> None:
     """
     how = worker.how_it_ended()
     if not worker.chain:
-        deaths["start"] += 1
-        if deaths["start"] == MOST_DEATHS:
+        deaths[START] += 1
+        if deaths[START] == MOST_DEATHS:
             raise RunError(f"the worker processes end before their first run ({how}); try --jobs 1")
         return
     run = worker.chain[0]
@@ -129,7 +134,7 @@ def _after_death(worker: Worker, deaths: Counter[str], take: Take) -> None:
         return
     worker.chain.popleft()
     error = f"its process was ended {how}, {MOST_DEATHS} times without finishing an epoch"
-    take(Failed(run, error, f"{error}\n\nThere is no traceback: the process could not write one.\n", passing=True))
+    take(Failed(run, error, f"{error}\n\nThere is no traceback: the process could not write one.\n", transient=True))
 
 
 def _run_stacked(study: Study, remaining: list[list[Run]], jobs: int, take: Take) -> None:
@@ -151,7 +156,8 @@ def _run_stacked(study: Study, remaining: list[list[Run]], jobs: int, take: Take
             with torch.cuda.stream(stream):
                 while (chain := chains_left.get()) is not None:
                     for run in chain:
-                        news.put(runner.attempt(run, news.put))
+                        for told in runner.attempt(run):
+                            news.put(told)
             news.put(None)
         except BaseException as error:
             news.put(error)
@@ -179,7 +185,8 @@ def _work(study: Study, problem: ProblemSettings, connection: Connection) -> Non
             if (chain := connection.recv()) is None:
                 return
             for run in chain:
-                connection.send(runner.attempt(run, connection.send))
+                for news in runner.attempt(run):
+                    connection.send(news)
     except (BrokenPipeError, EOFError):
         return  # the parent is gone
     except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -111,9 +112,10 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Removes what `write_atomically` leaves below `folder` when its process is killed; nobody may be writing there."""
-    for path in folder.rglob(f".*{PARTIAL}"):
-        path.unlink(missing_ok=True)
+    """Removes what `write_atomically` leaves in `folder` when its process is killed; nobody may be writing there."""
+    for path in folder.glob(f".*{PARTIAL}"):
+        if re.search(r"\.[0-9a-f]{8}" + re.escape(PARTIAL), path.name):  # ours, and nobody else's
+            path.unlink(missing_ok=True)
 
 
 def checksum(path: Path, algorithm: str = "sha256") -> str:

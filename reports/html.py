@@ -32,6 +32,9 @@ from reports.tables import chosen_cells, count, number
 from spaces import EDGES, NONE, Cell
 from spaces.drawing import NODES, STROKES
 
+FILES = "runs.csv, history.csv, scores.csv, failures.csv and space.csv"
+"""What the page is made from; of some there may be none."""
+
 VERDICTS = {REPLICATED: ("yes", "✓"), NOT_REPLICATED: ("no", "✗"), NOT_COMPARABLE: ("open", "○")}
 """The class and the sign of a verdict, which tells it without the colour."""
 
@@ -98,7 +101,7 @@ def report_html(
 <main class="wrap">
 {body}</main>
 <footer class="wrap">
-<p>Written by Replica-201 from the rows of this folder: runs.csv, history.csv, scores.csv and space.csv.</p>
+<p>Written by Replica-201 from the rows of this folder: {FILES}.</p>
 </footer>
 <script>
 {script}</script>
@@ -267,7 +270,7 @@ def _provenance_part(results: Results, provenance: Provenance | None) -> str:
     header = ["Started (UTC)", "Command", "Wall time", "Runs to do", "Methods", "Seeds"]
     note = (
         "Wall time: of the searches, start-up of their processes included. Runs to do: those of the command's methods "
-        "and seeds that had not finished before."
+        "and seeds that it had to carry out."
     )
     known = [entry for entry in provenance.commands if entry.energy_joules is not None]
     if known:

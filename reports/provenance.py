@@ -41,7 +41,7 @@ class Entry:
     runs: int
     """Of these methods and seeds."""
     to_do: int
-    """Those of them that had not finished before."""
+    """Those of them that the command had to carry out."""
     preset: str
     settings: tuple[Setting, ...]
     images: str

@@ -73,7 +73,7 @@ FAILURE_COLUMNS = {
     "seed": "seed of the run",
     "settings": "hash of every setting that shapes the result",
     "error": "what went wrong, in one line",
-    "passing": "1 where it is of the machine (memory, a killed process), and the same command tries again; else 0",
+    "transient": "1 where it is of the machine (memory, a killed process), and the same command tries again; else 0",
     "details": "file with the traceback, in this folder",
 }
 """Columns of `failures.csv`: one row a run that failed and has not been finished since."""

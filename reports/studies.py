@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from data.folder import make_folder
 from reports import STUDIES, RowsError
 from reports.results import (
     DATA_SETS,
@@ -144,7 +145,7 @@ def write_study(folder: Path) -> list[Path]:
     from reports import study_plots, style  # matplotlib is slow to import
 
     study = read_study(folder)
-    (folder / "plots").mkdir(exist_ok=True)
+    make_folder(folder / "plots")
     with style.applied():
         plot = study_plots.PLOTS[study.name](study)
         images = style.images_of(plot)
@@ -274,6 +275,8 @@ def difference_from(reference: Results, results: Results, method: str) -> dict[s
     """Mean and spread of the main metric's difference from the reference, paired by seed."""
     metric = reference.metric
     both = reference.of(method)[["seed", metric]].merge(results.of(method)[["seed", metric]], on="seed")
+    if both.empty:  # of runs that failed
+        return {"difference_mean": float("nan"), "difference_std": float("nan")}
     change = paired(both[f"{metric}_x"], both[f"{metric}_y"]).difference
     return {"difference_mean": change.mean, "difference_std": change.std}
 

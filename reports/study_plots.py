@@ -184,7 +184,12 @@ def budget(study: Study) -> Plot:
             values = [v.results.of(method)[metric].to_numpy(dtype=np.float64) for v in variants]
             places = np.arange(len(variants)) + offset
             strip(axes, places, values, looks[method])
-            axes.plot(places, [found.mean() for found in values], color=looks[method].colour, linewidth=1.4)
+            axes.plot(
+                places,
+                [found.mean() if found.size else np.nan for found in values],
+                color=looks[method].colour,
+                linewidth=1.4,
+            )
         axes.set_xticks(range(len(variants)), [variant.factors[varied] for variant in variants])
         axes.set_xlim(-0.4, len(variants) - 0.6)
         axes.set_xlabel(label)
@@ -221,7 +226,14 @@ def transfer(study: Study) -> Plot:
             values = [v.results.of(method)[metric].to_numpy(dtype=np.float64) for v in study.variants]
             places = np.arange(len(values)) + offset
             strip(axes, places, values, looks[method])
-            axes.hlines([found.mean() for found in values], places - 0.1, places + 0.1, INK, linewidth=1.4, zorder=3)
+            axes.hlines(
+                [found.mean() if found.size else np.nan for found in values],
+                places - 0.1,
+                places + 0.1,
+                INK,
+                linewidth=1.4,
+                zorder=3,
+            )
         axes.set_xticks(
             range(len(study.variants)),
             [image_set_name(variant.factors["searched_on"]) for variant in study.variants],
@@ -376,6 +388,11 @@ def share(text: str) -> float:
     """`1/4` as a number."""
     above, _, below = text.partition("/")
     return int(above) / int(below or 1)
+
+
+def means_of(values: Sequence[Floats]) -> list[float]:
+    """The mean of each group of seeds; nan where all of a group failed."""
+    return [float(found.mean()) if found.size else np.nan for found in values]
 
 
 def strip(axes: Axes, places: Floats, values: Sequence[Floats], look: style.Look) -> None:

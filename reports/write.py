@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-from data.folder import write_atomically
-from reports import PLOTS
+from data.folder import make_folder, write_atomically
+from reports import PLOTS, RowsError
 from reports.child import follow_parent
 from reports.html import Figure, report_html
 from reports.latex import summary_latex
@@ -46,7 +47,7 @@ def write_report(folder: Path, methods: Sequence[str] | None = None, jobs: int =
     """
     results = read_results(folder, methods)
     provenance = read_provenance(folder)
-    (folder / "plots").mkdir(exist_ok=True)
+    make_folder(folder / "plots")
     written: list[Path] = []
     figures: list[Figure] = []
     skipped: dict[str, str] = {}
@@ -54,7 +55,7 @@ def write_report(folder: Path, methods: Sequence[str] | None = None, jobs: int =
         side_by_side = map if jobs == 1 else stack.enter_context(_pool(jobs)).map
         drawings = side_by_side(partial(draw, results), PLOTS)  # a pool has begun now, `map` draws when asked
         tables = Tables(summary(results), comparisons(results), replications(results))
-        for name, drawn in zip(PLOTS, drawings, strict=True):
+        for name, drawn in zip(PLOTS, _all_of(drawings), strict=True):
             if isinstance(drawn, str):
                 skipped[name] = drawn
                 for suffix in ("png", "svg"):
@@ -91,6 +92,18 @@ def draw(results: Results, name: str) -> Drawn | str:
         except plots.NotDrawn as reason:
             return str(reason)
         return Drawn(plot.caption, style.images_of(plot))
+
+
+def _all_of(drawings: Iterator[Drawn | str]) -> Iterator[Drawn | str]:
+    """The drawings, as they come.
+
+    Raises:
+        RowsError: where a process of the pool was ended from outside.
+    """
+    try:
+        yield from drawings
+    except BrokenProcessPool:
+        raise RowsError("a process that drew plots was ended from outside; write the report again") from None
 
 
 def _pool(jobs: int) -> ProcessPoolExecutor:

@@ -134,12 +134,11 @@ def test_a_right_checksum_of_wrong_content_is_damage_too(tmp_path, rest):
     assert len(told) == 1
 
 
-def test_a_folder_in_its_place_is_put_aside(tmp_path):
+def test_what_cannot_be_read_is_not_taken_for_absent(tmp_path):
+    """As a file of another user's, or one on a disk that has gone away."""
     (tmp_path / "a.safetensors").mkdir()
-    told: list[str] = []
-    assert checkpoint.read(tmp_path / "a.safetensors", told.append) is None
-    written(tmp_path / "a.safetensors", 1)
-    assert len(told) == 1
+    with pytest.raises(DataError, match="cannot be read"):
+        checkpoint.read(tmp_path / "a.safetensors", refuse)
 
 
 def test_the_one_before_stays_where_the_next_cannot_be_written(tmp_path, monkeypatch):

@@ -88,9 +88,9 @@ def test_a_loss_that_is_no_number_fails_its_run_alone(tmp_path, capsys):
 def test_what_failed_is_tried_again_when_asked_to(tmp_path, capsys, monkeypatch, seeds_known, undisturbed):
     given = [*SMOKE, "--methods", "darts,random", "--out", str(tmp_path)]
     with monkeypatch.context() as patch:
-        patch.setattr(Darts, "epoch", failing(ValueError("a bug\nof two lines"), seed=1, epoch=2))
+        patch.setattr(Darts, "epoch", failing(ValueError("a bug\nof two lines in [/brackets]"), seed=1, epoch=2))
         assert main(given) == 1
-    assert "1 of 4 runs failed: darts-seed1 (ValueError: a bug of two lines)" in capsys.readouterr().err
+    assert "1 of 4 runs failed: darts-seed1 (ValueError: a bug of two lines in [/brackets])" in capsys.readouterr().err
     assert len(rows(tmp_path)) == 3
     assert main(given) == 1, "as before: nothing is tried again that nobody asked for"
     assert len(rows(tmp_path)) == 3
@@ -119,6 +119,19 @@ def test_a_device_that_fails_ends_the_command(tmp_path, capsys, monkeypatch, see
     assert not (tmp_path / "failures.csv").exists()
 
 
+def test_a_method_that_exits_has_failed(tmp_path, capsys, monkeypatch, seeds_known):
+    monkeypatch.setattr(Darts, "epoch", failing(SystemExit(3), seed=0, epoch=1))
+    assert main([*SMOKE, "--methods", "darts,random", "--out", str(tmp_path)]) == 1
+    assert "1 of 4 runs failed: darts-seed0 (SystemExit: 3)" in capsys.readouterr().err
+
+
+def test_an_error_of_the_system_is_no_failure_of_the_run(tmp_path, capsys, monkeypatch, seeds_known):
+    monkeypatch.setattr(Darts, "epoch", failing(OSError(28, "No space left on device"), seed=0, epoch=2))
+    assert main([*SMOKE, "--methods", "darts", "--out", str(tmp_path)]) == 1
+    assert "darts-seed0 was stopped (OSError: [Errno 28] No space left on device)" in capsys.readouterr().err
+    assert not (tmp_path / "failures.csv").exists()
+
+
 def test_where_all_runs_fail_there_is_no_report(tmp_path, capsys, monkeypatch, seeds_known):
     monkeypatch.setattr(Darts, "epoch", failing(ValueError("a bug"), seed=0, epoch=1))
     assert main([*SMOKE, "--methods", "darts", "--seeds", "1", "--out", str(tmp_path)]) == 1
@@ -126,12 +139,14 @@ def test_where_all_runs_fail_there_is_no_report(tmp_path, capsys, monkeypatch, s
     assert not (tmp_path / "report.html").exists()
 
 
-def test_a_study_says_what_failed(tmp_path, capsys, monkeypatch, seeds_known):
-    given = ["study", "budget", "--seeds", "2", "--preset", "smoke", "--jobs", "1", "--out", str(tmp_path)]
+@pytest.mark.parametrize(("seeds", "seed", "epoch"), [("2", 0, 3), ("1,", 1, 3)])
+def test_a_study_says_what_failed(tmp_path, capsys, monkeypatch, seeds_known, seeds, seed, epoch):
+    """Of one seed of two, or of the only one, so that nothing is left to compare with."""
+    given = ["study", "budget", "--seeds", seeds, "--preset", "smoke", "--jobs", "1", "--out", str(tmp_path)]
     with monkeypatch.context() as patch:
-        patch.setattr(Darts, "epoch", failing(ValueError("a bug"), seed=0, epoch=3))
+        patch.setattr(Darts, "epoch", failing(ValueError("a bug"), seed=seed, epoch=epoch))
         assert main(given) == 1
-    assert "runs failed: darts-seed0 (ValueError: a bug)" in capsys.readouterr().err
+    assert f"runs failed: darts-seed{seed} (ValueError: a bug)" in capsys.readouterr().err
     assert "1 run of whole failed" in (tmp_path / "study.md").read_text()
     assert main([*given, "--retry-failed"]) == 0
     assert "failed" not in (tmp_path / "study.md").read_text()
@@ -189,7 +204,8 @@ def dying_work(study, problem, connection) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     while chain is not None:
         for run in chain:
-            connection.send(workers.Runner(study, problem).attempt(run, connection.send))
+            for news in workers.Runner(study, problem).attempt(run):
+                connection.send(news)
         connection.send(None)
         chain = connection.recv()
 

@@ -134,7 +134,7 @@ def test_rows_are_read_as_they_were_written(tmp_path):
         (["--rounds", "0"], "--rounds 0: give a whole number from 1 up"),
         (["--out", "."], "cannot be written"),
         (["--out", "damaged.csv"], "damaged.csv cannot be read as measured speeds (its columns are not"),
-        (["--out", "damaged.csv/speed.csv"], "its folder cannot be made"),
+        (["--out", "damaged.csv/speed.csv"], "damaged.csv/speed.csv cannot be made"),
         (["--check", "short.csv"], "short.csv cannot be read as measured speeds (a row has too few"),
         (["--check", "words.csv"], "words.csv cannot be read as measured speeds (could not convert"),
         (["--check", "zero.csv"], "zero.csv cannot be read as measured speeds (0 is no positive number)"),

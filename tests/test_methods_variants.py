@@ -401,7 +401,7 @@ def test_pt_decides_every_edge_of_every_mixture_and_goes_on_from_a_checkpoint(bu
     expected = [whole.epoch() for _ in range(whole.epochs)]
     begun = [stopped.epoch() for _ in range(2)]
     checkpoint.write(tmp_path / "c.safetensors", checkpoint.Checkpoint(stopped.state(), [], 0.0))
-    resumed.load(checkpoint.read(tmp_path / "c.safetensors").state)
+    resumed.load(checkpoint.read(tmp_path / "c.safetensors", [].append).state)
     assert begun + [resumed.epoch() for _ in range(whole.epochs - 2)] == expected
     assert whole.cell().operations == tuple(whole.trained.decided.tolist())
     assert resumed.cell() == whole.cell()
