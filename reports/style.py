@@ -83,8 +83,11 @@ LOOKS = {
     "rlnas": Look("#a8537f", "^"),  # darker than the original, to be seen as a thin line on white
     "pt": Look("#009e73", "D"),
 }
-OTHER_LOOKS = (Look("#b87d00", "v"), Look("#3a93c4", "P"), Look("#4d4d4d", "X"), Look("#7a6a00", "p"))
-"""For methods that this program does not know, in order of appearance and round again."""
+OTHER_LOOKS = tuple(
+    Look(("#b87d00", "#3a93c4", "#4d4d4d", "#7a6a00")[(place + place // 4) % 4], marker)
+    for place, marker in enumerate("vPXp<*h>8dH")
+)
+"""For all other methods, in order of appearance and round again."""
 
 
 class Plot(NamedTuple):
