@@ -197,17 +197,16 @@ def stop_after(writes: int):
 
 
 def dying_work(study, problem, connection) -> None:
-    """A worker that takes the first chain and dies of it; every other one is for a worker that works."""
+    """A worker that dies of seed 0."""
+    runner = workers.Runner(study, problem)
     connection.send(None)
-    chain = connection.recv()
-    if chain is not None and chain[0].seed == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    while chain is not None:
+    while (chain := connection.recv()) is not None:
         for run in chain:
-            for news in workers.Runner(study, problem).attempt(run):
+            if run.seed == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            for news in runner.attempt(run):
                 connection.send(news)
         connection.send(None)
-        chain = connection.recv()
 
 
 def test_a_run_that_kills_its_process_again_and_again_has_failed(tmp_path, capsys, monkeypatch):
