@@ -173,10 +173,12 @@ def cost(results: Results) -> Plot:
     levels(axes, results)
     looks = style.looks(results.methods)
     keys: list[Line2D | Patch] = []
+    fastest, slowest = (float(found) for found in results.runs["search_seconds"].agg(["min", "max"]))
+    least = max(slowest, 1.0) * _LEAST_SHARE
     for method in results.methods:
         runs = results.of(method)
         look = looks[method]
-        seconds = runs["search_seconds"].clip(lower=_LEAST_SECONDS)
+        seconds = runs["search_seconds"].clip(lower=least)
         plain: dict[str, Any] = {"color": look.colour, "marker": look.marker, "linestyle": "none"}
         if len(runs) > 1:
             axes.plot(seconds, runs[results.metric], **plain, markersize=3.2, alpha=0.5, markeredgewidth=0)
@@ -192,8 +194,11 @@ def cost(results: Results) -> Plot:
     axes.set_xlabel("seconds of search")
     axes.set_ylabel(f"{metric_name(results.metric)} accuracy (%)")
     devices = " / ".join(results.values("device"))
+    edge_text = f"{least:.0f} s" if least >= 10 else f"{least:.1g} s"
+    shorter = f" Searches of less than {edge_text} stand at {edge_text}." if fastest < least else ""
     note = (
-        f"Large: means; small: every seed. Times on {devices}, a shared supernet's counted for each user. {SCALE_NOTE}"
+        f"Large: means; small: every seed. Times on {devices}, a shared supernet's counted for each user.{shorter} "
+        f"{SCALE_NOTE}"
     )
     frame(figure, "Cost and accuracy", [*keys, *level_keys()], source(results, note))
     caption = (
@@ -206,8 +211,9 @@ def cost(results: Results) -> Plot:
 _TICKS = ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1,))
 """The labelled multiples of each power of ten, on axes of few, some and many."""
 
-_LEAST_SECONDS = 0.001
-"""The runner rounds times to milliseconds, and a logarithmic axis has no 0."""
+_LEAST_SHARE = 1 / 30
+"""The shortest search drawn by its time, of the longest: searches on the table take next to none, and would leave the
+others a corner of the axis."""
 
 
 def _grid(methods: Sequence[str], height: float) -> tuple[Figure, list[Axes]]:
