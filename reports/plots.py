@@ -148,7 +148,8 @@ def magnitude_and_perturbation(results: Results) -> Plot:
         levels(axes, results)
         _slopes(axes, scale, height - 0.5, runs, other, results.metric)
         both = paired(runs[other], runs[results.metric])
-        axes.set_title(f"{method_name(method)}: better {both.won}, worse {both.lost}, equal {both.tied}", loc="left")
+        title = f"{method_name(method)}: better {both.won}, worse {both.lost}, equal {both.tied}"
+        axes.set_title(title, loc="left", fontsize=8.5 * min(1, 36 / len(title)))
         axes.set_xticks([0, 1], ["magnitude (argmax α)", method_name(method)])
     panels[0].set_ylabel(f"{metric_name(results.metric)} accuracy (%)")
     scale.apply(strip, "y", low, high)
