@@ -68,9 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     options.typed = sys.argv[1:] if arguments is None else arguments
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # for names of files that are no text, and terminals without β
+        # For names of files that are no text, and terminals without β.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with terminable():
             code: int = options.command(options)

@@ -1,6 +1,7 @@
 """What the tests of hostile input share: how files are damaged, and what the program may answer."""
 
 import contextlib
+import dataclasses
 import io
 import random
 import struct
@@ -8,6 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmark.cli import main
+from benchmark.plan import plan
+from benchmark.runner import prepare_images
+from benchmark.settings import read_preset
+from data.folder import DataError
 
 WORST = (b"", b"\0", b"\n", b",", b'"', b"nan", b"-1", b"1e999", b"9" * 40, b"\xff\xfe", "é".encode(), b"[" * 3000)
 """Pieces that readers stumble over."""
@@ -63,6 +68,27 @@ def answer(*arguments: str) -> tuple[int, str]:
         return code, out.getvalue()
     assert said.startswith("benchmark: ") and said.count("\n") == 1 and said.endswith("\n"), said
     return code, said
+
+
+(RUN,) = plan(read_preset("smoke"), ["random"], [0])
+
+
+def prepared(folder: Path, name: str = "cifar100", **changes: str) -> bool:
+    """What `run` does with the images before it searches; whether they can be used."""
+    problem = dataclasses.replace(RUN.problem, images=name, training_images="all", resolution="full", **changes)
+    try:
+        prepare_images(problem, folder)
+    except DataError as error:
+        assert str(error) and "\n" not in str(error)
+        return False
+    return True
+
+
+def write(path: Path, content: bytes) -> bytes:
+    """Puts `content` at `path`, and its folder there first; gives it back."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return content
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+from serving import serving
 
 from data import cifar, inventory, nasbench201
 from data.cifar import CIFAR100
@@ -53,17 +54,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.files, server.requests, server.sent = {"/file.bin": CONTENT}, [], 0
-    server.ranges, server.kind, server.break_after = True, "application/octet-stream", None
-    server.handle_error = lambda *_: None  # a client that goes away is what some tests do
-    server.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Handler) as server:
+        server.files, server.requests, server.sent = {"/file.bin": CONTENT}, [], 0
+        server.ranges, server.kind, server.break_after = True, "application/octet-stream", None
+        yield server
 
 
 def visible(folder):

@@ -9,39 +9,18 @@ import http.server
 import io
 import os
 import tarfile
-import threading
 
 import numpy as np
 import pytest
-from hostile import contents, damaged
+from hostile import contents, damaged, prepared, write
+from serving import serving
 
-from benchmark.plan import plan
-from benchmark.runner import prepare_images
-from benchmark.settings import read_preset
 from data import cifar, download, images
 from data.cifar import CIFAR10, CIFAR100
 from data.download import fetch
 from data.folder import DataError
 
 NUMBERS = np.random.default_rng(0)
-(RUN,) = plan(read_preset("smoke"), ["random"], [0])
-
-
-def prepared(folder, name="cifar100", **changes):
-    """What `run` does with the images before it searches; True where they can be used."""
-    problem = dataclasses.replace(RUN.problem, images=name, training_images="all", resolution="full", **changes)
-    try:
-        prepare_images(problem, folder)
-    except DataError as error:
-        assert str(error) and "\n" not in str(error)
-        return False
-    return True
-
-
-def write(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return content
 
 
 @pytest.fixture
@@ -177,16 +156,9 @@ class Site(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def site():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    server.status, server.headers, server.body, server.location = 200, [], [], "/x"
-    server.handle_error = lambda *_: None  # a client that has enough goes away
-    server.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Site) as server:
+        server.status, server.headers, server.body, server.location = 200, [], [], "/x"
+        yield server
 
 
 CONTENT = NUMBERS.bytes(5_000)

@@ -10,34 +10,12 @@ import random
 
 import numpy as np
 import pytest
-from hostile import answer, damaged
+from hostile import answer, damaged, prepared, write
 
-from benchmark.plan import plan
-from benchmark.runner import prepare_images
-from benchmark.settings import read_preset
 from data import cifar, imagenet16, images
 from data.cifar import CIFAR100
-from data.folder import DataError
 
 NUMBERS = np.random.default_rng(0)
-(RUN,) = plan(read_preset("smoke"), ["random"], [0])
-
-
-def prepared(folder, name="cifar100", **changes):
-    """What `run` does with the images before it searches; True where they can be used."""
-    problem = dataclasses.replace(RUN.problem, images=name, training_images="all", resolution="full", **changes)
-    try:
-        prepare_images(problem, folder)
-    except DataError as error:
-        assert str(error) and "\n" not in str(error)
-        return False
-    return True
-
-
-def write(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return content
 
 
 def batch(count, side, keys):
