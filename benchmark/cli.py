@@ -20,7 +20,7 @@ from data import DOWNLOADS, IMAGE_SETS, TRUTH_TABLES
 from data.folder import DataError, data_folder, is_there
 from methods import registry
 from methods.registry import MethodError
-from reports import STUDIES, RowsError
+from reports import STUDIES, RowsError, run_name
 from spaces import Cell, CellError, Precision
 
 if TYPE_CHECKING:
@@ -367,7 +367,7 @@ def failure_sentence(failed: Sequence[dict[str, Any]], total: int, out: Path) ->
     first = failed[0]
     others = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
     return (
-        f"{len(failed)} of {total} runs failed: {first['method']}-seed{first['seed']} ({first['error']}){others}; "
+        f"{len(failed)} of {total} runs failed: {run_name(first['method'], first['seed'])} ({first['error']}){others}; "
         f"{out / 'failures.csv'} names all, with their tracebacks; "
         f"{'the same command' if all(row['transient'] for row in failed) else '--retry-failed'} tries them again"
     )

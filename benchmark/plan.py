@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmark.settings import ProblemSettings, SettingsError, Table, checked, digest, over, table_of
 from methods import registry
+from reports import run_name
 
 MOST_SELECTIONS = 8
 """In one method; more than any has a meaning for."""
@@ -32,7 +33,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        return f"{self.method}-seed{self.seed}"
+        return run_name(self.method, self.seed)
 
     @property
     def settings_hash(self) -> str:
@@ -46,7 +47,7 @@ class Run:
 
     def checkpoint_name(self, stage: int) -> str:
         """Name of the file that holds the state of stage 0, 1, …: the same for all runs that share the stage."""
-        return f"{self.stages[stage].method}-seed{self.seed}-{self.hash_of(stage + 1)}.safetensors"
+        return f"{run_name(self.stages[stage].method, self.seed)}-{self.hash_of(stage + 1)}.safetensors"
 
 
 def plan(tables: Table, methods: Sequence[str], seeds: Sequence[int], epochs: int | None = None) -> list[Run]:

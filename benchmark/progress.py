@@ -15,6 +15,7 @@ from rich.text import Text
 
 from benchmark.results_folder import Failed, Finished
 from benchmark.runner import Event, News, Notice
+from reports import run_name
 from spaces import OPERATIONS, Cell
 
 LETTERS = dict(zip(OPERATIONS, "-s13p", strict=True))
@@ -69,7 +70,7 @@ class Progress:
             self.console.print(line, style="red")
         elif isinstance(news, Finished):
             self.finished += 1
-            self.active.pop(f"{news.row['method']}-seed{news.row['seed']}", None)
+            self.active.pop(run_name(news.row["method"], news.row["seed"]), None)
             self.console.print(self.result_line(news))
         else:
             known = self.active.get(news.run)
@@ -89,7 +90,7 @@ class Progress:
 
     def result_line(self, finished: Finished) -> str:
         row = finished.row
-        name = f"{row['method']}-seed{row['seed']}"
+        name = run_name(row["method"], row["seed"])
         return (
             f"{self.finished:>3}/{self.total}  {name:<16} {compact(row['genotype'])}  "
             f"true accuracy {row[row['metric']]:6.2f} %, rank {row['rank']:>6,} of 15,625, "

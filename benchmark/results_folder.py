@@ -16,6 +16,7 @@ from benchmark.settings import SettingsError
 from data.folder import remove_partial_files, write_atomically
 from data.truth import TruthTable
 from methods.search import ALL_OPERATIONS
+from reports import run_name
 from reports.rows import (
     EFFECT_COLUMNS,
     FAILURE_COLUMNS,
@@ -129,7 +130,7 @@ class Results:
         write_rows(self.out / "runs.csv", self.runs)
         if any(_key(row) == key for row in self.failures):
             self._write_failures(self._with_new(self.failures, key, []))
-            (self.out / FAILURES / f"{news.row['method']}-seed{news.row['seed']}.txt").unlink(missing_ok=True)
+            (self.out / FAILURES / f"{run_name(*key)}.txt").unlink(missing_ok=True)
 
     def _add_failure(self, failed: Failed) -> None:
         run = failed.run

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.results_folder import Failed, Finished
 from benchmark.runner import Event, News
 from benchmark.settings import RunError, SettingsError
+from reports import run_name
 from reports.rows import HISTORY_COLUMNS
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Curves:
         """The chosen cell's numbers; before them all epochs, where none was heard of because a command was stopped
         between the last one and this news."""
         row = news.row
-        run, epochs = f"{row['method']}-seed{row['seed']}", len(news.history)
+        run, epochs = run_name(row["method"], row["seed"]), len(news.history)
         if run not in self.writers:
             for of_epoch in news.history:
                 measured = {k: v for k, v in of_epoch.items() if k not in row and k not in HISTORY_COLUMNS}

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from reports import RowsError
+from reports import RowsError, run_name
 from reports.rows import FAILURE_COLUMNS, HISTORY_COLUMNS, RUN_COLUMNS, SCORE_COLUMNS, SPACE_COLUMNS, read_rows
 from reports.statistics import Floats
 from spaces import EDGES, NUM_CELLS, Cell, CellError
@@ -218,7 +218,7 @@ def runs_text(count: int) -> str:
 def failures_text(results: Results) -> str:
     """Each failed run with its error."""
     rows = results.failures.to_dict("records")
-    return "; ".join(f"{row['method']}-seed{row['seed']} ({row['error']})" for row in rows)
+    return "; ".join(f"{run_name(row['method'], row['seed'])} ({row['error']})" for row in rows)
 
 
 def _numeric(folder: Path, file: str, rows: pd.DataFrame, columns: Iterable[str], empty: bool = False) -> None:
