@@ -238,8 +238,8 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--preset",
         metavar="NAME",
-        help="settings: paper (as published), mini (scaled down for a laptop), smoke (seconds, shows nothing), or the "
-        "path of a TOML file like theirs (default: paper on a GPU, mini on a CPU)",
+        help="settings: paper (as published), proxy (smaller: hours on a CPU), mini (a laptop, minutes), smoke "
+        "(seconds, shows nothing), or the path of a TOML file like theirs (default: paper on a GPU, mini on a CPU)",
     )
     command.add_argument(
         "--truth",
@@ -331,8 +331,8 @@ def run_command(options: argparse.Namespace) -> int:
         prepare_images(problem, folder, fetching)  # what is missing or wrong is said now, not by a worker
     jobs = choose_jobs(options, device, threads(problem))
     console.print(
-        f"Preset {label}{'' if options.preset else f' ({why_device})'}: {len(methods)} methods × {len(seeds)} seeds "
-        f"on {device}, {jobs} at a time with {threads(problem)} of {cores()} cores each; "
+        f"Preset {label}{'' if options.preset else f' ({why_device})'}: {len(methods)} "
+        f"method{'s' * (len(methods) > 1)} × {len(seeds)} seed{'s' * (len(seeds) > 1)} on {device}, {jobs} at a time with {threads(problem)} of {cores()} cores each; "
         f"images {problem.images}, truth {truth.name}, results in {out}",
     )
     announce_layers(console, device)

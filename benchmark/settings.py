@@ -176,9 +176,19 @@ def checked(table: Mapping[str, Any], kind: type[T], where: str) -> T:
 
 
 def digest(*parts: Any) -> str:
-    """A hash of settings, 12 hexadecimal digits: equal exactly for equal settings."""
-    text = json.dumps([msgspec.to_builtins(part) for part in parts], sort_keys=True)
+    """A hash of settings, 12 hexadecimal digits: equal exactly for equal settings.
+
+    What has a default and is at it does not count, so that a new setting of a method leaves older results as they are.
+    """
+    text = json.dumps([_told(part) for part in parts], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _told(part: Any) -> Any:
+    if not dataclasses.is_dataclass(part):
+        return part
+    values = {field.name: (getattr(part, field.name), field.default) for field in dataclasses.fields(part)}
+    return {name: value for name, (value, default) in values.items() if value != default}
 
 
 def cores() -> int:

@@ -111,6 +111,9 @@ def test_the_settings_hash_tells_settings_apart_and_nothing_else():
         assert changed.settings_hash != one.settings_hash, change
     (unrelated,) = plan(override(tables, ["rlnas.epochs=3"]), ["pt"], [0])
     assert unrelated.settings_hash == one.settings_hash
+    for default in ("problem.precision=fp32", "darts.regulariser=none", "darts.strength=0"):
+        (spelt_out,) = plan(override(tables, [default]), ["pt"], [0])
+        assert spelt_out.settings_hash == one.settings_hash, default
 
 
 def test_epochs_changes_every_supernet_and_no_selection():
