@@ -332,7 +332,8 @@ def run_command(options: argparse.Namespace) -> int:
     jobs = choose_jobs(options, device, threads(problem))
     console.print(
         f"Preset {label}{'' if options.preset else f' ({why_device})'}: {len(methods)} "
-        f"method{'s' * (len(methods) > 1)} × {len(seeds)} seed{'s' * (len(seeds) > 1)} on {device}, {jobs} at a time with {threads(problem)} of {cores()} cores each; "
+        f"method{'s' * (len(methods) > 1)} × {len(seeds)} seed{'s' * (len(seeds) > 1)} on {device}, "
+        f"{jobs} at a time with {threads(problem)} of {cores()} cores each; "
         f"images {problem.images}, truth {truth.name}, results in {out}",
     )
     announce_layers(console, device)

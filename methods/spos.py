@@ -114,11 +114,13 @@ class RLNASAccuracy(SPOS):
 @dataclass(frozen=True, kw_only=True)
 class SampleSettings(SinglePathSettings, AccuracySettings):
     sample: Annotated[int, Meta(ge=2, le=NUM_CELLS)]
-    """Cells whose accuracy is measured after every epoch, drawn once from the seed."""
+    """Cells whose accuracy is measured, drawn once from the seed."""
+    interval: Count
+    """Epochs from one measurement to the next; the first and the last epoch have one, too."""
 
 
 class SPOSSample(Search):
-    """SPOS' indicator epoch by epoch: the accuracy of a random sample of cells, true labels (a measurement)"""
+    """SPOS' indicator as it trains: the accuracy of a random sample of cells, true labels (a measurement)"""
 
     Settings: ClassVar[type] = SampleSettings
     source = "ours: what the accuracy of sub-networks is worth, next to the angle of the same training"
@@ -135,12 +137,14 @@ class SPOSSample(Search):
 
     def epoch(self) -> Measurements:
         measured = self.training.epoch()
-        for cell in self.accuracies:
-            self.accuracies[cell] = accuracy_of(cell, self.training.supernet, self.train, self.valid, self.settings)
+        done = self.training.epochs_done
+        if done in (1, self.epochs) or done % self.settings.interval == 0:
+            for cell in self.accuracies:
+                self.accuracies[cell] = accuracy_of(cell, self.training.supernet, self.train, self.valid, self.settings)
         return {**measured, "valid_accuracy": max(self.accuracies.values())}
 
     def scores(self) -> NDArray[np.float64]:
-        """The accuracies of the sample; of all other cells nothing is known."""
+        """The accuracies of the sample as last measured; of all other cells nothing is known."""
         scores = np.full(NUM_CELLS, np.nan)
         for cell, accuracy in self.accuracies.items():
             scores[cell.position] = accuracy
@@ -159,4 +163,4 @@ class SPOSSample(Search):
 
 
 class RLNASSample(SPOSSample):
-    """SPOS' indicator epoch by epoch: the accuracy of a random sample of cells, random labels (a measurement)"""
+    """SPOS' indicator as it trains: the accuracy of a random sample of cells, random labels (a measurement)"""

@@ -63,7 +63,7 @@ def correlation(study: Study) -> Plot:
     ]
     note = (
         "Scores: sum of log weights of α (DARTS, β-DARTS); angle (RLNAS on random, SPOS on true labels); accuracy of "
-        "sub-networks, over a random sample of cells."
+        "sub-networks, over a random sample of cells, measured every so many epochs."
     )
     frame(figure, "How well each method's score ranks the cells", keys, source(study, note))
     caption = (

@@ -151,7 +151,7 @@ def test_evolution_beats_random_search_at_the_same_budget(build, problem):
 
 
 def test_a_sample_is_measured_on_the_very_supernet_of_spos_angle(build):
-    sampled, by_angle = build("spos-sample", sample=4), build("spos-angle")
+    sampled, by_angle = build("spos-sample", sample=4, interval=1), build("spos-angle")
     for _ in range(2):
         first, second = sampled.epoch(), by_angle.epoch()
         assert first["train_loss"] == second["train_loss"]
@@ -159,6 +159,17 @@ def test_a_sample_is_measured_on_the_very_supernet_of_spos_angle(build):
     assert np.isfinite(scores).sum() == 4
     assert scores[sampled.cell().position] == np.nanmax(scores) == first["valid_accuracy"]
     assert scores[sampled.cell().position] == build_accuracy(sampled, sampled.cell())
+
+
+def test_a_sample_is_measured_at_first_at_last_and_at_every_interval(build, monkeypatch):
+    search = build("spos-sample", sample=3, epochs=7, interval=3)
+    numbers = iter(range(100))
+    monkeypatch.setattr("methods.spos.accuracy_of", lambda *_: float(next(numbers)))
+    best = []
+    for _ in range(search.epochs):
+        best.append(search.epoch()["valid_accuracy"])
+    assert best == [2, 2, 5, 5, 5, 8, 11]
+    assert np.nanmax(search.scores()) == 11
 
 
 def build_accuracy(search, cell):
