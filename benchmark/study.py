@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from benchmark.plan import Run, plan
-from benchmark.settings import ProblemSettings, SettingsError, Table, checked, override, table_of
+from benchmark.settings import ProblemSettings, SettingsError, Table, checked, override, read_preset, table_of
 from reports import STUDIES
 from spaces import Precision
 
@@ -64,12 +64,47 @@ LAMBDAS: dict[str, tuple[float, ...]] = {
 """λ of each regulariser of α. Of L2 and β-decay it is what the linear schedule ends at; Adam's weight decay is
 constant. (A constant L2 would be nothing new: Adam adds weight decay to the gradient, as L2's own gradient is.)"""
 
+SIZES = {"cells_per_stage": "{} cells a stage", "channels": "{} channels"}
+"""What a smaller preset has less of than the published search."""
+
+PROTOCOL = {
+    "α first": ("darts.alpha_first=true",),
+    "training batches drawn": ("darts.train_batches=drawn",),
+    "w as in DARTS-PT": ("darts.nesterov=false", "darts.weight_decay=3e-4"),
+    "clip without α": ("darts.clip_counts_alpha=false",),
+    "validation not augmented": ("darts.augment_valid=false",),
+}
+"""What the papers' programs do in more than one way, each otherwise than the program of DARTS."""
+
 SHARES = {"1/2": 2, "1/4": 4}
 """The parts of the published budget that are tried beside the whole."""
 
 
 def correlation(given: Given) -> list[Variant]:
     return [Variant("searches", ("darts", "bdarts", "rlnas", "spos-angle", "rlnas-sample", "spos-sample"))]
+
+
+def collapse(given: Given) -> list[Variant]:
+    """One condition otherwise at a time: what the preset has less of than the published search, and its protocol."""
+    published = read_preset("paper")
+    here, there = given.tables["problem"], published["problem"]
+    conditions: dict[str, tuple[str, ...]] = {"as the preset": ()}
+    conditions["twice the epochs"] = (f"darts.epochs={2 * epochs_of(given, 'darts')}",)
+    for setting, title in SIZES.items():
+        if here[setting] != there[setting]:
+            conditions[title.format(there[setting])] = (f"problem.{setting}={there[setting]}",)
+    if (pixels := here["resolution"]) != "full":
+        conditions[f"{2 * pixels} × {2 * pixels} pixels"] = (f"problem.resolution={2 * pixels}",)
+    if (rate := table_of(published, "darts")["alpha_lr"]) != table_of(given.tables, "darts")["alpha_lr"]:
+        conditions[f"learning rate of α {rate:g}"] = (f"darts.alpha_lr={rate}",)
+    return [
+        Variant(folder_of(title), ("darts",), {"condition": title}, changes)
+        for title, changes in (conditions | PROTOCOL).items()
+    ]
+
+
+def folder_of(title: str) -> str:
+    return title.replace("α", "alpha").replace("×", "x").replace(" ", "-").replace(".", "").lower()
 
 
 def regularisers(given: Given) -> list[Variant]:
@@ -136,6 +171,7 @@ def discretisation(given: Given) -> list[Variant]:
 
 VARIANTS: dict[str, Callable[[Given], list[Variant]]] = {
     "correlation": correlation,
+    "collapse": collapse,
     "regularisers": regularisers,
     "budget": budget,
     "transfer": transfer,

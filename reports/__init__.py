@@ -1,7 +1,8 @@
 """Statistics, tables and plots of a results folder. They read its rows and nothing else."""
 
 STUDIES = {
-    "correlation": "How well does each method's own score rank all cells by their true accuracy, epoch by epoch?",
+    "correlation": "How well does each method's own score rank all cells by their true accuracy as it trains?",
+    "collapse": "Which conditions of the search make DARTS choose skip connections?",
     "regularisers": "What do Adam's weight decay, L2 and β-decay on α do to DARTS (β-DARTS' figure)?",
     "budget": "How much do DARTS and β-DARTS depend on the number of epochs and the amount of data?",
     "transfer": "How good is a cell that was searched on one data set on the others?",

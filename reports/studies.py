@@ -25,18 +25,19 @@ from reports.results import (
 )
 from reports.rows import EFFECT_COLUMNS, read_rows
 from reports.statistics import Floats, Spread, last, paired, present, rank_correlation, spread
-from reports.tables import FEW_SEEDS, markdown_table, method_row, number, plus_minus
+from reports.tables import FEW_SEEDS, MOSTLY_SKIPS, markdown_table, method_row, number, plus_minus
 from reports.write import write_file
 from spaces import EDGES, OPERATIONS
 
 VARIANT_COLUMNS = {"study": "name of the study", "variant": "name of the variant's results folder below the study's"}
-"""Columns of `variants.csv`. Beside them stands what tells the variants apart: `regulariser` and `strength` (λ),
-`epochs_share` and `images_share` (of the preset's), `searched_on` (the image set)."""
+"""Columns of `variants.csv`. Beside them stands what tells the variants apart: `condition`, `regulariser` and
+`strength` (λ), `epochs_share` and `images_share` (of the preset's), `searched_on` (the image set)."""
 
 
 _SHARE = r"[1-9]\d{0,3}(/[1-9]\d{0,3})?"
 
 FACTORS = {
+    "collapse": {"condition": ".+"},
     "regularisers": {"regulariser": "none|weight decay|L2|β-decay", "strength": r"\d+(\.\d+)?(e[+-]?\d\d?)?"},
     "budget": {"epochs_share": _SHARE, "images_share": _SHARE},
     "transfer": {"searched_on": ".+"},
@@ -242,6 +243,37 @@ def correlation(study: Study) -> tuple[pd.DataFrame, str]:
         "the highest of all epochs is of each seed, and nobody who searches knows which epoch that is."
     )
     return table, f"{markdown_table(header, rows, left=2)}\n\n{note}"
+
+
+def collapse(study: Study) -> tuple[pd.DataFrame, str]:
+    first, metric = study.variants[0], study.variants[0].results.metric
+
+    def compared(results: Results, method: str) -> dict[str, float]:
+        weights = with_spread("largest_weight", last(results.curves(method, "largest_weight")))
+        return difference_from(first.results, results, method) | weights
+
+    table = rows_of(study, compared)
+    rows = [
+        [
+            row["condition"],
+            str(row["n"]),
+            cell_text(row, metric),
+            "–" if row["variant"] == first.name else difference_text(row),
+            cell_text(row, "skip_connects", 1),
+            f"{row['collapsed']} of {row['n']}",
+            cell_text(row, "largest_weight", 3),
+        ]
+        for _, row in table.iterrows()
+    ]
+    header = ["Condition", "n", f"{study.metrics} (%)", "Difference", "Skips", "Collapsed", "Largest weight"]
+    note = (
+        "DARTS with one condition otherwise at a time. Mean ± sample standard deviation over n seeds; difference: "
+        f"minus that of *{first.factors['condition']}*, paired by seed; skips: edges of the chosen cell with "
+        f"skip_connect, of 6; collapsed: seeds whose cell has it on {MOSTLY_SKIPS} or more, "
+        "or no convolution on any way through it; largest weight: of softmax(α), over all edges and operations, at the "
+        "end (0.2 where all are equal)."
+    )
+    return table, f"{markdown_table(header, rows)}\n\n{note}"
 
 
 def regularisers(study: Study) -> tuple[pd.DataFrame, str]:
@@ -502,6 +534,7 @@ def discretisation(study: Study) -> tuple[pd.DataFrame, str]:
 
 TABLES: dict[str, Callable[[Study], tuple[pd.DataFrame, str]]] = {
     "correlation": correlation,
+    "collapse": collapse,
     "regularisers": regularisers,
     "budget": budget,
     "transfer": transfer,

@@ -10,7 +10,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from scipy.stats import rankdata
 
 from reports import style
@@ -30,7 +30,7 @@ from reports.studies import (
     tests_of,
 )
 from reports.style import GREY, INK, WIDTH, Plot, Scale, frame
-from reports.tables import number
+from reports.tables import MOSTLY_SKIPS, number
 from spaces import EDGES, OPERATIONS
 from spaces.drawing import Dashes
 
@@ -72,6 +72,49 @@ def correlation(study: Study) -> Plot:
         "and their range."
     )
     return Plot(figure, caption)
+
+
+def collapse(study: Study) -> Plot:
+    """Edges with skip_connect against the part of the search done: a panel a condition, the first in grey in all."""
+    first, *others = study.variants
+    curves = {variant.name: variant.results.curves("darts", "skip_connects") for variant in study.variants}
+    columns = min(3, max(1, len(others)))
+    rows = -(-len(others) // columns)
+    figure = Figure(figsize=(WIDTH, 0.8 + 1.35 * rows))
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flatten()
+    for empty in panels[len(others) :]:
+        empty.set_visible(False)
+    for axes, variant in zip(panels, others, strict=False):
+        for values, colour, dashes in ((curves[first.name], GREY, DASHES[0]), (curves[variant.name], SKIPS, "solid")):
+            trajectory(axes, values, colour, dashes, np.linspace(0, 1, values.shape[1] + 1)[1:])
+        axes.axhline(MOSTLY_SKIPS, color=INK, linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=1)
+        axes.set_title(variant.factors["condition"], loc="left")
+    panels[0].set_ylim(-0.3, len(EDGES) + 0.3)
+    panels[0].set_yticks(range(0, len(EDGES) + 1, 2))
+    panels[0].set_xlim(0, 1)
+    panels[0].xaxis.set_major_locator(MaxNLocator(4))
+    panels[0].xaxis.set_major_formatter(PercentFormatter(1))
+    for place, axes in enumerate(panels[: len(others)]):
+        axes.tick_params(labelbottom=place + columns >= len(others))  # the lowest panel of each column
+        if place + columns >= len(others):
+            axes.set_xlabel("epochs done")
+    for axes in panels[::columns]:
+        axes.set_ylabel("edges with skip")
+    keys: list[Line2D | Patch] = [
+        Line2D([], [], color=SKIPS, linewidth=1.6, label="with the condition, mean of seeds"),
+        Line2D([], [], color=GREY, linewidth=1.6, linestyle=DASHES[0], label=first.factors["condition"]),
+        *([Line2D([], [], color=SKIPS, linewidth=0.5, alpha=0.4, label="one seed")] if max(study.counts) > 1 else []),
+        Line2D([], [], color=INK, linewidth=0.8, linestyle=(0, (1, 1.5)), label="collapsed from here on"),
+    ]
+    frame(figure, "DARTS, one condition otherwise at a time", keys, source(study, "Of the 6 edges of a cell."))
+    caption = (
+        "Edges with skip_connect in the cell that DARTS would choose after each epoch, of 6, with one condition of the "
+        f"search otherwise at a time, and with none (grey) ({seeds_text(study.counts)} each)."
+    )
+    return Plot(figure, caption)
+
+
+SKIPS = style.LOOKS["darts"].colour
 
 
 def regularisers(study: Study) -> Plot:
@@ -153,9 +196,9 @@ def strength_name(factors: dict[str, str]) -> str:
     return "none" if factors["regulariser"] == "none" else f"λ = {float(factors['strength']):g}"
 
 
-def trajectory(axes: Axes, curves: Floats, colour: str, dashes: Dashes) -> None:
-    """The seeds' curves, shape (n, epochs), faint, and their mean."""
-    epochs = np.arange(1, curves.shape[1] + 1)
+def trajectory(axes: Axes, curves: Floats, colour: str, dashes: Dashes, places: Floats | None = None) -> None:
+    """The seeds' curves, shape (n, epochs), faint, and their mean, against the epoch if not at other places."""
+    epochs = np.arange(1, curves.shape[1] + 1) if places is None else places
     if len(curves) > 1:
         axes.plot(epochs, curves.T, color=colour, linewidth=0.5, alpha=0.4)
     mean = seed_band(curves).mean
@@ -433,6 +476,7 @@ def source(study: Study, note: str) -> str:
 
 PLOTS: dict[str, Callable[[Study], Plot]] = {
     "correlation": correlation,
+    "collapse": collapse,
     "regularisers": regularisers,
     "budget": budget,
     "transfer": transfer,

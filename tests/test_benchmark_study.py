@@ -1,5 +1,6 @@
 """The studies through the command line, on a few digits."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
@@ -79,6 +80,34 @@ def test_correlation_has_a_tau_for_each_epoch(study):
         assert table.tau_highest_mean[method] == pytest.approx(rows.tau.max(), abs=1e-4)
 
 
+def test_each_condition_of_collapse_changes_one_thing(tmp_path):
+    variants = planned("collapse", tmp_path)
+    (plain,) = variants["as-the-preset"][1]
+    paper = read_preset("paper")
+    for variant, (run,) in variants.values():
+        changed = [
+            f"{section}.{name}"
+            for section, one, other in (
+                ("problem", run.problem, plain.problem),
+                ("darts", run.stages[0].settings, plain.stages[0].settings),
+            )
+            for name in sorted(field.name for field in fields(other))
+            if getattr(one, name) != getattr(other, name)
+        ]
+        assert changed == [change.partition("=")[0] for change in sorted(variant.changes)], variant.name
+    (deeper,) = variants["5-cells-a-stage"][1]
+    assert deeper.problem.cells_per_stage == paper["problem"]["cells_per_stage"]
+    of_paper = plan_study("collapse", Given(paper, tmp_path), [0])
+    assert not any(change.startswith("problem.") for variant, _ in of_paper for change in variant.changes)
+
+
+def test_collapse_is_compared_seed_by_seed(study):
+    table = pd.read_csv(study("collapse") / "study.csv").set_index("variant")
+    change = (table.cifar10_test_mean - table.cifar10_test_mean["as-the-preset"]).round(4)
+    assert (table.difference_mean.round(3) == change.round(3)).all()
+    assert table.collapsed.between(0, 1).all()
+
+
 def test_each_regulariser_is_studied_alone(tmp_path):
     variants = planned("regularisers", tmp_path)
     assert len(variants) == 1 + sum(map(len, LAMBDAS.values()))
@@ -146,7 +175,7 @@ def test_a_folder_holds_one_study_with_one_choice_of_settings(study, capsys):
     ("arguments", "complaint"),
     [
         (["correlations"], "did you mean 'correlation'"),
-        (["zzz"], "choose from correlation, regularisers"),
+        (["zzz"], "choose from correlation, collapse"),
         (["budget", "--seeds", "x"], "--seeds 'x'"),
         (["budget", "--jobs", "0"], "--jobs 0"),
         (["budget", "--preset", "huge"], "no preset 'huge'"),
