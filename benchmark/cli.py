@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from benchmark.settings import PRESETS, RunError, SettingsError, cores
 from benchmark.speed import PEERS, SIZES, STEPS, carry_out, choose
@@ -25,6 +25,9 @@ from spaces import Cell, CellError, Precision
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from benchmark.runner import Setup
+    from benchmark.settings import ProblemSettings, Table
 
 DESCRIPTION = """\
 Replicates architecture-search papers on NAS-Bench-201: runs the searches for real, looks the chosen cells up in a table
@@ -298,60 +301,47 @@ def run_command(options: argparse.Namespace) -> int:
     methods = parse_methods(options.methods)
     seeds = parse_seeds(options.seeds)
     check_count("--epochs", options.epochs)
-    check_count("--jobs", options.jobs)
+    chosen = choose_surroundings(options)
     from benchmark.plan import plan
-    from benchmark.progress import LEGEND, Fetching, Progress
+    from benchmark.progress import Fetching, Progress
     from benchmark.provenance import Command
     from benchmark.results_folder import Results, locked, write_space
-    from benchmark.runner import Study, prepare_images, threads
-    from benchmark.settings import override, read_preset
-    from benchmark.tensorboard import FOLDER, check_installed, with_curves
+    from benchmark.runner import prepare_images
+    from benchmark.settings import override
+    from benchmark.tensorboard import FOLDER, with_curves
     from benchmark.workers import run_all
     from data.truth import open_truth
     from reports.write import write_report
 
-    if options.tensorboard:
-        check_installed()
-    console = terminal()
-    device, why_device = choose_device(options.device)
-    preset = options.preset or ("mini" if device == "cpu" else "paper")
-    tables = read_preset(preset)
-    changes = asked_settings(options)
-    if options.images:
-        changes.append(f"problem.images={options.images}")
-    runs = plan(override(tables, changes), methods, seeds, options.epochs)
+    images = [f"problem.images={options.images}"] if options.images else []
+    runs = plan(override(chosen.tables, images), methods, seeds, options.epochs)
     problem = runs[0].problem
-    check_precision(problem.precision, device)
-    label = label_of(preset)
-    out = options.out or Path("out") / f"{Path(preset).stem}-{problem.images}"
+    check_precision(problem.precision, chosen.device)
+    out = options.out or Path("out") / f"{Path(chosen.preset).stem}-{problem.images}"
     make_results_folder(out)
-    folder = data_folder(options.data_dir)
-    truth = open_truth(options.truth, folder)
+    truth = open_truth(options.truth, chosen.folder)
+    console = chosen.console
     with Fetching(console) as fetching:
-        prepare_images(problem, folder, fetching)  # what is missing or wrong is said now, not by a worker
-    jobs = choose_jobs(options, device, threads(problem))
+        prepare_images(problem, chosen.folder, fetching)  # what is missing or wrong is said now, not by a worker
+    jobs, side_by_side = choose_jobs(options, chosen.device, problem)
     console.print(
-        f"Preset {label}{'' if options.preset else f' ({why_device})'}: {len(methods)} "
-        f"method{'s' * (len(methods) > 1)} × {len(seeds)} seed{'s' * (len(seeds) > 1)} on {device}, "
-        f"{jobs} at a time with {threads(problem)} of {cores()} cores each; "
-        f"images {problem.images}, truth {truth.name}, results in {out}",
+        f"{chosen.heading}: {len(methods)} method{'s' * (len(methods) > 1)} × {len(seeds)} "
+        f"seed{'s' * (len(seeds) > 1)} {side_by_side}; images {problem.images}, truth {truth.name}, results in {out}"
     )
-    announce_layers(console, device)
-    console.print(LEGEND, style="dim")
-    asked = [*asked_settings(options), *([f"--epochs {options.epochs}"] if options.epochs else [])]
-    study = Study(out, options.data_dir, device, options.truth, preset_name(label, asked), options.stack_seeds)
+    announce(console, chosen.device)
+    setup = chosen.setup(options, out, [f"--epochs {options.epochs}"] if options.epochs else [])
     with locked(out):
         results = Results(out, runs, truth)
         missing = results.missing(runs, options.retry_failed)
         write_space(out, truth)
-        recorded = Command(options.typed, preset, device).recorded(results, runs, len(missing), truth)
+        command = Command(options.typed, chosen.preset, chosen.device)
         curves = out / FOLDER if options.tensorboard else None
         with (
-            recorded,
+            command.recorded(results, runs, len(missing), truth),
             Progress(console, len(runs), len(runs) - len(missing)) as progress,
             with_curves(progress, curves) as report,
         ):
-            run_all(study, missing, results, jobs, report)
+            run_all(setup, missing, results, jobs, report)
         failed = results.failures_of(runs)
         if not results.runs:
             raise RunError(failure_sentence(failed, len(runs), out))
@@ -361,6 +351,41 @@ def run_command(options: argparse.Namespace) -> int:
     if failed:
         raise RunError(failure_sentence(failed, len(runs), out))
     return 0
+
+
+class Surroundings(NamedTuple):
+    """What `run` and `study` take from the same options."""
+
+    console: Console
+    device: str
+    preset: str
+    tables: Table
+    """The preset with the command's changes."""
+    folder: Path
+    """Of images and truth tables."""
+    heading: str
+    """The preset and, where nobody asked for it, why it was chosen."""
+
+    def setup(self, options: argparse.Namespace, out: Path, more: Sequence[str] = ()) -> Setup:
+        """What the runs share; `more` are changes that no setting tells."""
+        from benchmark.runner import Setup
+
+        preset = preset_name(label_of(self.preset), [*asked_settings(options), *more])
+        return Setup(out, options.data_dir, self.device, options.truth, preset, options.stack_seeds)
+
+
+def choose_surroundings(options: argparse.Namespace) -> Surroundings:
+    check_count("--jobs", options.jobs)
+    from benchmark.settings import override, read_preset
+    from benchmark.tensorboard import check_installed
+
+    if options.tensorboard:
+        check_installed()
+    device, why_device = choose_device(options.device)
+    preset = options.preset or ("mini" if device == "cpu" else "paper")
+    tables = override(read_preset(preset), asked_settings(options))
+    heading = f"Preset {label_of(preset)}{'' if options.preset else f' ({why_device})'}"
+    return Surroundings(terminal(), device, preset, tables, data_folder(options.data_dir), heading)
 
 
 def failure_sentence(failed: Sequence[dict[str, Any]], total: int, out: Path) -> str:
@@ -386,52 +411,41 @@ def study_command(options: argparse.Namespace) -> int:
 
     name = check_name(options.name)
     seeds = parse_seeds(options.seeds)
-    check_count("--jobs", options.jobs)
-    from benchmark.progress import LEGEND, Fetching
+    chosen = choose_surroundings(options)
+    from benchmark.progress import Fetching
     from benchmark.provenance import Command
     from benchmark.results_folder import locked
-    from benchmark.runner import Study, prepare_images, threads
-    from benchmark.settings import override, read_preset
-    from benchmark.tensorboard import check_installed
+    from benchmark.runner import prepare_images
     from data.images import open_images
     from data.truth import open_truth
     from reports.studies import write_study
 
-    if options.tensorboard:
-        check_installed()
-    console = terminal()
-    device, why_device = choose_device(options.device)
-    preset = options.preset or ("mini" if device == "cpu" else "paper")
-    given = Given(override(read_preset(preset), asked_settings(options)), data_folder(options.data_dir), device)
+    given = Given(chosen.tables, chosen.folder, chosen.device)
+    console = chosen.console
     with Fetching(console) as fetching:
         open_images(given.images, given.folder, fetching)
         planned = plan_study(name, given, seeds)
         for asked in {runs[0].problem for _, runs in planned}:
             prepare_images(asked, given.folder)
     for _, runs in planned:
-        check_precision(runs[0].problem.precision, device)
+        check_precision(runs[0].problem.precision, chosen.device)
     problem = planned[0][1][0].problem
-    label = label_of(preset)
-    out = options.out or Path("out") / f"study-{name}-{Path(preset).stem}-{problem.images}"
+    out = options.out or Path("out") / f"study-{name}-{Path(chosen.preset).stem}-{problem.images}"
     make_results_folder(out)
     truth = open_truth(options.truth, given.folder)
-    jobs = choose_jobs(options, device, threads(problem))
+    jobs, side_by_side = choose_jobs(options, chosen.device, problem)
     total = sum(len(runs) for _, runs in planned)
     console.print(
         f"{name}: {STUDIES[name]}\n"
-        f"Preset {label}{'' if options.preset else f' ({why_device})'}: {total} runs, {len(seeds)} seeds of each "
-        f"variant and method, on {device}, {jobs} at a time with {threads(problem)} of {cores()} cores each; "
-        f"truth {truth.name}, results in {out}\n{describe_plan(planned)}",
+        f"{chosen.heading}: {total} runs, {len(seeds)} seed{'s' * (len(seeds) > 1)} of each variant and method, "
+        f"{side_by_side}; truth {truth.name}, results in {out}\n{describe_plan(planned)}"
     )
-    announce_layers(console, device)
-    console.print(LEGEND, style="dim")
-    study = Study(
-        out, options.data_dir, device, options.truth, preset_name(label, asked_settings(options)), options.stack_seeds
-    )
-    command = Command(options.typed, preset, device)
+    announce(console, chosen.device)
+    setup = chosen.setup(options, out)
+    command = Command(options.typed, chosen.preset, chosen.device)
     with locked(out):
         failed = carry_out(
-            name, planned, study, truth, jobs, console, command, options.retry_failed, options.tensorboard
+            name, planned, setup, truth, jobs, console, command, options.retry_failed, options.tensorboard
         )
         try:
             written = write_study(out)
@@ -589,10 +603,14 @@ def check_precision(precision: Precision, device: str) -> None:
         raise UsageError("precision tf32 is a number format of CUDA GPUs, and the device is cpu; choose fp32 or bf16")
 
 
-def choose_jobs(options: argparse.Namespace, device: str, threads: int) -> int:
-    """Runs side by side: as asked, else what the cores allow; on a GPU one, or, stacked, one for each seed."""
-    by_default = max(1, cores() // threads) if device == "cpu" else 1
-    return int(options.jobs or (len(parse_seeds(options.seeds)) if options.stack_seeds else by_default))
+def choose_jobs(options: argparse.Namespace, device: str, problem: ProblemSettings) -> tuple[int, str]:
+    """Runs side by side, and that in words: as asked, else what the cores allow; on a GPU one, or, stacked, one for
+    each seed."""
+    from benchmark.runner import threads
+
+    by_default = max(1, cores() // threads(problem)) if device == "cpu" else 1
+    jobs = int(options.jobs or (len(parse_seeds(options.seeds)) if options.stack_seeds else by_default))
+    return jobs, f"on {device}, {jobs} at a time with {threads(problem)} of {cores()} cores each"
 
 
 def choose_device(name: str | None) -> tuple[str, str]:
@@ -615,12 +633,15 @@ def choose_device(name: str | None) -> tuple[str, str]:
     return name, "as asked"
 
 
-def announce_layers(console: Console, device: str) -> None:
-    """Make the compiled layers ready before any worker wants them, and say so where they cannot be had."""
+def announce(console: Console, device: str) -> None:
+    """How to read the progress. Makes the compiled layers ready before any worker wants them, and says so where they
+    cannot be had."""
+    from benchmark.progress import LEGEND
     from spaces import native
 
     if device == "cpu" and (reason := native.why_unavailable()):
         console.print(f"Several times slower than it could be: {reason}; PyTorch's layers are used")
+    console.print(LEGEND, style="dim")
 
 
 def make_results_folder(out: Path, within: str = "checkpoints") -> None:

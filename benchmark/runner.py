@@ -30,7 +30,7 @@ from spaces import SKIP, Cell, native
 
 
 @dataclass(frozen=True)
-class Study:
+class Setup:
     """What all runs of one command share."""
 
     out: Path
@@ -101,12 +101,12 @@ def set_up_torch(problem: ProblemSettings) -> None:
 class Runner:
     """One process's images, truth and device, made ready once for all the runs it carries out."""
 
-    def __init__(self, study: Study, problem: ProblemSettings) -> None:
+    def __init__(self, setup: Setup, problem: ProblemSettings) -> None:
         set_up_torch(problem)
-        self.study = study
-        self.device = torch.device(study.device)
-        folder = data_folder(study.data_dir)
-        self.truth = open_truth(study.truth, folder)
+        self.setup = setup
+        self.device = torch.device(setup.device)
+        folder = data_folder(setup.data_dir)
+        self.truth = open_truth(setup.truth, folder)
         images = prepare_images(problem, folder)
         self.metric = main_metric(self.truth, problem.images)
         size = problem.channels, problem.cells_per_stage
@@ -144,7 +144,7 @@ class Runner:
         history: list[Row] = []
         seconds = 0.0
         for number, stage in enumerate(run.stages):
-            path = self.study.out / "checkpoints" / run.checkpoint_name(number)
+            path = self.setup.out / "checkpoints" / run.checkpoint_name(number)
             self.seed_generators(run, number)
             search = registry.load(stage.method)(self.problem, stage.settings, run.seed, search)
             warnings: list[str] = []
@@ -166,7 +166,7 @@ class Runner:
                 check_losses(measured, len(saved.rows) + 1)
                 saved.rows.append({"genotype": str(cell), **measured, **self.tau(search)})
                 saved.state = search.state()
-                saved.random = {} if self.study.stacked else generators.states(self.device)
+                saved.random = {} if self.setup.stacked else generators.states(self.device)
                 checkpoint.write(path, saved)
                 history.append(self.history_row(run, stage.method, len(history) + 1, saved.rows[-1]))
                 true = self.truth.query(cell)[self.metric]
@@ -177,7 +177,7 @@ class Runner:
 
     def seed_generators(self, run: Run, stage: int) -> None:
         """Seeds the generators of the process, but not those that stacked runs would share."""
-        if not self.study.stacked:
+        if not self.setup.stacked:
             generators.seed_all(seeded(run.seed, GENERATORS, stage))
 
     def tau(self, search: Search) -> Row:
@@ -233,7 +233,7 @@ class Runner:
             "search_seconds": round(seconds, 3),
             "device": device_name(self.device),
             "images": run.problem.images,
-            "preset": self.study.preset,
+            "preset": self.setup.preset,
             "settings": run.settings_hash,
             "truth": self.truth.name,
             "truth_checksum": self.truth.checksum[:12],

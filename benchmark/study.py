@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from benchmark.provenance import Command
-    from benchmark.runner import Study
+    from benchmark.runner import Setup
     from data.images import ImageSet
     from data.truth import TruthTable
 
@@ -236,7 +236,7 @@ def plan_study(name: str, given: Given, seeds: Sequence[int]) -> list[tuple[Vari
 def carry_out(
     name: str,
     planned: Sequence[tuple[Variant, list[Run]]],
-    study: Study,
+    setup: Setup,
     truth: TruthTable,
     jobs: int,
     console: Console,
@@ -244,7 +244,7 @@ def carry_out(
     retry_failed: bool,
     tensorboard: bool,
 ) -> list[dict[str, Any]]:
-    """Run what is missing of every variant, one after the other, each in its folder below `study.out`.
+    """Run what is missing of every variant, one after the other, each in its folder below `setup.out`.
 
     With `tensorboard` the curves of all variants stand below one folder, so that they can be seen side by side.
 
@@ -261,7 +261,7 @@ def carry_out(
     from benchmark.workers import run_all
     from data.folder import make_folder
 
-    out = study.out
+    out = setup.out
     if other := {row["study"] for row in read_if_there(out / "variants.csv", ("study",))} - {name}:
         raise SettingsError(f"{out} holds the study {other.pop()}; choose another --out")
     with ExitStack() as locks:
@@ -284,7 +284,7 @@ def carry_out(
                     console.print(f"{variant.name}:")
                 curves = out / FOLDER / variant.name if tensorboard else None
                 with command.recorded(results, asked, len(runs), truth), with_curves(progress, curves) as report:
-                    run_all(replace(study, out=results.out), runs, results, jobs, report)
+                    run_all(replace(setup, out=results.out), runs, results, jobs, report)
     return [row for _, results, asked, _ in folders for row in results.failures_of(asked)]
 
 

@@ -14,7 +14,7 @@ import torch
 
 from benchmark.plan import Run, chains
 from benchmark.results_folder import Failed, Finished, Results
-from benchmark.runner import Event, News, Notice, Runner, Study, threads
+from benchmark.runner import Event, News, Notice, Runner, Setup, threads
 from benchmark.settings import ProblemSettings, RunError
 from reports.child import follow_parent
 
@@ -27,7 +27,7 @@ MOST_DEATHS = 3
 """A run whose process ends so often without finishing another epoch has failed."""
 
 
-def run_all(study: Study, runs: Sequence[Run], results: Results, jobs: int, report: Take) -> None:
+def run_all(setup: Setup, runs: Sequence[Run], results: Results, jobs: int, report: Take) -> None:
     """Carry the runs out, `jobs` at a time, and add their rows to the results as they finish or fail.
 
     Raises:
@@ -41,25 +41,25 @@ def run_all(study: Study, runs: Sequence[Run], results: Results, jobs: int, repo
 
     remaining = chains(runs)
     if jobs == 1 and remaining:
-        runner = Runner(study, runs[0].problem)
+        runner = Runner(setup, runs[0].problem)
         for chain in remaining:
             for run in chain:
                 for news in runner.attempt(run):
                     take(news)
-    elif remaining and study.stacked:
-        _run_stacked(study, remaining, jobs, take)
+    elif remaining and setup.stacked:
+        _run_stacked(setup, remaining, jobs, take)
     elif remaining:
-        _run_side_by_side(study, remaining, jobs, take)
+        _run_side_by_side(setup, remaining, jobs, take)
 
 
 class Worker:
     """A process that carries chains out; it asks for the next by sending None, and ends when it is given None."""
 
-    def __init__(self, study: Study, problem: ProblemSettings) -> None:
+    def __init__(self, setup: Setup, problem: ProblemSettings) -> None:
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
         # A daemon ends with this process, unless that is killed; then `follow_parent` sees to it.
-        self.process = context.Process(target=_work, args=(study, problem, theirs), daemon=True)
+        self.process = context.Process(target=_work, args=(setup, problem, theirs), daemon=True)
         self.process.start()
         theirs.close()
         self.chain: deque[Run] = deque()
@@ -78,12 +78,12 @@ class Worker:
         return f"with exit code {code}"
 
 
-def _run_side_by_side(study: Study, remaining: list[list[Run]], jobs: int, take: Take) -> None:
+def _run_side_by_side(setup: Setup, remaining: list[list[Run]], jobs: int, take: Take) -> None:
     """Carry the chains out in `jobs` processes; a process that dies is replaced, and its run goes on."""
     problem = remaining[0][0].problem
     waiting = deque(remaining)
     deaths: Counter[str] = Counter()
-    workers = {worker.connection: worker for worker in (Worker(study, problem) for _ in range(min(jobs, len(waiting))))}
+    workers = {worker.connection: worker for worker in (Worker(setup, problem) for _ in range(min(jobs, len(waiting))))}
     while workers:
         for connection in wait(list(workers)):
             assert isinstance(connection, Connection)
@@ -103,7 +103,7 @@ def _run_side_by_side(study: Study, remaining: list[list[Run]], jobs: int, take:
                 if worker.chain:
                     waiting.appendleft(list(worker.chain))
                 if waiting:
-                    new = Worker(study, problem)
+                    new = Worker(setup, problem)
                     workers[new.connection] = new
                 continue
             if isinstance(news, BaseException):
@@ -137,13 +137,13 @@ def _after_death(worker: Worker, deaths: Counter[str], take: Take) -> None:
     take(Failed(run, error, f"{error}\n\nThere is no traceback: the process could not write one.\n", transient=True))
 
 
-def _run_stacked(study: Study, remaining: list[list[Run]], jobs: int, take: Take) -> None:
+def _run_stacked(setup: Setup, remaining: list[list[Run]], jobs: int, take: Take) -> None:
     """Carry the chains out in `jobs` threads, on a GPU each on a stream of its own, so that their kernels overlap.
 
     No two searches share anything that changes: each comes to the result that it comes to alone.
     """
     problem = remaining[0][0].problem
-    runner = Runner(study, problem)
+    runner = Runner(setup, problem)
     chains_left: SimpleQueue[list[Run] | None] = SimpleQueue()
     for chain in [*remaining, *[None] * jobs]:
         chains_left.put(chain)
@@ -175,11 +175,11 @@ def _run_stacked(study: Study, remaining: list[list[Run]], jobs: int, take: Take
                 take(told)
 
 
-def _work(study: Study, problem: ProblemSettings, connection: Connection) -> None:
+def _work(setup: Setup, problem: ProblemSettings, connection: Connection) -> None:
     """What a worker process does."""
     follow_parent()  # the next command must not find it writing checkpoints still
     try:
-        runner = Runner(study, problem)
+        runner = Runner(setup, problem)
         while True:
             connection.send(None)
             if (chain := connection.recv()) is None:

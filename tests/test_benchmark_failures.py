@@ -196,9 +196,9 @@ def stop_after(writes: int):
     return written
 
 
-def dying_work(study, problem, connection) -> None:
+def dying_work(setup, problem, connection) -> None:
     """A worker that dies of seed 0."""
-    runner = workers.Runner(study, problem)
+    runner = workers.Runner(setup, problem)
     connection.send(None)
     while (chain := connection.recv()) is not None:
         for run in chain:
@@ -221,7 +221,7 @@ def test_a_run_that_kills_its_process_again_and_again_has_failed(tmp_path, capsy
     assert main(given) == 0, "no flag is needed where the machine was at fault"
 
 
-def ending_work(study, problem, connection) -> None:
+def ending_work(setup, problem, connection) -> None:
     os._exit(3)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmark.plan import plan
-from benchmark.runner import Event, Runner, Study
+from benchmark.runner import Event, Runner, Setup
 from benchmark.settings import read_preset
 
 EPOCHS = 60
@@ -25,7 +25,7 @@ def resident() -> float:
 def test_memory_does_not_grow_over_epochs(method, tmp_path):
     (tmp_path / "checkpoints").mkdir()
     (run,) = plan(read_preset("smoke"), [method], [0], epochs=EPOCHS)
-    runner = Runner(Study(tmp_path, tmp_path, "cpu", "analognas", "smoke"), run.problem)
+    runner = Runner(Setup(tmp_path, tmp_path, "cpu", "analognas", "smoke"), run.problem)
     memory: dict[int, float] = {}
     tensors: dict[int, int] = {}
 
