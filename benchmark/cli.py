@@ -309,7 +309,7 @@ def run_command(options: argparse.Namespace) -> int:
     from benchmark.runner import prepare_images
     from benchmark.settings import override
     from benchmark.tensorboard import FOLDER, with_curves
-    from benchmark.workers import run_all
+    from benchmark.workers import Batch, Take, run_all
     from data.truth import open_truth
     from reports.write import write_report
 
@@ -336,12 +336,14 @@ def run_command(options: argparse.Namespace) -> int:
         write_space(out, truth)
         command = Command(options.typed, chosen.preset, chosen.device)
         curves = out / FOLDER if options.tensorboard else None
-        with (
-            command.recorded(results, runs, len(missing), truth),
-            Progress(console, len(runs), len(runs) - len(missing)) as progress,
-            with_curves(progress, curves) as report,
-        ):
-            run_all(setup, missing, results, jobs, report)
+        with Progress(console, len(runs), len(runs) - len(missing)) as progress:
+
+            @contextmanager
+            def hearing() -> Iterator[Take]:
+                with command.recorded(results, runs, len(missing), truth), with_curves(progress, curves) as report:
+                    yield report
+
+            run_all([Batch(setup, missing, results, hearing)], jobs)
         failed = results.failures_of(runs)
         if not results.runs:
             raise RunError(failure_sentence(failed, len(runs), out))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -39,7 +40,7 @@ def duration(seconds: float) -> str:
 
 
 class Progress:
-    """Shows what the runner reports. A context manager; call it with each piece of news."""
+    """Shows what the runner reports. A context manager; call it with each piece of news, or what `of` returns."""
 
     def __init__(self, console: Console, total: int, already: int) -> None:
         self.console = console
@@ -60,24 +61,30 @@ class Progress:
         if self.live:
             self.live.stop()
 
-    def __call__(self, news: News) -> None:
+    def of(self, variant: str) -> Callable[[News], None]:
+        """What takes the news of one variant of a study, whose runs are called as those of the others."""
+        return lambda news: self(news, variant and f"{variant} ")
+
+    def __call__(self, news: News, variant: str = "") -> None:
         if isinstance(news, Notice):
             self.console.print(news.text, style="yellow")
         elif isinstance(news, Failed):
             self.finished += 1
-            self.active.pop(news.run.name, None)
-            line = f"{self.finished:>3}/{self.total}  {news.run.name:<16} failed: {news.error}"
-            self.console.print(line, style="red")
+            name = variant + news.run.name
+            self.active.pop(name, None)
+            self.console.print(f"{self.finished:>3}/{self.total}  {name:<16} failed: {news.error}", style="red")
         elif isinstance(news, Finished):
             self.finished += 1
-            self.active.pop(run_name(news.row["method"], news.row["seed"]), None)
-            self.console.print(self.result_line(news))
+            name = variant + run_name(news.row["method"], news.row["seed"])
+            self.active.pop(name, None)
+            self.console.print(self.result_line(name, news))
         else:
-            known = self.active.get(news.run)
+            name = variant + news.run
+            known = self.active.get(name)
             _, since, first = known or (None, time.monotonic(), news.epoch)
-            self.active[news.run] = (news, since, first)
+            self.active[name] = (news, since, first)
             if not self.live and self.worth_a_line(news, resumed=known is None and news.epoch > 1):
-                self.console.print(self.epoch_line(news))
+                self.console.print(self.epoch_line(name, news))
                 self.last_line = time.monotonic()
         if self.live:
             self.live.update(self.table(), refresh=True)
@@ -88,18 +95,17 @@ class Progress:
         silent = time.monotonic() - self.last_line > 60
         return (event.epoch % quarter == 0 or resumed or silent) and event.epoch < event.epochs
 
-    def result_line(self, finished: Finished) -> str:
+    def result_line(self, name: str, finished: Finished) -> str:
         row = finished.row
-        name = run_name(row["method"], row["seed"])
         return (
             f"{self.finished:>3}/{self.total}  {name:<16} {compact(row['genotype'])}  "
             f"true accuracy {row[row['metric']]:6.2f} %, rank {row['rank']:>6,} of 15,625, "
             f"{duration(row['search_seconds'])}"
         )
 
-    def epoch_line(self, event: Event) -> str:
+    def epoch_line(self, name: str, event: Event) -> str:
         return (
-            f"{'':>7}  {event.run:<16} {compact(event.genotype)}  true accuracy {event.truth:6.2f} %, "
+            f"{'':>7}  {name:<16} {compact(event.genotype)}  true accuracy {event.truth:6.2f} %, "
             f"epoch {event.epoch}/{event.epochs}{measured(event)}; {self.left()}"
         )
 

@@ -7,9 +7,10 @@ as any other; `variants.csv` says what tells them apart, and `reports.studies` c
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -244,7 +245,7 @@ def carry_out(
     retry_failed: bool,
     tensorboard: bool,
 ) -> list[dict[str, Any]]:
-    """Run what is missing of every variant, one after the other, each in its folder below `setup.out`.
+    """Run what is missing of every variant, each in its folder below `setup.out`.
 
     With `tensorboard` the curves of all variants stand below one folder, so that they can be seen side by side.
 
@@ -258,7 +259,7 @@ def carry_out(
     from benchmark.results_folder import Results, locked, read_if_there, write_effects, write_rows, write_space
     from benchmark.runner import main_metric
     from benchmark.tensorboard import FOLDER, with_curves
-    from benchmark.workers import run_all
+    from benchmark.workers import Batch, Take, run_all
     from data.folder import make_folder
 
     out = setup.out
@@ -272,19 +273,26 @@ def carry_out(
             locks.enter_context(locked(folder))
             results = Results(folder, runs, truth)
             folders.append((variant, results, runs, results.missing(runs, retry_failed)))
+            write_space(folder, truth)
+            if "discretisation" in variant.methods:
+                write_effects(folder, truth, main_metric(truth, runs[0].problem.images))
         write_rows(out / "variants.csv", [{"study": name, "variant": v.name, **v.factors} for v, _ in planned])
         missing = sum(len(runs) for _, _, _, runs in folders)
         total = sum(len(runs) for _, runs in planned)
         with Progress(console, total, total - missing) as progress:
-            for variant, results, asked, runs in folders:
-                write_space(results.out, truth)
-                if "discretisation" in variant.methods:
-                    write_effects(results.out, truth, main_metric(truth, planned[0][1][0].problem.images))
-                if runs:
-                    console.print(f"{variant.name}:")
+
+            @contextmanager
+            def hearing(variant: Variant, results: Results, asked: list[Run], runs: list[Run]) -> Iterator[Take]:
                 curves = out / FOLDER / variant.name if tensorboard else None
-                with command.recorded(results, asked, len(runs), truth), with_curves(progress, curves) as report:
-                    run_all(replace(setup, out=results.out), runs, results, jobs, report)
+                named = progress.of(variant.name if len(planned) > 1 else "")
+                with command.recorded(results, asked, len(runs), truth), with_curves(named, curves) as report:
+                    yield report
+
+            batches = [
+                Batch(replace(setup, out=results.out), runs, results, partial(hearing, variant, results, asked, runs))
+                for variant, results, asked, runs in folders
+            ]
+            run_all(batches, jobs)
     return [row for _, results, asked, _ in folders for row in results.failures_of(asked)]
 
 

@@ -6,8 +6,10 @@ import signal
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from queue import SimpleQueue
 
 import torch
@@ -27,29 +29,61 @@ MOST_DEATHS = 3
 """A run whose process ends so often without finishing another epoch has failed."""
 
 
-def run_all(setup: Setup, runs: Sequence[Run], results: Results, jobs: int, report: Take) -> None:
-    """Carry the runs out, `jobs` at a time, and add their rows to the results as they finish or fail.
+class Batch:
+    """What is to be carried out of one results folder, and who hears of it."""
+
+    def __init__(
+        self, setup: Setup, runs: Sequence[Run], results: Results, hearing: Callable[[], AbstractContextManager[Take]]
+    ) -> None:
+        """`hearing` opens what takes the news; it is closed once the last of the runs has finished or failed."""
+        self.setup = setup
+        self.runs = runs
+        self.results = results
+        self.hearing = hearing
+        self.left = len(runs)
+        self.open = ExitStack()
+        self.report: Take | None = None
+
+    def take(self, news: News) -> None:
+        """Adds the rows of what has finished or failed, and passes the news on."""
+        assert self.report is not None
+        if isinstance(news, Finished | Failed):
+            self.results.add(news)
+            self.left -= 1
+        self.report(news)
+        if self.left == 0:
+            self.open.close()
+
+    def begin(self) -> None:
+        """Before the first of its runs is begun with; where it has none, also the end."""
+        if self.report is None:
+            self.report = self.open.enter_context(self.hearing())
+            if not self.runs:
+                self.open.close()
+
+
+def run_all(batches: Sequence[Batch], jobs: int) -> None:
+    """Carry the batches out, `jobs` runs at a time, one batch beginning where the one before has no run left to begin.
 
     Raises:
         DataError, SettingsError, RunError: for what concerns more than one run; those under way can be gone on with.
     """
-
-    def take(news: News) -> None:
-        if isinstance(news, Finished | Failed):
-            results.add(news)
-        report(news)
-
-    remaining = chains(runs)
-    if jobs == 1 and remaining:
-        runner = Runner(setup, runs[0].problem)
-        for chain in remaining:
-            for run in chain:
-                for news in runner.attempt(run):
-                    take(news)
-    elif remaining and setup.stacked:
-        _run_stacked(setup, remaining, jobs, take)
-    elif remaining:
-        _run_side_by_side(setup, remaining, jobs, take)
+    with ExitStack() as all_open:
+        for batch in batches:
+            all_open.push(batch.open)
+        if jobs > 1 and not any(batch.setup.stacked for batch in batches):
+            _run_side_by_side(batches, jobs)
+            return
+        for batch in batches:
+            batch.begin()
+            if batch.setup.stacked and jobs > 1 and batch.runs:
+                _run_stacked(batch, jobs)
+            elif batch.runs:
+                runner = Runner(batch.setup, batch.runs[0].problem)
+                for chain in chains(batch.runs):
+                    for run in chain:
+                        for news in runner.attempt(run):
+                            batch.take(news)
 
 
 class Worker:
@@ -62,12 +96,26 @@ class Worker:
         self.process = context.Process(target=_work, args=(setup, problem, theirs), daemon=True)
         self.process.start()
         theirs.close()
+        self.batch: Batch | None = None
         self.chain: deque[Run] = deque()
-        """What it has not finished of its present chain; the first run is under way."""
+        """What it has not finished of its present chain, which is of that batch; the first run is under way."""
 
-    def give(self, chain: Sequence[Run] | None) -> None:
-        self.chain = deque(chain or ())
-        self.connection.send(chain)
+    def give(self, batch: Batch, chain: Sequence[Run]) -> None:
+        self.batch, self.chain = batch, deque(chain)
+        self.connection.send((batch.setup, chain))
+
+    def take(self, news: News) -> None:
+        """What it tells of its chain."""
+        assert self.batch is not None
+        if isinstance(news, Finished | Failed):
+            self.chain.popleft()
+        self.batch.take(news)
+
+    @property
+    def run(self) -> tuple[Path, str]:
+        """The run under way, by its results folder and its name."""
+        assert self.batch is not None
+        return self.batch.setup.out, self.chain[0].name
 
     def how_it_ended(self) -> str:
         """In words, once it has."""
@@ -78,12 +126,19 @@ class Worker:
         return f"with exit code {code}"
 
 
-def _run_side_by_side(setup: Setup, remaining: list[list[Run]], jobs: int, take: Take) -> None:
+def _run_side_by_side(batches: Sequence[Batch], jobs: int) -> None:
     """Carry the chains out in `jobs` processes; a process that dies is replaced, and its run goes on."""
-    problem = remaining[0][0].problem
-    waiting = deque(remaining)
-    deaths: Counter[str] = Counter()
-    workers = {worker.connection: worker for worker in (Worker(setup, problem) for _ in range(min(jobs, len(waiting))))}
+    waiting = deque((batch, chain) for batch in batches for chain in chains(batch.runs))
+    deaths: Counter[object] = Counter()
+
+    def new_worker() -> Worker:
+        batch, chain = waiting[0]
+        return Worker(batch.setup, chain[0].problem)
+
+    workers = {worker.connection: worker for worker in (new_worker() for _ in range(min(jobs, len(waiting))))}
+    for batch in batches:
+        if not batch.runs:
+            batch.begin()
     while workers:
         for connection in wait(list(workers)):
             assert isinstance(connection, Connection)
@@ -92,30 +147,32 @@ def _run_side_by_side(setup: Setup, remaining: list[list[Run]], jobs: int, take:
                 news = connection.recv()
                 if news is None:
                     del deaths[START]
-                    chain = waiting.popleft() if waiting else None
-                    worker.give(chain)
-                    if chain is None:
+                    if waiting:
+                        batch, chain = waiting.popleft()
+                        batch.begin()
+                        worker.give(batch, chain)
+                    else:
+                        connection.send(None)
                         del workers[connection]
                     continue
             except (EOFError, OSError):  # it may have died within a message
                 del workers[connection]
-                _after_death(worker, deaths, take)
+                _after_death(worker, deaths)
                 if worker.chain:
-                    waiting.appendleft(list(worker.chain))
+                    assert worker.batch is not None
+                    waiting.appendleft((worker.batch, list(worker.chain)))
                 if waiting:
-                    new = Worker(setup, problem)
+                    new = new_worker()
                     workers[new.connection] = new
                 continue
             if isinstance(news, BaseException):
                 raise news
-            if isinstance(news, Finished | Failed):
-                worker.chain.popleft()
-            elif isinstance(news, Event):
-                del deaths[news.run]
-            take(news)
+            if isinstance(news, Event):
+                del deaths[worker.run]
+            worker.take(news)
 
 
-def _after_death(worker: Worker, deaths: Counter[str], take: Take) -> None:
+def _after_death(worker: Worker, deaths: Counter[object]) -> None:
     """Says what died, and gives its run up where that has happened too often.
 
     Raises:
@@ -128,24 +185,26 @@ def _after_death(worker: Worker, deaths: Counter[str], take: Take) -> None:
             raise RunError(f"the worker processes end before their first run ({how}); try --jobs 1")
         return
     run = worker.chain[0]
-    deaths[run.name] += 1
-    if deaths[run.name] < MOST_DEATHS:
-        take(Notice(f"the process of {run.name} was ended {how}; another one goes on from its last finished epoch"))
+    deaths[worker.run] += 1
+    if deaths[worker.run] < MOST_DEATHS:
+        worker.take(
+            Notice(f"the process of {run.name} was ended {how}; another one goes on from its last finished epoch")
+        )
         return
-    worker.chain.popleft()
     error = f"its process was ended {how}, {MOST_DEATHS} times without finishing an epoch"
-    take(Failed(run, error, f"{error}\n\nThere is no traceback: the process could not write one.\n", transient=True))
+    details = f"{error}\n\nThere is no traceback: the process could not write one.\n"
+    worker.take(Failed(run, error, details, transient=True))
 
 
-def _run_stacked(setup: Setup, remaining: list[list[Run]], jobs: int, take: Take) -> None:
+def _run_stacked(batch: Batch, jobs: int) -> None:
     """Carry the chains out in `jobs` threads, on a GPU each on a stream of its own, so that their kernels overlap.
 
     No two searches share anything that changes: each comes to the result that it comes to alone.
     """
-    problem = remaining[0][0].problem
-    runner = Runner(setup, problem)
+    problem = batch.runs[0].problem
+    runner = Runner(batch.setup, problem)
     chains_left: SimpleQueue[list[Run] | None] = SimpleQueue()
-    for chain in [*remaining, *[None] * jobs]:
+    for chain in [*chains(batch.runs), *[None] * jobs]:
         chains_left.put(chain)
     news: SimpleQueue[News | BaseException | None] = SimpleQueue()
 
@@ -172,7 +231,7 @@ def _run_stacked(setup: Setup, remaining: list[list[Run]], jobs: int, take: Take
             case BaseException() as error:
                 raise error
             case told:
-                take(told)
+                batch.take(told)
 
 
 def _work(setup: Setup, problem: ProblemSettings, connection: Connection) -> None:
@@ -182,8 +241,13 @@ def _work(setup: Setup, problem: ProblemSettings, connection: Connection) -> Non
         runner = Runner(setup, problem)
         while True:
             connection.send(None)
-            if (chain := connection.recv()) is None:
+            if (given := connection.recv()) is None:
                 return
+            of_chain, chain = given
+            if (of_chain, chain[0].problem) != (setup, problem):
+                setup, problem = of_chain, chain[0].problem
+                del runner  # its images, before there are others
+                runner = Runner(setup, problem)
             for run in chain:
                 for news in runner.attempt(run):
                     connection.send(news)

@@ -200,8 +200,8 @@ def dying_work(setup, problem, connection) -> None:
     """A worker that dies of seed 0."""
     runner = workers.Runner(setup, problem)
     connection.send(None)
-    while (chain := connection.recv()) is not None:
-        for run in chain:
+    while (given := connection.recv()) is not None:
+        for run in given[1]:
             if run.seed == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
             for news in runner.attempt(run):

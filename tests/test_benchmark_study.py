@@ -10,6 +10,7 @@ from benchmark.cli import main
 from benchmark.settings import read_preset
 from benchmark.study import LAMBDAS, SHARES, Given, plan_study
 from reports import STUDIES
+from reports.provenance import read_provenance
 
 SMALL = ("--seeds", "1", "--preset", "smoke", "--jobs", "1", "--truth", "analognas")
 SMALL += ("--set", "problem.training_images=80", "--set", "darts.epochs=4", "--set", "bdarts.epochs=4")
@@ -64,9 +65,22 @@ def test_every_variant_is_a_results_folder_and_the_study_can_be_reported_again(s
 def test_a_finished_study_runs_nothing_again(study, capsys):
     folder = study("budget")
     before = (folder / "whole" / "runs.csv").read_bytes()
+    capsys.readouterr()
     assert main(["study", "budget", *SMALL, "--out", str(folder)]) == 0
     assert "epoch 1/" not in capsys.readouterr().out
     assert (folder / "whole" / "runs.csv").read_bytes() == before
+
+
+def test_variants_side_by_side_give_what_they_give_one_after_the_other(study, tmp_path, capsys):
+    alone = study("budget")
+    given = ["study", "budget", *SMALL, "--jobs", "3", "--out", str(tmp_path), "--data-dir", str(alone / "data")]
+    assert main(given) == 0
+    assert "10/10" in (shown := capsys.readouterr().out)
+    for name in pd.read_csv(alone / "variants.csv").variant:
+        assert f"{name} bdarts-seed0" in shown
+        assert (tmp_path / name / "history.csv").read_bytes() == (alone / name / "history.csv").read_bytes()
+        (command,) = read_provenance(tmp_path / name).commands
+        assert command.wall_seconds is not None
 
 
 def test_correlation_has_a_tau_for_each_epoch(study):
