@@ -344,14 +344,14 @@ def run_command(options: argparse.Namespace) -> int:
                     yield report
 
             run_all([Batch(setup, missing, results, hearing)], jobs)
-        failed = results.failures_of(runs)
+        failed = [(out, row) for row in results.failures_of(runs)]
         if not results.runs:
-            raise RunError(failure_sentence(failed, len(runs), out))
+            raise RunError(failure_sentence(failed, len(runs)))
         written = write_report(out, jobs=cores())
     console.print((out / "summary.md").read_text().split("\n![", 1)[0])
     console.print(f"{len(written)} files of tables and plots are in {out}; start with {out / 'report.html'}")
     if failed:
-        raise RunError(failure_sentence(failed, len(runs), out))
+        raise RunError(failure_sentence(failed, len(runs)))
     return 0
 
 
@@ -390,14 +390,16 @@ def choose_surroundings(options: argparse.Namespace) -> Surroundings:
     return Surroundings(terminal(), device, preset, tables, data_folder(options.data_dir), heading)
 
 
-def failure_sentence(failed: Sequence[dict[str, Any]], total: int, out: Path) -> str:
-    """Which runs failed and what can be done; `failed` are rows of failures.csv."""
-    first = failed[0]
+def failure_sentence(failed: Sequence[tuple[Path, dict[str, Any]]], total: int) -> str:
+    """Which runs failed and what can be done; `failed` are rows of failures.csv, each with its folder."""
+    _, first = failed[0]
     others = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+    tables = list(dict.fromkeys(str(folder / "failures.csv") for folder, _ in failed))
+    elsewhere = " and those beside it name all" if len(tables) > 1 else " names all"
+    again = "the same command" if all(row["transient"] for _, row in failed) else "--retry-failed"
     return (
         f"{len(failed)} of {total} runs failed: {run_name(first['method'], first['seed'])} ({first['error']}){others}; "
-        f"{out / 'failures.csv'} names all, with their tracebacks; "
-        f"{'the same command' if all(row['transient'] for row in failed) else '--retry-failed'} tries them again"
+        f"{tables[0]}{elsewhere}, with their tracebacks; {again} tries them again"
     )
 
 
@@ -454,11 +456,11 @@ def study_command(options: argparse.Namespace) -> int:
         except RowsError:
             if not failed:
                 raise
-            raise RunError(failure_sentence(failed, total, out)) from None  # a variant may have no run at all
+            raise RunError(failure_sentence(failed, total)) from None  # a variant may have no run at all
     console.print((out / "study.md").read_text().split("\n![", 1)[0])
     console.print(f"Written: {', '.join(str(path) for path in written)}")
     if failed:
-        raise RunError(failure_sentence(failed, total, out))
+        raise RunError(failure_sentence(failed, total))
     return 0
 
 

@@ -67,7 +67,7 @@ class Progress:
 
     def __call__(self, news: News, variant: str = "") -> None:
         if isinstance(news, Notice):
-            self.console.print(news.text, style="yellow")
+            self.console.print(f"{variant.strip()}: {news.text}" if variant else news.text, style="yellow")
         elif isinstance(news, Failed):
             self.finished += 1
             name = variant + news.run.name

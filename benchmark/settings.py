@@ -178,7 +178,8 @@ def checked(table: Mapping[str, Any], kind: type[T], where: str) -> T:
 def digest(*parts: Any) -> str:
     """A hash of settings, 12 hexadecimal digits: equal exactly for equal settings.
 
-    What has a default and is at it does not count, so that a new setting of a method leaves older results as they are.
+    What is at its default does not count, so that a new setting of a method leaves older results as they are. Hence no
+    default may ever change: what is to become otherwise belongs into the presets.
     """
     text = json.dumps([_told(part) for part in parts], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -186,9 +187,14 @@ def digest(*parts: Any) -> str:
 
 def _told(part: Any) -> Any:
     if not dataclasses.is_dataclass(part):
-        return part
-    values = {field.name: (getattr(part, field.name), field.default) for field in dataclasses.fields(part)}
-    return {name: value for name, (value, default) in values.items() if value != default}
+        return msgspec.to_builtins(part)
+    told = {}
+    for field in dataclasses.fields(part):
+        value = getattr(part, field.name)
+        factory = field.default_factory
+        if value != (field.default if factory is dataclasses.MISSING else factory()):
+            told[field.name] = _told(value)
+    return told
 
 
 def cores() -> int:

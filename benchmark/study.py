@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from benchmark.plan import Run, plan
 from benchmark.settings import ProblemSettings, SettingsError, Table, checked, override, read_preset, table_of
-from reports import STUDIES
+from reports import STUDIES, UNCHANGED
 from spaces import Precision
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ LAMBDAS: dict[str, tuple[float, ...]] = {
 constant. (A constant L2 would be nothing new: Adam adds weight decay to the gradient, as L2's own gradient is.)"""
 
 SIZES = {"cells_per_stage": "{} cells a stage", "channels": "{} channels"}
-"""What a smaller preset has less of than the published search."""
+"""The size of the supernet, told with the published numbers."""
 
 PROTOCOL = {
     "α first": ("darts.alpha_first=true",),
@@ -86,21 +86,26 @@ def correlation(given: Given) -> list[Variant]:
 
 
 def collapse(given: Given) -> list[Variant]:
-    """One condition otherwise at a time: what the preset has less of than the published search, and its protocol."""
+    """One condition otherwise at a time: the size of the search, towards the published one, and its protocol."""
     published = read_preset("paper")
     here, there = given.tables["problem"], published["problem"]
-    conditions: dict[str, tuple[str, ...]] = {"as the preset": ()}
+    conditions: dict[str, tuple[str, ...]] = {}
     conditions["twice the epochs"] = (f"darts.epochs={2 * epochs_of(given, 'darts')}",)
     for setting, title in SIZES.items():
-        if here[setting] != there[setting]:
-            conditions[title.format(there[setting])] = (f"problem.{setting}={there[setting]}",)
-    if (pixels := here["resolution"]) != "full":
+        conditions[title.format(there[setting])] = (f"problem.{setting}={there[setting]}",)
+    if (pixels := here["resolution"]) != "full" and 2 * pixels <= open_set(given.images, given).images.shape[-1]:
         conditions[f"{2 * pixels} × {2 * pixels} pixels"] = (f"problem.resolution={2 * pixels}",)
-    if (rate := table_of(published, "darts")["alpha_lr"]) != table_of(given.tables, "darts")["alpha_lr"]:
-        conditions[f"learning rate of α {rate:g}"] = (f"darts.alpha_lr={rate}",)
+    rate = table_of(published, "darts")["alpha_lr"]
+    conditions[f"learning rate of α {rate:g}"] = (f"darts.alpha_lr={rate}",)
+
+    def settings(changes: Sequence[str]) -> str:
+        (run,) = plan(override(given.tables, changes), ["darts"], [0])
+        return run.settings_hash
+
     return [
         Variant(folder_of(title), ("darts",), {"condition": title}, changes)
-        for title, changes in (conditions | PROTOCOL).items()
+        for title, changes in ({UNCHANGED: ()} | conditions | PROTOCOL).items()
+        if title == UNCHANGED or settings(changes) != settings(())  # it may be so already
     ]
 
 
@@ -183,7 +188,13 @@ VARIANTS: dict[str, Callable[[Given], list[Variant]]] = {
 
 
 def epochs_of(given: Given, method: str) -> int:
-    return int(table_of(given.tables, method)["epochs"])
+    """
+    Raises:
+        SettingsError: where the preset does not say.
+    """
+    if "epochs" not in (table := table_of(given.tables, method)):
+        raise SettingsError(f"this study needs {method}.epochs, which the preset does not say")
+    return int(table["epochs"])
 
 
 def open_set(name: str, given: Given) -> ImageSet:
@@ -244,13 +255,13 @@ def carry_out(
     command: Command,
     retry_failed: bool,
     tensorboard: bool,
-) -> list[dict[str, Any]]:
+) -> list[tuple[Path, dict[str, Any]]]:
     """Run what is missing of every variant, each in its folder below `setup.out`.
 
     With `tensorboard` the curves of all variants stand below one folder, so that they can be seen side by side.
 
     Returns:
-        The rows of the runs that failed, as in `failures.csv`.
+        The rows of the runs that failed, as in `failures.csv`, each with its variant's folder.
 
     Raises:
         SettingsError: where a folder holds other results, or another command is writing into it.
@@ -293,7 +304,7 @@ def carry_out(
                 for variant, results, asked, runs in folders
             ]
             run_all(batches, jobs)
-    return [row for _, results, asked, _ in folders for row in results.failures_of(asked)]
+    return [(results.out, row) for _, results, asked, _ in folders for row in results.failures_of(asked)]
 
 
 def describe_plan(planned: Sequence[tuple[Variant, list[Run]]]) -> str:

@@ -63,7 +63,8 @@ class Batch:
 
 
 def run_all(batches: Sequence[Batch], jobs: int) -> None:
-    """Carry the batches out, `jobs` runs at a time, one batch beginning where the one before has no run left to begin.
+    """Carry the batches out, `jobs` runs at a time. In processes, one batch begins where no run of the one before is
+    left to begin with; elsewhere, where that one ends.
 
     Raises:
         DataError, SettingsError, RunError: for what concerns more than one run; those under way can be gone on with.
@@ -84,6 +85,7 @@ def run_all(batches: Sequence[Batch], jobs: int) -> None:
                     for run in chain:
                         for news in runner.attempt(run):
                             batch.take(news)
+                del runner  # its images, before the next batch has others
 
 
 class Worker:
@@ -135,41 +137,50 @@ def _run_side_by_side(batches: Sequence[Batch], jobs: int) -> None:
         batch, chain = waiting[0]
         return Worker(batch.setup, chain[0].problem)
 
-    workers = {worker.connection: worker for worker in (new_worker() for _ in range(min(jobs, len(waiting))))}
     for batch in batches:
         if not batch.runs:
             batch.begin()
+    if waiting:
+        waiting[0][0].begin()  # the start of the processes is part of it
+    workers = {worker.connection: worker for worker in (new_worker() for _ in range(min(jobs, len(waiting))))}
+
+    def after_death(worker: Worker) -> None:
+        del workers[worker.connection]
+        _after_death(worker, deaths)
+        if worker.chain:
+            assert worker.batch is not None
+            waiting.appendleft((worker.batch, list(worker.chain)))
+        if waiting:
+            new = new_worker()
+            workers[new.connection] = new
+
     while workers:
         for connection in wait(list(workers)):
             assert isinstance(connection, Connection)
             worker = workers[connection]
             try:
                 news = connection.recv()
-                if news is None:
-                    del deaths[START]
-                    if waiting:
-                        batch, chain = waiting.popleft()
-                        batch.begin()
-                        worker.give(batch, chain)
-                    else:
-                        connection.send(None)
-                        del workers[connection]
-                    continue
             except (EOFError, OSError):  # it may have died within a message
-                del workers[connection]
-                _after_death(worker, deaths)
-                if worker.chain:
-                    assert worker.batch is not None
-                    waiting.appendleft((worker.batch, list(worker.chain)))
-                if waiting:
-                    new = new_worker()
-                    workers[new.connection] = new
+                after_death(worker)
                 continue
             if isinstance(news, BaseException):
                 raise news
             if isinstance(news, Event):
                 del deaths[worker.run]
-            worker.take(news)
+            if news is not None:
+                worker.take(news)
+                continue
+            del deaths[START]
+            if waiting:
+                waiting[0][0].begin()
+            try:
+                if waiting:
+                    worker.give(*waiting.popleft())
+                else:
+                    connection.send(None)
+                    del workers[connection]
+            except OSError:
+                after_death(worker)
 
 
 def _after_death(worker: Worker, deaths: Counter[object]) -> None:

@@ -11,6 +11,9 @@ STUDIES = {
 }
 """The question of every study, by the name that `benchmark study` takes."""
 
+UNCHANGED = "as the preset"
+"""The first condition of the study `collapse`, with which the others are compared."""
+
 PLOTS = (
     "accuracy",
     "operations",

@@ -269,8 +269,8 @@ def _provenance_part(results: Results, provenance: Provenance | None) -> str:
     ]
     header = ["Started (UTC)", "Command", "Wall time", "Runs to do", "Methods", "Seeds"]
     note = (
-        "Wall time: of the searches, start-up of their processes included. Runs to do: those of the command's methods "
-        "and seeds that it had to carry out."
+        "Wall time: of the searches, start-up of their processes included; those of a study's variants overlap. "
+        "Runs to do: those of the command's methods and seeds that it had to carry out."
     )
     known = [entry for entry in provenance.commands if entry.energy_joules is not None]
     if known:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from data.folder import make_folder
-from reports import STUDIES, RowsError
+from reports import STUDIES, UNCHANGED, RowsError
 from reports.results import (
     DATA_SETS,
     Results,
@@ -133,6 +133,8 @@ def _check_factors(path: Path, study: str, rows: pd.DataFrame) -> None:
                 raise RowsError(f"{path}: {value!r} in column {column!r} is none of this program's: was it edited?")
     if study == "budget" and not (rows[["epochs_share", "images_share"]].astype(str) == "1").all(axis=1).any():
         raise RowsError(f"{path} lacks the variant with all epochs and all images, which the others are compared with")
+    if study == "collapse" and (len(rows) < 2 or rows["condition"].iloc[0] != UNCHANGED):
+        raise RowsError(f"{path} must begin with the variant {UNCHANGED!r}, and have others to compare with it")
     if not (twice := rows["variant"][rows["variant"].duplicated()]).empty:
         raise RowsError(f"{path} names the variant {twice.iloc[0]} twice: remove all but one")
 

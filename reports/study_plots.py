@@ -104,7 +104,7 @@ def collapse(study: Study) -> Plot:
         Line2D([], [], color=SKIPS, linewidth=1.6, label="with the condition, mean of seeds"),
         Line2D([], [], color=GREY, linewidth=1.6, linestyle=DASHES[0], label=first.factors["condition"]),
         *([Line2D([], [], color=SKIPS, linewidth=0.5, alpha=0.4, label="one seed")] if max(study.counts) > 1 else []),
-        Line2D([], [], color=INK, linewidth=0.8, linestyle=(0, (1, 1.5)), label="collapsed from here on"),
+        Line2D([], [], color=INK, linewidth=0.8, linestyle=(0, (1, 1.5)), label="mostly skips from here on"),
     ]
     frame(figure, "DARTS, one condition otherwise at a time", keys, source(study, "Of the 6 edges of a cell."))
     caption = (

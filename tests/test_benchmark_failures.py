@@ -232,6 +232,16 @@ def test_processes_that_cannot_even_begin_end_the_command(tmp_path, capsys, monk
     assert "the worker processes end before their first run (with exit code 3); try --jobs 1" in capsys.readouterr().err
 
 
+def test_what_cannot_be_recorded_is_no_death_of_a_process(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError("no room for provenance")
+
+    monkeypatch.setattr("benchmark.provenance.Command.recorded", refuse)
+    given = ["run", "--methods", "random", "--seeds", "2", "--preset", "smoke", "--jobs", "2", "--out", str(tmp_path)]
+    with pytest.raises(PermissionError, match="no room"):
+        main(given)
+
+
 def start(out: Path, *options: str, **settings) -> subprocess.Popen:
     """A command of many epochs, once its first checkpoints are there."""
     given = ["run", "--methods", "darts", "--seeds", "2", "--preset", "smoke", "--epochs", "5000", "--out", str(out)]

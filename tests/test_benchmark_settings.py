@@ -1,6 +1,8 @@
 """Presets, overrides and the plan."""
 
 import dataclasses
+from dataclasses import dataclass
+from enum import Enum
 
 import pytest
 import tomlkit
@@ -14,6 +16,7 @@ from benchmark.settings import (
     PRESETS,
     ProblemSettings,
     SettingsError,
+    digest,
     override,
     preset_documents,
     read_preset,
@@ -114,6 +117,28 @@ def test_the_settings_hash_tells_settings_apart_and_nothing_else():
     for default in ("problem.precision=fp32", "darts.regulariser=none", "darts.strength=0"):
         (spelt_out,) = plan(override(tables, [default]), ["pt"], [0])
         assert spelt_out.settings_hash == one.settings_hash, default
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@dataclass(frozen=True)
+class Inner:
+    size: int = 1
+
+
+@dataclass(frozen=True)
+class Outer:
+    inner: Inner = dataclasses.field(default_factory=Inner)
+    colours: tuple[Colour, ...] = (Colour.RED,)
+
+
+def test_settings_of_any_shape_have_a_hash_and_defaults_do_not_count():
+    assert digest(Outer()) == digest(Outer(Inner(1), (Colour.RED,))) == digest({})
+    others = [Outer(Inner(2)), Outer(colours=(Colour.BLUE,)), Outer(Inner(2), (Colour.BLUE,))]
+    assert len({digest(outer) for outer in [Outer(), *others]}) == 4
 
 
 def test_epochs_changes_every_supernet_and_no_selection():

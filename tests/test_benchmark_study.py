@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmark.cli import main
-from benchmark.settings import read_preset
+from benchmark.settings import SettingsError, override, read_preset
 from benchmark.study import LAMBDAS, SHARES, Given, plan_study
 from reports import STUDIES
 from reports.provenance import read_provenance
@@ -113,6 +113,20 @@ def test_each_condition_of_collapse_changes_one_thing(tmp_path):
     assert deeper.problem.cells_per_stage == paper["problem"]["cells_per_stage"]
     of_paper = plan_study("collapse", Given(paper, tmp_path), [0])
     assert not any(change.startswith("problem.") for variant, _ in of_paper for change in variant.changes)
+
+
+def test_a_condition_that_is_met_already_or_cannot_be_is_left_out(tmp_path):
+    given = override(read_preset("smoke"), ["darts.alpha_first=true", "problem.resolution=4"])
+    names = [variant.name for variant, _ in plan_study("collapse", Given(given, tmp_path), [0])]
+    assert "alpha-first" not in names
+    assert "8-x-8-pixels" in names  # the digits have no more
+    larger = override(given, ["problem.resolution=8"])
+    assert not any("pixels" in variant.name for variant, _ in plan_study("collapse", Given(larger, tmp_path), [0]))
+
+
+def test_a_study_without_the_epochs_it_varies_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match=r"darts\.epochs"):
+        plan_study("collapse", Given({"problem": read_preset("smoke")["problem"]}, tmp_path), [0])
 
 
 def test_collapse_is_compared_seed_by_seed(study):

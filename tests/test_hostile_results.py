@@ -133,6 +133,7 @@ def test_damaged_folders_are_reported_or_refused(tmp_path, monkeypatch):
             b"study,variant\nprecision,.\n",
         ),
         *(b"study,variant,regulariser,strength\nregularisers,fp32,beta,x\n", b"study,variant\ndiscretisation,fp32\n"),
+        *(b"study,variant,condition\ncollapse,fp32,as the preset\n", b"study,variant,condition\ncollapse,fp32,x\n"),
         *(b"study,variant,epochs_share,images_share\nbudget,fp32,2,1\n", b"study,variant\nprecision,../../../etc\n"),
         *(
             b"study,variant,epochs_share,images_share\nbudget,fp32,1,1\nbudget,bf16,x,1\n",
