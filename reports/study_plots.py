@@ -101,9 +101,8 @@ def collapse(study: Study) -> Plot:
     for axes in panels[::columns]:
         axes.set_ylabel("edges with skip")
     keys: list[Line2D | Patch] = [
-        Line2D([], [], color=SKIPS, linewidth=1.6, label="with the condition, mean of seeds"),
+        *trajectory_keys(study, SKIPS, "with the condition, "),
         Line2D([], [], color=GREY, linewidth=1.6, linestyle=DASHES[0], label=first.factors["condition"]),
-        *([Line2D([], [], color=SKIPS, linewidth=0.5, alpha=0.4, label="one seed")] if max(study.counts) > 1 else []),
         Line2D([], [], color=INK, linewidth=0.8, linestyle=(0, (1, 1.5)), label="mostly skips from here on"),
     ]
     frame(figure, "DARTS, one condition otherwise at a time", keys, source(study, "Of the 6 edges of a cell."))
@@ -171,8 +170,7 @@ def regularisers(study: Study) -> Plot:
     for row, (_, label) in enumerate(measures):
         panels[row, 0].set_ylabel(label)
     keys: list[Line2D | Patch] = [
-        Line2D([], [], color=INK, linewidth=1.6, label="mean of seeds"),
-        *([Line2D([], [], color=INK, linewidth=0.5, alpha=0.4, label="one seed")] if max(study.counts) > 1 else []),
+        *trajectory_keys(study, INK),
         *level_keys(),
         Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), label="equal weights"),
     ]
@@ -203,6 +201,15 @@ def trajectory(axes: Axes, curves: Floats, colour: str, dashes: Dashes, places: 
         axes.plot(epochs, curves.T, color=colour, linewidth=0.5, alpha=0.4)
     mean = seed_band(curves).mean
     axes.plot(epochs, mean, color=colour, linewidth=1.6, linestyle=dashes, marker="o" if len(mean) == 1 else "")
+
+
+def trajectory_keys(study: Study, colour: str, what: str = "") -> list[Line2D | Patch]:
+    if max(study.counts) == 1:
+        return [Line2D([], [], color=colour, linewidth=1.6, label=f"{what}the only seed")]
+    return [
+        Line2D([], [], color=colour, linewidth=1.6, label=f"{what}mean of seeds"),
+        Line2D([], [], color=colour, linewidth=0.5, alpha=0.4, label="one seed"),
+    ]
 
 
 def budget(study: Study) -> Plot:
