@@ -74,7 +74,7 @@ def test_damaged_provenance_is_not_written_over(tmp_path: Path, capsys: pytest.C
 
 def test_every_setting_has_its_source() -> None:
     found = sources(["darts", "pt", "bdarts+pt"], "mini", ("darts.lr=0.5", "problem.precision=bf16"))
-    assert found["problem.channels"] == (4, "a quarter of the paper's")
+    assert found["problem.resolution"] == (8, "8 × 8 pixels of the paper's 32 × 32")
     assert found["problem.split"][1].startswith("Beta-DARTS, darts-pt")  # from the base of the preset
     assert found["darts.lr"] == (0.5, "changed; the preset has 0.025")
     assert found["problem.precision"] == ("bf16", "changed")
