@@ -309,7 +309,7 @@ def run_command(options: argparse.Namespace) -> int:
     from benchmark.runner import prepare_images
     from benchmark.settings import override
     from benchmark.tensorboard import FOLDER, with_curves
-    from benchmark.workers import Batch, Take, run_all
+    from benchmark.workers import Batch, run_all
     from data.truth import open_truth
     from reports.write import write_report
 
@@ -337,13 +337,8 @@ def run_command(options: argparse.Namespace) -> int:
         command = Command(options.typed, chosen.preset, chosen.device)
         curves = out / FOLDER if options.tensorboard else None
         with Progress(console, len(runs), len(runs) - len(missing)) as progress:
-
-            @contextmanager
-            def hearing() -> Iterator[Take]:
-                with command.recorded(results, runs, len(missing), truth), with_curves(progress, curves) as report:
-                    yield report
-
-            run_all([Batch(setup, missing, results, hearing)], jobs)
+            recorded = command.recorded(results, runs, len(missing), truth)
+            run_all([Batch(setup, missing, results, recorded, with_curves(progress, curves))], jobs)
         failed = [(out, row) for row in results.failures_of(runs)]
         if not results.runs:
             raise RunError(failure_sentence(failed, len(runs)))

@@ -7,10 +7,9 @@ as any other; `variants.csv` says what tells them apart, and `reports.studies` c
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -102,10 +101,11 @@ def collapse(given: Given) -> list[Variant]:
         (run,) = plan(override(given.tables, changes), ["darts"], [0])
         return run.settings_hash
 
+    unchanged = settings(())
     return [
         Variant(folder_of(title), ("darts",), {"condition": title}, changes)
         for title, changes in ({UNCHANGED: ()} | conditions | PROTOCOL).items()
-        if title == UNCHANGED or settings(changes) != settings(())  # it may be so already
+        if title == UNCHANGED or settings(changes) != unchanged  # it may be so already
     ]
 
 
@@ -270,7 +270,7 @@ def carry_out(
     from benchmark.results_folder import Results, locked, read_if_there, write_effects, write_rows, write_space
     from benchmark.runner import main_metric
     from benchmark.tensorboard import FOLDER, with_curves
-    from benchmark.workers import Batch, Take, run_all
+    from benchmark.workers import Batch, run_all
     from data.folder import make_folder
 
     out = setup.out
@@ -291,16 +291,17 @@ def carry_out(
         missing = sum(len(runs) for _, _, _, runs in folders)
         total = sum(len(runs) for _, runs in planned)
         with Progress(console, total, total - missing) as progress:
-
-            @contextmanager
-            def hearing(variant: Variant, results: Results, asked: list[Run], runs: list[Run]) -> Iterator[Take]:
-                curves = out / FOLDER / variant.name if tensorboard else None
-                named = progress.of(variant.name if len(planned) > 1 else "")
-                with command.recorded(results, asked, len(runs), truth), with_curves(named, curves) as report:
-                    yield report
-
             batches = [
-                Batch(replace(setup, out=results.out), runs, results, partial(hearing, variant, results, asked, runs))
+                Batch(
+                    replace(setup, out=results.out),
+                    runs,
+                    results,
+                    command.recorded(results, asked, len(runs), truth),
+                    with_curves(
+                        progress.of(variant.name if len(planned) > 1 else ""),
+                        out / FOLDER / variant.name if tensorboard else None,
+                    ),
+                )
                 for variant, results, asked, runs in folders
             ]
             run_all(batches, jobs)

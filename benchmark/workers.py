@@ -33,12 +33,19 @@ class Batch:
     """What is to be carried out of one results folder, and who hears of it."""
 
     def __init__(
-        self, setup: Setup, runs: Sequence[Run], results: Results, hearing: Callable[[], AbstractContextManager[Take]]
+        self,
+        setup: Setup,
+        runs: Sequence[Run],
+        results: Results,
+        recorded: AbstractContextManager[None],
+        hearing: AbstractContextManager[Take],
     ) -> None:
-        """`hearing` opens what takes the news; it is closed once the last of the runs has finished or failed."""
+        """`recorded` and `hearing`, which takes the news, are open from before the first run to after the last one, be
+        that finished or failed."""
         self.setup = setup
         self.runs = runs
         self.results = results
+        self.recorded = recorded
         self.hearing = hearing
         self.left = len(runs)
         self.open = ExitStack()
@@ -57,7 +64,8 @@ class Batch:
     def begin(self) -> None:
         """Before the first of its runs is begun with; where it has none, also the end."""
         if self.report is None:
-            self.report = self.open.enter_context(self.hearing())
+            self.open.enter_context(self.recorded)
+            self.report = self.open.enter_context(self.hearing)
             if not self.runs:
                 self.open.close()
 

@@ -247,12 +247,16 @@ def correlation(study: Study) -> tuple[pd.DataFrame, str]:
     return table, f"{markdown_table(header, rows, left=2)}\n\n{note}"
 
 
+def largest_weight(results: Results, method: str) -> dict[str, float]:
+    """Of softmax(α), over all edges and operations, at the end of the search."""
+    return with_spread("largest_weight", last(results.curves(method, "largest_weight")))
+
+
 def collapse(study: Study) -> tuple[pd.DataFrame, str]:
     first, metric = study.variants[0], study.variants[0].results.metric
 
     def compared(results: Results, method: str) -> dict[str, float]:
-        weights = with_spread("largest_weight", last(results.curves(method, "largest_weight")))
-        return difference_from(first.results, results, method) | weights
+        return difference_from(first.results, results, method) | largest_weight(results, method)
 
     table = rows_of(study, compared)
     rows = [
@@ -279,10 +283,7 @@ def collapse(study: Study) -> tuple[pd.DataFrame, str]:
 
 
 def regularisers(study: Study) -> tuple[pd.DataFrame, str]:
-    def weights(results: Results, method: str) -> dict[str, float]:
-        return with_spread("largest_weight", last(results.curves(method, "largest_weight")))
-
-    table = rows_of(study, weights)
+    table = rows_of(study, largest_weight)
     metric = study.variants[0].results.metric
     rows = [
         [
