@@ -18,7 +18,7 @@ from torch import Tensor
 from methods import recording
 from methods.batches import Batch, Half
 from methods.recording import Recorded
-from methods.search import Measurements, Problem, State, one_hot, seeded
+from methods.search import Measurements, Problem, Rate, State, one_hot, seeded
 from methods.training import Tally, WeightSettings, cosine, load_optimiser, sgd
 from spaces import EDGES, NONE, OPERATIONS, Cell
 
@@ -31,6 +31,8 @@ class SinglePathSettings(WeightSettings):
     """How many classes random labels have."""
     path_per_cell: bool = True
     """Whether each search cell takes a path of its own in a step, as in the program, or all the same one."""
+    clip: Rate | Literal["off"] = "off"
+    """Largest norm of a step's gradient, which is scaled down to it; off in the program."""
 
 
 def sample_cell(random: np.random.Generator) -> Cell:
@@ -108,6 +110,8 @@ class SinglePathTraining:
         gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
+        if self.settings.clip != "off":
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.clip, foreach=True)
         self.optimiser.step()
         self.tally.add(loss, (logits.detach().argmax(1) == batch[1]).sum(), batch)
 

@@ -64,13 +64,13 @@ def test_recorded_epochs_are_the_epochs(build, method, monkeypatch):
     assert torch.equal(recorded.alpha, plain.alpha)
 
 
-@pytest.mark.parametrize("path_per_cell", [True, False])
-def test_recorded_single_path_training_is_the_training(build, path_per_cell, monkeypatch):
+@pytest.mark.parametrize("changes", [{}, {"path_per_cell": False}, {"clip": 0.5}])
+def test_recorded_single_path_training_is_the_training(build, changes, monkeypatch):
     """To rounding: the operations off the path are computed and multiplied by zero."""
-    plain = build("rlnas", path_per_cell=path_per_cell, batch_size=16)
+    plain = build("rlnas", batch_size=16, **changes)
     expected = [plain.epoch() for _ in range(2)]
     monkeypatch.setattr(recording, "recorder", lambda device: rehearse)
-    recorded = build("rlnas", path_per_cell=path_per_cell, batch_size=16)
+    recorded = build("rlnas", batch_size=16, **changes)
     found = [recorded.epoch() for _ in range(2)]
     for one, other in zip(expected, found, strict=True):
         assert other["train_loss"] == pytest.approx(one["train_loss"], rel=1e-5)
@@ -125,8 +125,9 @@ def test_a_step_never_needs_the_host(build, method, pytorch_layers):
         search.both_steps(*batches)
 
 
-def test_a_single_path_step_never_needs_the_host(build, pytorch_layers):
-    training = build("rlnas").training
+@pytest.mark.parametrize("clip", ["off", 0.5])
+def test_a_single_path_step_never_needs_the_host(build, clip, pytorch_layers):
+    training = build("rlnas", clip=clip).training
     training.epoch()
     images, labels = next(training.train.shuffled(8))
     weights = torch.zeros(len(training.supernet.cells), 6, 5)

@@ -45,6 +45,23 @@ def test_random_labels_may_have_any_number_of_classes(build):
         plan(override(read_preset("smoke"), ["rlnas.random_classes=1"]), ["rlnas"], [0])
 
 
+PLAIN_SGD = {"momentum": 0.0, "nesterov": False, "weight_decay": 0.0, "lr": 0.1, "epochs": 1, "batch_size": 1000}
+
+
+def test_a_clip_bounds_the_step_and_keeps_its_direction(build):
+    """Of one batch an epoch, by SGD without more: the step is the learning rate times the gradient."""
+    steps = []
+    for clip in ("off", 1e-3, 1e3):
+        training = build("rlnas", clip=clip, **PLAIN_SGD).training
+        before = torch.cat([parameter.detach().flatten() for parameter in training.parameters])
+        training.epoch()
+        steps.append((torch.cat([parameter.detach().flatten() for parameter in training.parameters]) - before).double())
+    free, clipped, never = steps
+    assert clipped.norm() == pytest.approx(0.1 * 1e-3, rel=1e-3)
+    assert torch.cosine_similarity(free, clipped, dim=0) == pytest.approx(1, abs=1e-4)
+    assert torch.equal(free, never)
+
+
 @pytest.mark.parametrize("path_per_cell", [True, False])
 def test_each_search_cell_takes_its_own_path_unless_told_otherwise(build, monkeypatch, path_per_cell):
     search = build("rlnas", path_per_cell=path_per_cell)
