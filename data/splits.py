@@ -7,6 +7,7 @@ the test images).
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -29,15 +30,14 @@ def read_split(path: Path, count: int) -> dict[str, NDArray[np.int64]]:
     Raises:
         DataError: where the file has another form, or an image that is not in the set or in two parts at once.
     """
+    content = _content(path)
     try:
-        entries = json.loads(read_small(path, MOST_BYTES))
+        entries = json.loads(content)
         parts = {}
         for name, (kind, numbers) in entries.items():
             if kind != "int":
                 raise ValueError(f"{name} holds {kind!r}, not 'int'")
             parts[name] = np.array([int(number) for number in numbers], np.int64)
-    except OSError as error:
-        raise DataError(f"the split file {path} cannot be read ({error.strerror}): check its name") from error
     except (AttributeError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise DataError(
             f"{path} is no split file ({str(error)[:200]}): get the official one from AutoDL-Projects"
@@ -48,3 +48,19 @@ def read_split(path: Path, count: int) -> dict[str, NDArray[np.int64]]:
     if len(np.unique(together)) != len(together):
         raise DataError(f"{path} names an image twice: get the official split file from AutoDL-Projects")
     return parts
+
+
+def split_checksum(path: Path) -> str:
+    """SHA-256 of a split file as hex, which says which split it is wherever it lies.
+
+    Raises:
+        DataError: where it cannot be read.
+    """
+    return hashlib.sha256(_content(path)).hexdigest()
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_small(path, MOST_BYTES)
+    except OSError as error:
+        raise DataError(f"the split file {path} cannot be read ({error.strerror}): check its name") from error

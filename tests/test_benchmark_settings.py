@@ -119,6 +119,20 @@ def test_the_settings_hash_tells_settings_apart_and_nothing_else():
         assert spelt_out.settings_hash == one.settings_hash, default
 
 
+def test_what_a_split_file_says_counts_and_not_where_it_lies(tmp_path):
+    def settings_hash(path):
+        (run,) = plan(override(read_preset("mini"), [f"problem.split={path}"]), ["darts"], [0])
+        return run.settings_hash
+
+    one, copy, other = (tmp_path / name for name in ("one.txt", "copy.txt", "other.txt"))
+    for path, first in ((one, 0), (copy, 0), (other, 1)):
+        path.write_text(f'{{"train": ["int", ["{first}"]], "valid": ["int", ["{1 - first}"]]}}')
+    assert settings_hash(one) == settings_hash(copy) != settings_hash(other)
+    assert settings_hash("halves") not in (settings_hash(one), settings_hash(other))
+    other.write_bytes(one.read_bytes())
+    assert settings_hash(other) == settings_hash(one)
+
+
 class Colour(Enum):
     RED = "red"
     BLUE = "blue"
