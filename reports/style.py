@@ -172,6 +172,12 @@ def looks(methods: Sequence[str]) -> dict[str, Look]:
     return {method: LOOKS[method] if method in LOOKS else others[method] for method in methods}
 
 
+def wrapped(source: str, letters: int) -> list[str]:
+    """The lines of a source of so many letters at most; where one breaks at a dot, the dot ends it."""
+    unbroken = "\N{NO-BREAK SPACE}"
+    return [line.replace(unbroken, " ") for line in textwrap.wrap(source.replace(" ·", f"{unbroken}·"), letters)]
+
+
 def frame(figure: Figure, title: str, keys: Sequence[Line2D | Patch], source: str) -> None:
     """Adds the title and legend above the drawing and its source below, and makes the figure so much higher."""
     width, body = figure.get_size_inches()
@@ -183,7 +189,7 @@ def frame(figure: Figure, title: str, keys: Sequence[Line2D | Patch], source: st
         for count in range(len(keys), 0, -1)
         if sum(max(sizes[at::count]) for at in range(count)) < width - 0.1 or count == 1
     )
-    lines = textwrap.wrap(source, int(width * 21.5))  # letters of 6.3 points in an inch
+    lines = wrapped(source, int(width * 21.5))  # letters of 6.3 points in an inch
     head = 0.29 + 0.15 * -(-len(keys) // columns)
     foot = 0.07 + 0.125 * len(lines)
     height = body + head + foot

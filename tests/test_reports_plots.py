@@ -168,6 +168,13 @@ def test_swarm_never_hides_a_dot(places: list[float]) -> None:
             assert np.hypot(places[one] - places[other], offsets[one] - offsets[other]) >= 1 - 1e-6
 
 
+@given(st.lists(st.text("abc ", min_size=1).map(str.strip).filter(bool), min_size=1), st.integers(8, 60))
+def test_no_line_of_a_source_begins_with_a_dot_and_no_letter_is_lost(parts: list[str], letters: int) -> None:
+    lines = style.wrapped(" · ".join(parts), letters)
+    assert not [line for line in lines if line.startswith("·")]
+    assert "".join(lines).replace(" ", "") == "·".join(parts).replace(" ", "")
+
+
 def test_swarm_stacks_equal_dots_about_the_middle() -> None:
     assert swarm([5, 5, 5], 1.0).tolist() == [0, 1, -1]
 
