@@ -21,6 +21,7 @@ from reports.replication import (
     NOT_REPLICATED,
     REPLICATED,
     left_out,
+    published_cells,
     published_sources,
     replication_section,
     verdict_counts,
@@ -127,7 +128,7 @@ def _published_part(results: Results, table: pd.DataFrame) -> str:
         parts.append(_table_part(section, prose=("Why",)))
         sources = "".join(f"<li>{escape(source)}</li>" for source in published_sources(table))
         parts.append(f'<ol class="sources note">{sources}</ol>')
-    return "\n".join([*parts, *(f"<p>{escape(text)}</p>" for text in left_out(results))])
+    return "\n".join([*parts, *(f"<p>{_inline(text)}</p>" for text in [*published_cells(results), *left_out(results)])])
 
 
 def _table_part(section: Section, prose: Sequence[str] = ()) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from spaces import CONV3, SKIP, Cell
+
 
 class Published(NamedTuple):
     """One published number."""
@@ -95,3 +97,13 @@ PUBLISHED = (
     Published("darts-minus", "cifar10_valid", 91.03, 0.44, None, _MINUS),
     Published("darts-minus", "cifar10_test", 93.80, 0.40, None, _MINUS),
 )
+
+_ALL_SKIP = Cell((SKIP,) * 6)
+
+CELLS = {
+    "darts": _ALL_SKIP,
+    "darts2": _ALL_SKIP,
+    "bdarts": Cell((CONV3, CONV3, CONV3, SKIP, CONV3, CONV3)),
+    "spos-angle": Cell((CONV3,) * 6),
+}
+"""Where a method's published numbers are all those of one cell, and of no other: that cell, found in the table."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from reports.published import PUBLISHED, Published
+from reports.published import CELLS, PUBLISHED, Published
 from reports.resampling import Interval
-from reports.results import DATA_SETS, Results, method_name, metric_name
+from reports.results import DATA_SETS, Results, method_name, metric_name, seeds_text
 from reports.section import Section
 from reports.statistics import Spread, spread
 from reports.tables import (
@@ -188,6 +188,7 @@ def replication_markdown(results: Results, table: pd.DataFrame) -> str:
     if len(table):
         parts.append(section.markdown())
         parts.append("\n".join(f"{place}. {source}" for place, source in enumerate(published_sources(table), 1)))
+    parts += published_cells(results)
     parts += left_out(results)
     return "\n\n".join(parts) + "\n"
 
@@ -244,6 +245,22 @@ def replication_section(table: pd.DataFrame) -> Section:
 
 def _source_text(source: str, note: str) -> str:
     return f"{source} ({note})" if note else source
+
+
+def published_cells(results: Results) -> list[str]:
+    """Of each method whose published numbers are those of one cell: that cell, and how near our seeds come to it."""
+    found = []
+    for method in results.methods:
+        chosen = [Cell.parse(genotype).operations for genotype in results.of(method)["genotype"]]
+        if (cell := CELLS.get(method)) is None or not chosen:
+            continue
+        edges = [sum(map(int.__ne__, operations, cell.operations)) for operations in chosen]
+        found.append(
+            f"What is published of {method_name(method)} is one cell, and no other agrees: `{cell}`. "
+            f"{edges.count(0)} of {seeds_text([len(edges)])} chose it here; edges on which their cells differ from it: "
+            f"{', '.join(map(str, edges))}."
+        )
+    return found
 
 
 def left_out(results: Results) -> list[str]:
