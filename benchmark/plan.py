@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from benchmark.settings import ProblemSettings, SettingsError, Table, checked, digest, over, table_of
+from benchmark.settings import HALVES, ProblemSettings, SettingsError, Table, checked, digest, over, table_of
+from data.splits import split_checksum
 from methods import registry
 from reports import run_name
 
@@ -30,6 +32,8 @@ class Run:
     seed: int
     stages: tuple[Stage, ...]
     problem: ProblemSettings
+    split: str
+    """What tells the split apart: that of `problem`, or its file's checksum as planned, wherever the file lies."""
 
     @property
     def name(self) -> str:
@@ -41,9 +45,8 @@ class Run:
 
     def hash_of(self, stages: int) -> str:
         """Hash of everything that shapes the first so many stages, but the seed."""
-        return digest(
-            self.problem, *(part for stage in self.stages[:stages] for part in (stage.method, stage.settings))
-        )
+        problem = dataclasses.replace(self.problem, split=self.split)
+        return digest(problem, *(part for stage in self.stages[:stages] for part in (stage.method, stage.settings)))
 
     def checkpoint_name(self, stage: int) -> str:
         """Name of the file that holds the state of stage 0, 1, …: the same for all runs that share the stage."""
@@ -56,8 +59,10 @@ def plan(tables: Table, methods: Sequence[str], seeds: Sequence[int], epochs: in
     Raises:
         SettingsError: for settings that cannot be used.
         MethodError: for an unknown method.
+        DataError: for a split file that cannot be read.
     """
     problem = checked(tables.get("problem", {}), ProblemSettings, "problem")
+    split = HALVES if problem.split == HALVES else split_checksum(Path(problem.split))
     for method in methods:
         if method.startswith("+") or method.count("+") > MOST_SELECTIONS:
             raise SettingsError(f"{method[:60]!r} is no method: a selection follows a supernet's method, as bdarts+pt")
@@ -66,7 +71,7 @@ def plan(tables: Table, methods: Sequence[str], seeds: Sequence[int], epochs: in
     for section in tables:
         if section != "problem" and section not in known:
             raise SettingsError(f"[{section}] is neither [problem] nor a method; methods: {', '.join(known)}")
-    return [Run(method, seed, stages[method], problem) for seed in seeds for method in methods]
+    return [Run(method, seed, stages[method], problem, split) for seed in seeds for method in methods]
 
 
 def _stages(tables: Table, method: str, epochs: int | None, changes: Table | None = None) -> tuple[Stage, ...]:

@@ -18,7 +18,7 @@ from scipy.stats import kendalltau
 from benchmark import checkpoint, generators
 from benchmark.plan import Run
 from benchmark.results_folder import Failed, Finished, Row
-from benchmark.settings import ProblemSettings, RunError, SettingsError, cores
+from benchmark.settings import HALVES, ProblemSettings, RunError, SettingsError, cores
 from data.folder import DataError, Progress, data_folder
 from data.images import ImageSet, open_images
 from data.splits import read_split
@@ -78,7 +78,7 @@ def prepare_images(problem: ProblemSettings, folder: Path, progress: Progress | 
         DataError: where they cannot be had, or not in that size or split.
     """
     images = open_images(problem.images, folder, progress)
-    if problem.split != "halves":
+    if problem.split != HALVES:
         if problem.training_images != "all":
             raise DataError('a split file is of all images: set problem.training_images to "all", or no problem.split')
         images = images.halved_by(read_split(Path(problem.split), len(images.labels)))

@@ -37,14 +37,8 @@ class RunError(Exception):
     """Runs that could not be carried out, through no fault of the input; the message says what to do."""
 
 
-def _split(path: str) -> str:
-    from data.splits import split_checksum  # NumPy is slow to import
-
-    return split_checksum(Path(path))
-
-
-COUNTS_AS = "counts_as"
-"""Under this name the metadata of a field says what of its value counts in a hash, where that is not the value."""
+HALVES = "halves"
+"""The split without a file."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,7 +53,7 @@ class ProblemSettings:
     """Side in pixels that the images are scaled down to, or "full"; a multiple of 4, since networks halve it twice."""
     training_images: Annotated[int, msgspec.Meta(ge=4)] | Literal["all"]
     """Training images used, the same number of every class, in two halves; or "all"."""
-    split: str = dataclasses.field(default="halves", metadata={COUNTS_AS: _split})
+    split: str = HALVES
     """The training images to train on and to validate on: the first and the second half, or a split file's path."""
     threads: Annotated[int, msgspec.Meta(ge=1)] | Literal["all"]
     """CPU threads of one run. A setting, since it decides the order of sums and so the last bits of a result."""
@@ -203,7 +197,7 @@ def _told(part: Any) -> Any:
         value = getattr(part, field.name)
         factory = field.default_factory
         if value != (field.default if factory is dataclasses.MISSING else factory()):
-            told[field.name] = field.metadata.get(COUNTS_AS, _told)(value)
+            told[field.name] = _told(value)
     return told
 
 

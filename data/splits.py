@@ -62,5 +62,6 @@ def split_checksum(path: Path) -> str:
 def _content(path: Path) -> bytes:
     try:
         return read_small(path, MOST_BYTES)
-    except OSError as error:
-        raise DataError(f"the split file {path} cannot be read ({error.strerror}): check its name") from error
+    except (OSError, ValueError) as error:  # a name with a zero byte is no OSError
+        why = getattr(error, "strerror", None) or error
+        raise DataError(f"the split file {str(path)!r} cannot be read ({why}): check its name") from error

@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.published import CELLS, PUBLISHED, Published
 from reports.resampling import Interval
-from reports.results import DATA_SETS, Results, method_name, metric_name, seeds_text
+from reports.results import DATA_SETS, Results, method_name, metric_name
 from reports.section import Section
 from reports.statistics import Spread, spread
 from reports.tables import (
@@ -251,14 +251,15 @@ def published_cells(results: Results) -> list[str]:
     """Of each method whose published numbers are those of one cell: that cell, and how near our seeds come to it."""
     found = []
     for method in results.methods:
-        chosen = [Cell.parse(genotype).operations for genotype in results.of(method)["genotype"]]
+        runs = results.of(method)
+        chosen = [Cell.parse(genotype).operations for genotype in runs["genotype"]]
         if (cell := CELLS.get(method)) is None or not chosen:
             continue
         edges = [sum(map(int.__ne__, operations, cell.operations)) for operations in chosen]
+        ours = ", ".join(f"{apart} (seed {seed})" for apart, seed in zip(edges, runs["seed"], strict=True))
         found.append(
-            f"What is published of {method_name(method)} is one cell, and no other agrees: `{cell}`. "
-            f"{edges.count(0)} of {seeds_text([len(edges)])} chose it here; edges on which their cells differ from it: "
-            f"{', '.join(map(str, edges))}."
+            f"What is published of {method_name(method)} is one cell of NAS-Bench-201, and no other there agrees: "
+            f"`{cell}`. Edges on which the cells found here differ from it: {ours}."
         )
     return found
 

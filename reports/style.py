@@ -173,9 +173,10 @@ def looks(methods: Sequence[str]) -> dict[str, Look]:
 
 
 def wrapped(source: str, letters: int) -> list[str]:
-    """The lines of a source of so many letters at most; where one breaks at a dot, the dot ends it."""
+    """The lines of a source, of so many letters but for a longer word; a dot where one breaks ends the line."""
     unbroken = "\N{NO-BREAK SPACE}"
-    return [line.replace(unbroken, " ") for line in textwrap.wrap(source.replace(" ·", f"{unbroken}·"), letters)]
+    lines = textwrap.wrap(source.replace(" ·", f"{unbroken}·"), letters, break_long_words=False)
+    return [line.replace(unbroken, " ") for line in lines]
 
 
 def frame(figure: Figure, title: str, keys: Sequence[Line2D | Patch], source: str) -> None:

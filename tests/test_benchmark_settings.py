@@ -120,17 +120,21 @@ def test_the_settings_hash_tells_settings_apart_and_nothing_else():
 
 
 def test_what_a_split_file_says_counts_and_not_where_it_lies(tmp_path):
-    def settings_hash(path):
+    def planned(path):
         (run,) = plan(override(read_preset("mini"), [f"problem.split={path}"]), ["darts"], [0])
-        return run.settings_hash
+        return run
 
     one, copy, other = (tmp_path / name for name in ("one.txt", "copy.txt", "other.txt"))
     for path, first in ((one, 0), (copy, 0), (other, 1)):
         path.write_text(f'{{"train": ["int", ["{first}"]], "valid": ["int", ["{1 - first}"]]}}')
-    assert settings_hash(one) == settings_hash(copy) != settings_hash(other)
-    assert settings_hash("halves") not in (settings_hash(one), settings_hash(other))
+    halves, by_file, by_other = (planned(path).settings_hash for path in ("halves", one, other))
+    assert planned(copy).settings_hash == by_file
+    assert len({halves, by_file, by_other}) == 3
+    before = planned(other)
     other.write_bytes(one.read_bytes())
-    assert settings_hash(other) == settings_hash(one)
+    assert planned(other).settings_hash == by_file
+    other.unlink()
+    assert before.settings_hash == by_other  # what was planned stays planned
 
 
 class Colour(Enum):

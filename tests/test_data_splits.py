@@ -51,5 +51,5 @@ def test_other_content_is_refused(tmp_path, content, complaint):
 
 
 def test_an_absent_file_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"split\.txt cannot be read"):
+    with pytest.raises(DataError, match=r"split\.txt' cannot be read \(No such file"):
         read_split(tmp_path / "split.txt", 10)

@@ -197,7 +197,7 @@ def test_damaged_split_files_are_used_or_refused(tmp_path):
         path.write_bytes(content)
         used += prepared(tmp_path, "digits", split=str(path))
     assert 1 <= used < 20
-    for odd in ("/dev/zero", ".", "", "x" * 5000, "/nowhere"):
+    for odd in ("/dev/zero", ".", "", "x" * 5000, "/nowhere", "zero \0 byte"):
         assert not prepared(tmp_path, "digits", split=odd)
     options = ("--methods", "random", "--seeds", "1", "--preset", "smoke", "--set", "problem.training_images=all")
     code, said = answer("run", *options, "--set", f"problem.split={path}", "--out", str(tmp_path / "out"))

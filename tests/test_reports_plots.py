@@ -168,11 +168,12 @@ def test_swarm_never_hides_a_dot(places: list[float]) -> None:
             assert np.hypot(places[one] - places[other], offsets[one] - offsets[other]) >= 1 - 1e-6
 
 
-@given(st.lists(st.text("abc ", min_size=1).map(str.strip).filter(bool), min_size=1), st.integers(8, 60))
-def test_no_line_of_a_source_begins_with_a_dot_and_no_letter_is_lost(parts: list[str], letters: int) -> None:
-    lines = style.wrapped(" · ".join(parts), letters)
-    assert not [line for line in lines if line.startswith("·")]
-    assert "".join(lines).replace(" ", "") == "·".join(parts).replace(" ", "")
+@given(st.lists(st.lists(st.text("abc", min_size=1, max_size=9), min_size=1), min_size=1), st.integers(11, 60))
+def test_no_line_of_a_source_begins_with_a_dot_or_is_too_long(parts: list[list[str]], letters: int) -> None:
+    source = " · ".join(" ".join(words) for words in parts)
+    lines = style.wrapped(source, letters)
+    assert " ".join(lines) == source
+    assert not [line for line in lines if line.startswith("·") or len(line) > letters]
 
 
 def test_swarm_stacks_equal_dots_about_the_middle() -> None:
