@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from benchmark.plan import plan
 from benchmark.settings import PRESETS, SettingsError, override, read_preset
+from data.folder import DataError
 from methods import registry
 from methods.registry import MethodError
 from spaces import OPERATIONS, Cell, CellError
@@ -32,7 +33,7 @@ def planned(preset, changes=(), methods=METHODS):
         tables = override(read_preset(str(preset)) if isinstance(preset, Path) else preset, changes)
         for method in methods:
             plan(tables, [method], [0])
-    except (SettingsError, MethodError) as error:
+    except (SettingsError, MethodError, DataError) as error:
         assert str(error) and len(str(error)) < 6_000
         return False
     return True
