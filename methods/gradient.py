@@ -31,7 +31,7 @@ from methods.search import (
     one_hot,
     seeded,
 )
-from methods.training import Tally, WeightSettings, cosine, held, load_optimiser, sgd
+from methods.training import Tally, WeightSettings, cosine, descend, held, load_optimiser, sgd
 from spaces import EDGES, OPERATIONS, Cell
 from spaces.supernet import Supernet
 
@@ -170,11 +170,7 @@ class GradientSearch(Search):
         weights = self.training_weights()
         loss, right = self.loss(train, weights if self.settings.clip_counts_alpha else weights.detach())
         tally.add(loss, right, train)
-        gradients = torch.autograd.grad(loss, inputs, allow_unused=True, materialize_grads=True)
-        for parameter, gradient in zip(inputs, gradients, strict=True):
-            parameter.grad = gradient
-        torch.nn.utils.clip_grad_norm_(inputs, self.settings.clip, foreach=True)
-        self.weight_optimiser.step()
+        descend(loss, inputs, self.weight_optimiser, self.settings.clip)
 
     def both_steps(self, images: Tensor, labels: Tensor, valid_images: Tensor, valid_labels: Tensor) -> None:
         """A step of α and one of w."""

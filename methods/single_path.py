@@ -19,7 +19,7 @@ from methods import recording
 from methods.batches import Batch, Half
 from methods.recording import Recorded
 from methods.search import Measurements, Problem, Rate, State, one_hot, seeded
-from methods.training import Tally, WeightSettings, cosine, load_optimiser, sgd
+from methods.training import Tally, WeightSettings, cosine, descend, load_optimiser, sgd
 from spaces import EDGES, NONE, OPERATIONS, Cell
 
 
@@ -107,12 +107,7 @@ class SinglePathTraining:
 
     def step(self, batch: Batch, logits: Tensor) -> None:
         loss = F.cross_entropy(logits, batch[1])
-        gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True, materialize_grads=True)
-        for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = gradient
-        if self.settings.clip != "off":
-            torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.clip, foreach=True)
-        self.optimiser.step()
+        descend(loss, self.parameters, self.optimiser, self.settings.clip)
         self.tally.add(loss, (logits.detach().argmax(1) == batch[1]).sum(), batch)
 
     def state(self) -> State:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +54,18 @@ def sgd(weights: Iterable[nn.Parameter], settings: WeightSettings, lr: float) ->
     """A new optimiser of the weights, its momentum at zero."""
     s = settings
     return torch.optim.SGD(weights, lr, s.momentum, weight_decay=s.weight_decay, nesterov=s.nesterov, fused=True)
+
+
+def descend(
+    loss: Tensor, parameters: Sequence[Tensor], optimiser: torch.optim.Optimizer, clip: float | Literal["off"]
+) -> None:
+    """A step of the optimiser down the loss, the gradient of all `parameters` together scaled down to norm `clip`."""
+    gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    if clip != "off":
+        torch.nn.utils.clip_grad_norm_(parameters, clip, foreach=True)
+    optimiser.step()
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:

@@ -252,10 +252,9 @@ def published_cells(results: Results) -> list[str]:
     found = []
     for method in results.methods:
         runs = results.of(method)
-        chosen = [Cell.parse(genotype).operations for genotype in runs["genotype"]]
-        if (cell := CELLS.get(method)) is None or not chosen:
+        if (cell := CELLS.get(method)) is None or runs.empty:
             continue
-        edges = [sum(map(int.__ne__, operations, cell.operations)) for operations in chosen]
+        edges = [sum(map(int.__ne__, Cell.parse(text).operations, cell.operations)) for text in runs["genotype"]]
         ours = ", ".join(f"{apart} (seed {seed})" for apart, seed in zip(edges, runs["seed"], strict=True))
         found.append(
             f"What is published of {method_name(method)} is one cell of NAS-Bench-201, and no other there agrees: "
