@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pytest
+from shared_table import TABLE, needs_table
 
 from benchmark.cli import main
 
-TABLE = Path(__file__).resolve().parent.parent.parent / "shared" / "nb201" / "nb201.csv"
-needs_table = pytest.mark.skipif(not TABLE.exists(), reason="../shared/nb201/nb201.csv is not there")
 ALL_CONV3 = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 
 

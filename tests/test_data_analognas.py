@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shared_table import TABLE
 
 from data.analognas import find_file, read_analognas
 from data.folder import DataError
 from data.truth import open_truth
 from spaces import OPERATIONS, Cell
-
-SHARED = Path(__file__).parents[2] / "shared" / "nb201" / "nb201.csv"
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +38,9 @@ def test_a_cell_is_found_under_the_tables_own_code(truth):
 
 
 def test_it_agrees_with_nas_bench_201(truth):
-    if not SHARED.exists():
+    if not TABLE.exists():
         pytest.skip("the NAS-Bench-201 table is not here")
-    with SHARED.open() as file:
+    with TABLE.open() as file:
         published = {Cell.parse(row["arch"]).position: float(row["cifar10_test_200"]) for row in csv.DictReader(file)}
     theirs = truth.accuracies["cifar10_test"]
     ours = np.array([published[position] for position in range(15_625)])

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors
+from shared_table import TABLE
 
 from data import nasbench201
 from data.folder import DataError
@@ -18,7 +19,6 @@ from data.truth import TruthTable, open_truth
 from spaces import NUM_CELLS, Cell
 
 ROOT = Path(__file__).parents[1]
-SHARED = ROOT.parent / "shared" / "nb201" / "nb201.csv"
 
 SEEDS = (777, 888, 999)
 
@@ -272,10 +272,10 @@ def test_filling_a_cell_twice_is_refused():
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    if not SHARED.exists():
+    if not TABLE.exists():
         pytest.skip("the NAS-Bench-201 table is not here")
     folder = tmp_path_factory.mktemp("published")
-    import_truth(SHARED, folder)
+    import_truth(TABLE, folder)
     return open_truth(None, folder)
 
 

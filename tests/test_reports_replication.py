@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import test_reports_example as example
+from shared_table import TABLE, needs_table
 
 from reports.published import CELLS, PUBLISHED
 from reports.replication import (
@@ -20,8 +21,6 @@ from reports.replication import (
 )
 from reports.results import METHODS, Results, read_results
 from spaces import Cell
-
-TABLE = Path(__file__).parents[1].parent / "shared" / "nb201" / "nb201.csv"
 
 PAPER = {"preset": "paper", "truth": "NAS-Bench-201"}
 
@@ -156,7 +155,7 @@ def test_the_page_by_hand(tmp_path: Path) -> None:
     assert replication_markdown(found, replications(found)) == GOLDEN
 
 
-@pytest.mark.skipif(not TABLE.exists(), reason="the NAS-Bench-201 table is not beside this repository: ../shared/nb201")
+@needs_table
 def test_the_published_cells_are_those_that_alone_agree_with_every_published_number() -> None:
     table = pd.read_csv(TABLE).set_index("arch")
     found = {}

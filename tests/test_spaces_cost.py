@@ -1,20 +1,18 @@
 """Parameters and multiply-adds: against the network itself, and against the benchmark's table."""
 
 import csv
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shared_table import TABLE, needs_table
 from torch import nn
 
 from spaces import CONV3, NONE, NUM_CELLS, Cell
 from spaces.cost import all_macs, all_parameters, macs, parameters
 from spaces.network import CellNetwork
-
-TABLE = Path(__file__).parents[1].parent / "shared" / "nb201" / "nb201.csv"
 
 cells = st.integers(0, NUM_CELLS - 1).map(Cell.at)
 sizes = {"channels": st.sampled_from([1, 3, 4]), "cells_per_stage": st.integers(1, 3), "classes": st.integers(2, 12)}
@@ -70,7 +68,7 @@ def test_all_cells_at_once_by_position():
         assert of_macs[position] == macs(cell, 16, 5, 10, 32)
 
 
-@pytest.mark.skipif(not TABLE.exists(), reason="the NAS-Bench-201 table is not beside this repository: ../shared/nb201")
+@needs_table
 def test_all_cells_agree_with_the_benchmarks_table():
     """All 15,625 parameters and multiply-adds agree to the last unit.
 
