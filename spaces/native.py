@@ -1,4 +1,4 @@
-"""The supernet's layers on a CPU, compiled from `native.cpp` when first needed: several times faster than PyTorch's.
+"""The supernet's layers on a CPU, compiled when first needed (`spaces.compiled`): several times faster than PyTorch's.
 
 They want the images of a batch side by side in memory. A tensor so laid out has its usual shape (B, C, H, W), and only
 its strides differ, so that every other operation of PyTorch takes it too. `spaces.layers` chooses by the layout: what
@@ -10,77 +10,19 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import hashlib
-import os
-import platform
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
-import platformdirs
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from spaces.cell import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL, SKIP
+from spaces.compiled import library, why_unavailable
 
-SOURCE = Path(__file__).with_name("native.cpp")
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fopenmp", "-fPIC")
 SUFFIXES = {torch.float32: "float32", torch.float64: "float64"}
 
 Weights = tuple[tuple[float, ...], ...]
-
-
-class _Unavailable(Exception):
-    """Why the layers cannot be had here."""
-
-
-@functools.cache
-def _library() -> ctypes.CDLL:
-    compiler = os.environ.get("CXX") or "g++"
-    if shutil.which(compiler) is None:
-        raise _Unavailable(f"the C++ compiler {compiler} is not installed")
-    folder = platformdirs.user_cache_path("replica-201", appauthor=False)
-    path = folder / f"native-{_fingerprint(compiler)}.so"
-    try:
-        if not path.exists():
-            _compile(compiler, path)
-        return ctypes.CDLL(str(path))
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise _Unavailable(f"native.cpp could not be compiled with {compiler}: {error}") from None
-
-
-def _fingerprint(compiler: str) -> str:
-    """Of all that the compiled file depends on: the source, the flags and the processor it is made for."""
-    cpu = Path("/proc/cpuinfo")
-    lines = cpu.read_text().splitlines() if cpu.exists() else []
-    features = next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
-    parts = (SOURCE.read_text(), compiler, *FLAGS, platform.machine(), features)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def _compile(compiler: str, path: Path) -> None:
-    """Compile and link in a folder aside, then move into place, so that processes that do so at once do no harm."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as aside:
-        made, linked = Path(aside, "native.o"), Path(aside, "native.so")
-        subprocess.run([compiler, *FLAGS, "-c", str(SOURCE), "-o", str(made)], check=True, capture_output=True)
-        # Without a threading library of its own: PyTorch's is loaded already, and `torch.set_num_threads` sets it.
-        subprocess.run([compiler, "-shared", str(made), "-o", str(linked)], check=True, capture_output=True)
-        linked.replace(path)
-
-
-@functools.cache
-def why_unavailable() -> str | None:
-    """Why these layers cannot be had on this machine; None where they can."""
-    try:
-        _library()
-    except _Unavailable as error:
-        return str(error)
-    return None
 
 
 def batch_last(images: Tensor) -> Tensor:
@@ -105,7 +47,7 @@ def _as_images(maps: Tensor) -> Tensor:
 
 
 def _call(name: str, dtype: torch.dtype, *arguments: Tensor | int | ctypes.Array[Any] | bytes | None) -> None:
-    """Call a function of `native.cpp`: tensors as pointers to their numbers, and 64-bit integers."""
+    """Call a function of `layers.cpp`: tensors as pointers to their numbers, and 64-bit integers."""
     given = (
         ctypes.c_void_p(argument.data_ptr())
         if isinstance(argument, Tensor)
@@ -114,7 +56,7 @@ def _call(name: str, dtype: torch.dtype, *arguments: Tensor | int | ctypes.Array
         else argument
         for argument in arguments
     )
-    getattr(_library(), f"{name}_{SUFFIXES[dtype]}")(*given)
+    getattr(library(), f"{name}_{SUFFIXES[dtype]}")(*given)
 
 
 def _integers(numbers: Iterable[int]) -> ctypes.Array[ctypes.c_int64]:
@@ -219,7 +161,6 @@ class _SearchCell(torch.autograd.Function):
 
         channels = len(x)
         nodes = [x, *(maps(used(node, SKIP, CONV1, CONV3, POOL), channels) for node in (1, 2))]
-        active = [maps(used(node, CONV1, CONV3), channels) for node in range(3)]
         pooled = [maps(used(node, POOL), channels) for node in range(3)]
         convolved = [
             maps(used(node, operation), len(kernel))
@@ -230,8 +171,8 @@ class _SearchCell(torch.autograd.Function):
         statistics = x.new_empty(2, len(EDGES), 2, channels)
         ctx.shape = _integers(x.shape)
         ctx.present = bytes(use for edge in needed for use in edge)
-        ctx.save_for_backward(weights, *kernels, *nodes, *active, *pooled, *convolved, statistics)
-        tensors = _pointers([*kernels, *nodes, output, *active, *pooled, *convolved, statistics])
+        ctx.save_for_backward(weights, *kernels, *nodes, *pooled, *convolved, statistics)
+        tensors = _pointers([*kernels, *nodes, output, *pooled, *convolved, statistics])
         _call("cell_forward", x.dtype, ctx.shape, weights, ctx.present, tensors)
         return _as_images(output)
 
