@@ -22,7 +22,8 @@ from spaces.compiled import library, why_unavailable
 
 SUFFIXES = {torch.float32: "float32", torch.float64: "float64"}
 
-Weights = tuple[tuple[float, ...], ...]
+Norm = tuple[Tensor, Tensor]
+"""Scale and shift of a normalisation."""
 
 
 def batch_last(images: Tensor) -> Tensor:
@@ -103,32 +104,143 @@ def convolution(x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
 
 
 class _Normalise(torch.autograd.Function):
+    """See `normalise_with_statistics`."""
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x, scale, shift = _maps(x), scale.contiguous(), shift.contiguous()
-        channels, numbers = len(x), x[0].numel()
-        y, mean, inverse = torch.empty_like(x), torch.empty_like(scale), torch.empty_like(scale)
-        _call("normalise", x.dtype, channels, numbers, x, scale, shift, y, mean, inverse)
+        y, (mean, inverse, variance) = torch.empty_like(x), x.new_empty(3, len(x)).unbind()
+        _call("normalise", x.dtype, len(x), x[0].numel(), x, scale, shift, y, mean, inverse, variance)
         ctx.save_for_backward(x, scale, mean, inverse)
+        ctx.mark_non_differentiable(mean, variance)
+        return _as_images(y), mean, variance
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor, *_: None) -> tuple[Tensor, Tensor, Tensor]:
+        x, scale, mean, inverse = ctx.saved_tensors
+        dx, dscale, dshift = torch.empty_like(x), torch.empty_like(scale), torch.empty_like(scale)
+        numbers = x[0].numel()
+        _call("normalise_gradient", x.dtype, len(x), numbers, x, scale, mean, inverse, _maps(dy), dx, dscale, dshift)
+        return _as_images(dx), dscale, dshift
+
+
+def normalise_with_statistics(x: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Batch normalisation of x (B, C, H, W) by the batch's own statistics, times `scale` plus `shift`, (C,) each.
+
+    Returns:
+        The normalised x, and the means and biased variances of the channels, (C,) each, which have no gradient.
+    """
+    y, mean, variance = _Normalise.apply(x, scale, shift)  # type: ignore[no-untyped-call]
+    return y, mean, variance
+
+
+def normalise(x: Tensor, scale: Tensor | None = None) -> Tensor:
+    """Batch normalisation of x (B, C, H, W) by the batch's own statistics, times `scale` (C,)."""
+    ones = x.new_ones(x.shape[1]) if scale is None else scale
+    return normalise_with_statistics(x, ones, torch.zeros_like(ones))[0]
+
+
+class _Residual(torch.autograd.Function):
+    """See `residual_block`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, *weights: Tensor) -> Tensor:
+        x = _maps(x)
+        channels, height, width, batch = x.shape
+        y, *between = x.new_empty(4, 2 * channels, height // 2, width // 2, batch).unbind()
+        halved, statistics = x.new_empty(channels, *y.shape[1:]), x.new_empty(2, 2, 2 * channels)
+        ctx.shape = _integers(x.shape)
+        ctx.save_for_backward(x, *weights, *between, halved, statistics)
+        _call("residual_forward", x.dtype, ctx.shape, x, y, _pointers([*weights, *between, halved, statistics]))
         return _as_images(y)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x, scale, mean, inverse = ctx.saved_tensors
-        dx, dscale, dshift = torch.empty_like(x), torch.empty_like(scale), torch.empty_like(scale)
-        _call(
-            "normalise_gradient", x.dtype, len(x), x[0].numel(), x, scale, mean, inverse, _maps(dy), dx, dscale, dshift
-        )
-        return _as_images(dx), dscale, dshift
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        x, *saved = ctx.saved_tensors
+        dx = torch.empty_like(x)
+        # Gradients of scales and shifts come with that of x.
+        gradients = [
+            torch.empty_like(weight) if wanted or weight.dim() == 1 else None
+            for weight, wanted in zip(saved[:7], ctx.needs_input_grad[1:], strict=True)
+        ]
+        _call("residual_backward", x.dtype, ctx.shape, x, _maps(dy), dx, _pointers([*saved, *gradients]))
+        return _as_images(dx), *gradients
 
 
-def normalise(x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
-    """Batch normalisation of x (B, C, H, W) by the batch's own statistics, times `scale` plus `shift`, (C,) each."""
-    channels = x.shape[1]
-    scale = x.new_ones(channels) if scale is None else scale
-    shift = x.new_zeros(channels) if shift is None else shift
-    y: Tensor = _Normalise.apply(x, scale, shift)  # type: ignore[no-untyped-call]
+def residual_block(x: Tensor, conv_a: Tensor, norm_a: Norm, conv_b: Tensor, norm_b: Norm, shortcut: Tensor) -> Tensor:
+    """The block of stride 2 between two stages, x (B, C, H, W) with H and W even to (B, 2C, H/2, W/2).
+
+    Args:
+        conv_a, conv_b, shortcut: weights (2C, C, 3, 3), (2C, 2C, 3, 3) and (2C, C, 1, 1).
+        norm_a, norm_b: scale and shift of the normalisations by the batch's statistics, (2C,) each.
+    """
+    y: Tensor = _Residual.apply(x, conv_a, *norm_a, conv_b, *norm_b, shortcut)  # type: ignore[no-untyped-call]
+    return y
+
+
+class _Classify(torch.autograd.Function):
+    """See `classify`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        x, weight = _maps(x), weight.contiguous()
+        features, logits = x.new_empty(len(x), x.shape[3]), x.new_empty(len(weight), x.shape[3])
+        ctx.shape = _integers(x.shape)
+        _call("classify", x.dtype, ctx.shape, len(weight), x, weight, bias, features, logits)
+        ctx.save_for_backward(x, weight, features)
+        return logits.t().contiguous()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, features = ctx.saved_tensors
+        _, weight_wanted, bias_wanted = ctx.needs_input_grad
+        dx = torch.empty_like(x)
+        dweight = torch.empty_like(weight) if weight_wanted else None
+        dbias = x.new_empty(len(weight)) if bias_wanted else None
+        dlogits = dy.t().contiguous()
+        _call("classify_gradient", x.dtype, ctx.shape, len(weight), x, weight, features, dlogits, dx, dweight, dbias)
+        return _as_images(dx), dweight, dbias
+
+
+def classify(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Logits (B, K) of the means over the pixels of ReLU(x), x (B, C, H, W); weight (K, C), bias (K,)."""
+    logits: Tensor = _Classify.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    return logits
+
+
+class _WeightedSum(torch.autograd.Function):
+    """See `weighted_sum`."""
+
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, like: Tensor, *terms: Tensor | None) -> Tensor:
+        weights, maps = weights.contiguous(), [None if term is None else _maps(term) for term in terms]
+        y = torch.empty_like(_maps(like))
+        ctx.size = len(y), y[0].numel(), len(maps)
+        ctx.absent = [term is None for term in maps]
+        ctx.save_for_backward(weights, *(term for term in maps if term is not None))
+        _call("weighted_sum", y.dtype, *ctx.size, weights, _pointers(maps), y)
+        return _as_images(y)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        weights, *saved = ctx.saved_tensors
+        present, dy, dweights = iter(saved), _maps(dy), torch.empty_like(weights)
+        maps = [None if absent else next(present) for absent in ctx.absent]
+        wanted = ctx.needs_input_grad[2:]
+        dterms = [
+            torch.empty_like(dy) if want and term is not None else None for term, want in zip(maps, wanted, strict=True)
+        ]
+        _call("weighted_sum_gradient", dy.dtype, *ctx.size, weights, _pointers(maps), dy, _pointers(dterms), dweights)
+        return dweights, None, *(None if term is None else _as_images(term) for term in dterms)
+
+
+def weighted_sum(weights: Tensor, terms: Sequence[Tensor | None], like: Tensor) -> Tensor:
+    """Σ weights[t] · terms[t] over maps of the shape (B, C, H, W) of `like`; None is a map of ones."""
+    y: Tensor = _WeightedSum.apply(weights, like.detach(), *terms)  # type: ignore[no-untyped-call]
     return y
 
 

@@ -60,6 +60,17 @@ class Mixture:
         return [torch.stack([of_edges[e] for e in edges]).repeat_interleave(self.channels) for edges in LEAVING]
 
 
+def add_scaled(total: Tensor, factors: Sequence[Tensor], terms: Sequence[Tensor], like: Tensor) -> Tensor:
+    """total + Σ factors[t] · terms[t], maps of the shape of `like`; factors are single numbers, and `total` may be one."""
+    if native.is_batch_last(like):
+        is_map = total.dim() > 0
+        one = torch.ones((), dtype=like.dtype) if is_map else total
+        return native.weighted_sum(torch.stack([one, *factors]), [total if is_map else None, *terms], like)
+    for factor, term in zip(factors, terms, strict=True):
+        total = torch.addcmul(total, factor, term)
+    return total.expand_as(like)
+
+
 class SearchCell(nn.Module):
     """A cell with all five operations on all six edges: B × C × H × W in and out.
 
@@ -113,8 +124,7 @@ class SearchCell(nn.Module):
         convolved = normalise(convolve(active, self.conv3[node]), mixture.conv3[node])
         convolved = convolved + normalise(convolve(active, self.conv1[node]), mixture.conv1[node])
         for edge, mixed in zip(edges, convolved.chunk(len(edges), 1), strict=True):
-            mixed = torch.addcmul(mixed, mixture.skip[edge], source)
-            yield torch.addcmul(mixed, mixture.pool[edge], pooled)
+            yield add_scaled(mixed, (mixture.skip[edge], mixture.pool[edge]), (source, pooled), source)
 
     def forward_path(self, x: Tensor, cell: Cell) -> Tensor:
         """The same sum for a discrete cell, of which only the chosen operations are computed."""
@@ -134,12 +144,11 @@ class SearchCell(nn.Module):
         """As `forward_path`, but for every edge times the number `chosen[edge]` plus the number `others[edge]`."""
         nodes = [x]
         for edges in ENTERING:
+            computed = [edge for edge in edges if cell.operations[edge] != NONE]
+            factors = [chosen[edge] for edge in computed]
+            terms = [self.output(cell.operations[edge], edge, nodes[EDGES[edge][0]]) for edge in computed]
             total = torch.stack([others[edge] for edge in edges]).sum()
-            for edge in edges:
-                if cell.operations[edge] != NONE:
-                    term = self.output(cell.operations[edge], edge, nodes[EDGES[edge][0]])
-                    total = torch.addcmul(total, chosen[edge], term)
-            nodes.append(total.expand_as(x))
+            nodes.append(add_scaled(total, factors, terms, x))
         return nodes[3]
 
     def output(self, operation: int, edge: int, source: Tensor) -> Tensor:

@@ -288,14 +288,14 @@ void weight_gradients(const std::vector<WeightGradient<T>>& wanted, const T* x) 
 
 // ---- A convolution by itself ----
 
-// y (outputs, H′, W′, B), the convolution of x (inputs, H, W, B) by w (outputs, inputs, k, k).
-template <class T>
+// y (outputs, H′, W′, B), the convolution of x (inputs, H, W, B), or of its ReLU, by w (outputs, inputs, k, k).
+template <bool RELU, class T>
 void convolution(const Geometry& g, const T* x, const T* w, T* y) {
   T* kernels = work_space<T>(KERNELS, padded(g.outputs) * g.inputs * g.taps());
   pack(w, g.outputs, g.inputs, g.taps(), g.inputs * g.taps(), g.taps(), kernels, 0, g.inputs);
 #pragma omp parallel for schedule(dynamic)
   for (int64_t row = 0; row < g.out_height; ++row)
-    convolve_row<false>(x, g.in_map(), g.inputs, kernels, g.taps(), y, g.out_map(), row, g.out_width, g.batch, g.outputs,
+    convolve_row<RELU>(x, g.in_map(), g.inputs, kernels, g.taps(), y, g.out_map(), row, g.out_width, g.batch, g.outputs,
                         false, [&](int64_t y, int64_t x, Tap* taps) { return taps_of_output(g, y, x, taps); });
 }
 

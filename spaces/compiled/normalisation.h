@@ -1,4 +1,4 @@
-// Batch normalisation by the batch's own statistics, 3 × 3 average pooling, and the mean over all pixels.
+// Batch normalisation by the batch's own statistics, and 3 × 3 average pooling.
 //
 // Order of summation. A channel's mean, and then the squared distances from it, are summed up in lanes (lanes.h), over the
 // whole channel or part by part, and the parts in their order. A pooled pixel is a chain over its neighbours row by row.
@@ -47,9 +47,10 @@ Moments<T> moments(const T* x, int64_t n) {
                     [=](int64_t i) { return (x[i] - mean) * (x[i] - mean); })};
 }
 
-// Mean and 1 / √(variance + ε) of a channel, from the moments of its parts, `stride` apart, each of n numbers.
+// Mean and 1 / √(variance + ε) of a channel, from the moments of its parts, `stride` apart, each of n numbers. Returns the
+// variance.
 template <class T>
-void statistics(const Moments<T>* parts, int64_t stride, int64_t count, int64_t n, T& mean, T& inverse) {
+T statistics(const Moments<T>* parts, int64_t stride, int64_t count, int64_t n, T& mean, T& inverse) {
   mean = 0;
   for (int64_t i = 0; i < count; ++i) mean += parts[i * stride].mean / T(count);
   T variance = 0;
@@ -58,6 +59,7 @@ void statistics(const Moments<T>* parts, int64_t stride, int64_t count, int64_t 
     variance += (parts[i * stride].squares / T(n) + away * away) / T(count);
   }
   inverse = 1 / std::sqrt(variance + T(EPSILON));
+  return variance;
 }
 
 // Calls whole(i) for the registers among n numbers and single(i) for the numbers behind the last.
@@ -68,22 +70,31 @@ inline void for_numbers(int64_t n, Whole whole, Single single) {
   for (; i < n; ++i) single(i);
 }
 
-// y = (x - mean) · factor + shift
-template <class T>
+// y = (x - mean) · factor + shift, or y += it.
+template <bool ADD, class T>
 inline void scale_from(int64_t n, const T* x, T mean, T factor, T shift, T* y) {
   for_numbers<T>(
-      n, [=](int64_t i) { store(y + i, fma(load(x + i) - all(mean), all(factor), all(shift))); },
-      [=](int64_t i) { y[i] = fma(x[i] - mean, factor, shift); });
+      n,
+      [=](int64_t i) {
+        Register<T> scaled = fma(load(x + i) - all(mean), all(factor), all(shift));
+        store(y + i, ADD ? load(y + i) + scaled : scaled);
+      },
+      [=](int64_t i) {
+        T scaled = fma(x[i] - mean, factor, shift);
+        y[i] = ADD ? y[i] + scaled : scaled;
+      });
 }
 
-// y = (x - mean) · inverse · scale + shift, channel by channel of n numbers.
-template <class T>
-void normalise(int64_t channels, int64_t n, const T* x, const T* scale, const T* shift, T* y, T* mean, T* inverse) {
+// y = or += (x - mean) · inverse · scale + shift, channel by channel of n numbers; `variance` where it is wanted.
+template <bool ADD, class T>
+void normalise(int64_t channels, int64_t n, const T* x, const T* scale, const T* shift, T* y, T* mean, T* inverse,
+               T* variance) {
 #pragma omp parallel for
   for (int64_t c = 0; c < channels; ++c) {
     Moments<T> whole = moments(x + c * n, n);
-    statistics(&whole, 1, 1, n, mean[c], inverse[c]);
-    scale_from(n, x + c * n, mean[c], inverse[c] * scale[c], shift[c], y + c * n);
+    T of_channel = statistics(&whole, 1, 1, n, mean[c], inverse[c]);
+    if (variance) variance[c] = of_channel;
+    scale_from<ADD>(n, x + c * n, mean[c], inverse[c] * scale[c], shift[c], y + c * n);
   }
 }
 
@@ -101,6 +112,15 @@ void normalise_gradient(int64_t n, const T* x, T scale, T mean, T inverse, const
         store(dx + i, fma(load(x + i) - all(mean), all(-along_x), rest) * all(factor));
       },
       [=](int64_t i) { dx[i] = fma(x[i] - mean, -along_x, dy[i] - along_one) * factor; });
+}
+
+// The gradients of x, scales and shifts of all channels.
+template <class T>
+void normalise_gradients(int64_t channels, int64_t n, const T* x, const T* scale, const T* mean, const T* inverse,
+                         const T* dy, T* dx, T* dscale, T* dshift) {
+#pragma omp parallel for
+  for (int64_t c = 0; c < channels; ++c)
+    normalise_gradient(n, x + c * n, scale[c], mean[c], inverse[c], dy + c * n, dx + c * n, dscale[c], dshift[c]);
 }
 
 // ---- Average pooling, 3 × 3, over the neighbours inside the image ----
@@ -135,17 +155,6 @@ void average_pool(int64_t height, int64_t width, int64_t batch, const T* x, T* y
             to[b] = sum;
           });
     }
-}
-
-// ---- The mean over all pixels ----
-
-// y (B) = the means of x (pixels, B).
-template <class T>
-void mean_of_pixels(int64_t pixels, int64_t batch, const T* x, T* y) {
-  std::copy(x, x + batch, y);
-  for (int64_t p = 1; p < pixels; ++p)
-    for (int64_t b = 0; b < batch; ++b) y[b] += x[p * batch + b];
-  for (int64_t b = 0; b < batch; ++b) y[b] /= T(pixels);
 }
 
 }  // namespace
