@@ -10,15 +10,30 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from spaces.cell import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL, SKIP
+from spaces.cell import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL, SKIP, Cell
 from spaces.compiled import library, why_unavailable
+
+__all__ = [
+    "average_pool",
+    "batch_last",
+    "classify",
+    "convolution",
+    "is_batch_last",
+    "normalise",
+    "normalise_with_statistics",
+    "residual_block",
+    "search_cell",
+    "search_path",
+    "weighted_sum",
+    "why_unavailable",
+]
 
 SUFFIXES = {torch.float32: "float32", torch.float64: "float64"}
 
@@ -47,26 +62,27 @@ def _as_images(maps: Tensor) -> Tensor:
     return maps.permute(3, 0, 1, 2)
 
 
+@functools.cache
+def _function(name: str, dtype: torch.dtype, arguments: int) -> Callable[..., None]:
+    """A function of `layers.cpp`; every argument is a pointer or as wide as one."""
+    function = getattr(library(), f"{name}_{SUFFIXES[dtype]}")
+    function.argtypes, function.restype = [ctypes.c_void_p] * arguments, None
+    return cast("Callable[..., None]", function)
+
+
 def _call(name: str, dtype: torch.dtype, *arguments: Tensor | int | ctypes.Array[Any] | bytes | None) -> None:
     """Call a function of `layers.cpp`: tensors as pointers to their numbers, and 64-bit integers."""
-    given = (
-        ctypes.c_void_p(argument.data_ptr())
-        if isinstance(argument, Tensor)
-        else ctypes.c_int64(argument)
-        if isinstance(argument, int)
-        else argument
-        for argument in arguments
-    )
-    getattr(library(), f"{name}_{SUFFIXES[dtype]}")(*given)
+    given = [argument.data_ptr() if isinstance(argument, Tensor) else argument for argument in arguments]
+    _function(name, dtype, len(given))(*given)
 
 
-def _integers(numbers: Iterable[int]) -> ctypes.Array[ctypes.c_int64]:
-    numbers = tuple(numbers)
+@functools.lru_cache(1024)
+def _integers(*numbers: int) -> ctypes.Array[ctypes.c_int64]:
     return (ctypes.c_int64 * len(numbers))(*numbers)
 
 
 def _pointers(tensors: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:
-    return (ctypes.c_void_p * len(tensors))(*(None if tensor is None else tensor.data_ptr() for tensor in tensors))
+    return (ctypes.c_void_p * len(tensors))(*[None if tensor is None else tensor.data_ptr() for tensor in tensors])
 
 
 class _Convolution(torch.autograd.Function):
@@ -76,7 +92,7 @@ class _Convolution(torch.autograd.Function):
         inputs, height, width, batch = x.shape
         outputs, _, kernel, _ = weight.shape
         out = (height - 1) // stride + 1, (width - 1) // stride + 1
-        ctx.geometry = _integers((batch, inputs, height, width, outputs, *out, kernel, stride))
+        ctx.geometry = _integers(batch, inputs, height, width, outputs, *out, kernel, stride)
         ctx.save_for_backward(x, weight)
         y = x.new_empty(outputs, *out, batch)
         _call("convolution", x.dtype, ctx.geometry, x, weight, y)
@@ -150,7 +166,7 @@ class _Residual(torch.autograd.Function):
         channels, height, width, batch = x.shape
         y, *between = x.new_empty(4, 2 * channels, height // 2, width // 2, batch).unbind()
         halved, statistics = x.new_empty(channels, *y.shape[1:]), x.new_empty(2, 2, 2 * channels)
-        ctx.shape = _integers(x.shape)
+        ctx.shape = _integers(*x.shape)
         ctx.save_for_backward(x, *weights, *between, halved, statistics)
         _call("residual_forward", x.dtype, ctx.shape, x, y, _pointers([*weights, *between, halved, statistics]))
         return _as_images(y)
@@ -187,7 +203,7 @@ class _Classify(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         x, weight = _maps(x), weight.contiguous()
         features, logits = x.new_empty(len(x), x.shape[3]), x.new_empty(len(weight), x.shape[3])
-        ctx.shape = _integers(x.shape)
+        ctx.shape = _integers(*x.shape)
         _call("classify", x.dtype, ctx.shape, len(weight), x, weight, bias, features, logits)
         ctx.save_for_backward(x, weight, features)
         return logits.t().contiguous()
@@ -244,48 +260,63 @@ def weighted_sum(weights: Tensor, terms: Sequence[Tensor | None], like: Tensor) 
     return y
 
 
-@functools.lru_cache(4096)  # thousands of single paths go through a search
-def _needed(used: tuple[tuple[bool, ...], ...]) -> tuple[tuple[bool, ...], ...]:
+Operations = tuple[tuple[bool, ...], ...]
+"""Which operations of a cell, (6, 5)."""
+
+
+class _Plan(NamedTuple):
+    """What a search cell computes."""
+
+    present: bytes
     """Of the operations in use, (6, 5), those on a way from the input to the output."""
+    nodes: tuple[bool, bool]
+    """Whether nodes 1 and 2 are."""
+    pooled: tuple[bool, bool, bool]
+    """Whether the average pools of nodes 0, 1 and 2 are."""
+    convolved: tuple[bool, ...]
+    """Whether convolutions of nodes 0, 1 and 2 are, 1 × 1 and then 3 × 3."""
+
+
+@functools.lru_cache(4096)  # thousands of single paths go through a search
+def _plan(used: Operations) -> _Plan:
     alive, wanted = [True, False, False, False], [False, False, False, True]
     for edge, (source, target) in enumerate(EDGES):
         alive[target] |= alive[source] and any(used[edge])
     for edge, (source, target) in reversed(tuple(enumerate(EDGES))):
         wanted[source] |= wanted[target] and any(used[edge])
-    return tuple(
-        tuple(use and alive[source] and wanted[target] for use in used[edge])
-        for edge, (source, target) in enumerate(EDGES)
+    needed = [
+        [use and alive[source] and wanted[target] for use in used[edge]] for edge, (source, target) in enumerate(EDGES)
+    ]
+
+    def leaves(node: int, *operations: int) -> bool:
+        return any(needed[e][o] for e, (source, _) in enumerate(EDGES) if source == node for o in operations)
+
+    return _Plan(
+        bytes(use for edge in needed for use in edge),
+        (leaves(1, SKIP, CONV1, CONV3, POOL), leaves(2, SKIP, CONV1, CONV3, POOL)),
+        (leaves(0, POOL), leaves(1, POOL), leaves(2, POOL)),
+        tuple(leaves(node, operation) for operation in (CONV1, CONV3) for node in range(3)),
     )
 
 
 class _SearchCell(torch.autograd.Function):
-    """See `search_cell`. `needed` (6, 5) says which operations are computed."""
+    """See `search_cell`."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weights: Tensor, needed: tuple[tuple[bool, ...], ...], *kernels: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weights: Tensor, plan: _Plan, *kernels: Tensor) -> Tensor:
         x, weights = _maps(x), weights.contiguous()
-
-        def used(node: int, *operations: int) -> bool:
-            return any(needed[e][o] for e, (source, _) in enumerate(EDGES) if source == node for o in operations)
-
-        def maps(wanted: bool, channels: int) -> Tensor | None:
-            return x.new_empty(channels, *x.shape[1:]) if wanted else None
-
-        channels = len(x)
-        nodes = [x, *(maps(used(node, SKIP, CONV1, CONV3, POOL), channels) for node in (1, 2))]
-        pooled = [maps(used(node, POOL), channels) for node in range(3)]
+        channels, *rest = x.shape
+        nodes = [x, *(torch.empty_like(x) if wanted else None for wanted in plan.nodes)]
+        pooled = [torch.empty_like(x) if wanted else None for wanted in plan.pooled]
         convolved = [
-            maps(used(node, operation), len(kernel))
-            for operation, three in ((CONV1, kernels[:3]), (CONV3, kernels[3:]))
-            for node, kernel in enumerate(three)
+            x.new_empty(len(kernel), *rest) if wanted else None
+            for kernel, wanted in zip(kernels, plan.convolved, strict=True)
         ]
-        output = torch.empty_like(x)
-        statistics = x.new_empty(2, len(EDGES), 2, channels)
-        ctx.shape = _integers(x.shape)
-        ctx.present = bytes(use for edge in needed for use in edge)
+        output, statistics = torch.empty_like(x), x.new_empty(2, len(EDGES), 2, channels)
+        ctx.shape, ctx.plan = _integers(*x.shape), plan
         ctx.save_for_backward(weights, *kernels, *nodes, *pooled, *convolved, statistics)
         tensors = _pointers([*kernels, *nodes, output, *pooled, *convolved, statistics])
-        _call("cell_forward", x.dtype, ctx.shape, weights, ctx.present, tensors)
+        _call("cell_forward", x.dtype, ctx.shape, weights, plan.present, tensors)
         return _as_images(output)
 
     @staticmethod
@@ -300,23 +331,17 @@ class _SearchCell(torch.autograd.Function):
             for kernel, wanted in zip(kernels, ctx.needs_input_grad[3:], strict=True)
         ]
         dweights = torch.empty_like(weights) if ctx.needs_input_grad[1] else None
-        _call(
-            "cell_backward",
-            weights.dtype,
-            ctx.shape,
-            weights,
-            ctx.present,
-            tensors,
-            _pointers([*dnodes, dy]),
-            _pointers(dkernels),
-            dweights,
-        )
+        wanted = _pointers([*dnodes, dy]), _pointers(dkernels), dweights
+        _call("cell_backward", weights.dtype, ctx.shape, weights, ctx.plan.present, tensors, *wanted)
         dx = dnodes[0]
         assert dx is not None
         return _as_images(dx), dweights, None, *dkernels
 
 
-def search_cell(x: Tensor, weights: Tensor, conv1: Sequence[Tensor], conv3: Sequence[Tensor]) -> Tensor:
+ALL_OPERATIONS: Operations = tuple(tuple(operation != NONE for operation in range(len(OPERATIONS))) for _ in EDGES)
+
+
+def search_cell(x: Tensor, weights: Tensor, conv1: Iterable[Tensor], conv3: Iterable[Tensor]) -> Tensor:
     """The mixed operations of a whole search cell, x (B, C, H, W) in and out, by `weights` (6, 5).
 
     Operations of weight 0 are not computed where no gradient of the weights is asked for.
@@ -324,11 +349,23 @@ def search_cell(x: Tensor, weights: Tensor, conv1: Sequence[Tensor], conv3: Sequ
     Args:
         conv1, conv3: for nodes 0, 1 and 2 the convolutions of the edges that leave it, (edges · C, C, k, k).
     """
-    if weights.requires_grad and torch.is_grad_enabled():
-        used = tuple(tuple(operation != NONE for operation in range(len(OPERATIONS))) for _ in EDGES)
-    else:
+    used = ALL_OPERATIONS
+    if not (weights.requires_grad and torch.is_grad_enabled()):
         used = tuple(tuple(w != 0 and o != NONE for o, w in enumerate(edge)) for edge in weights.tolist())
-    y: Tensor = _SearchCell.apply(x, weights, _needed(used), *conv1, *conv3)  # type: ignore[no-untyped-call]
+    y: Tensor = _SearchCell.apply(x, weights, _plan(used), *conv1, *conv3)  # type: ignore[no-untyped-call]
+    return y
+
+
+@functools.lru_cache(4096)
+def _path(cell: Cell, dtype: torch.dtype) -> tuple[Tensor, _Plan]:
+    chosen = [[operation == own for operation in range(len(OPERATIONS))] for own in cell.operations]
+    used = tuple(tuple(is_own and operation != NONE for operation, is_own in enumerate(edge)) for edge in chosen)
+    return torch.tensor(chosen, dtype=dtype), _plan(used)
+
+
+def search_path(x: Tensor, cell: Cell, conv1: Iterable[Tensor], conv3: Iterable[Tensor]) -> Tensor:
+    """As `search_cell`, for the one operation that a discrete cell has on each edge."""
+    y: Tensor = _SearchCell.apply(x, *_path(cell, x.dtype), *conv1, *conv3)  # type: ignore[no-untyped-call]
     return y
 
 
@@ -337,7 +374,7 @@ class _AveragePool(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         x = _maps(x)
         y = torch.empty_like(x)
-        _call("average_pool", x.dtype, _integers(x.shape), x, y, 0)
+        _call("average_pool", x.dtype, _integers(*x.shape), x, y, 0)
         return _as_images(y)
 
     @staticmethod
@@ -345,7 +382,7 @@ class _AveragePool(torch.autograd.Function):
     def backward(ctx: Any, dy: Tensor) -> Tensor:
         dy = _maps(dy)
         dx = torch.zeros_like(dy)
-        _call("average_pool", dy.dtype, _integers(dy.shape), dy, dx, 1)
+        _call("average_pool", dy.dtype, _integers(*dy.shape), dy, dx, 1)
         return _as_images(dx)
 
 

@@ -55,4 +55,5 @@ def shuffled(parts: Sequence[Tensor], groups: int) -> Tensor:
         mixed = maps.view(groups, -1, *maps.shape[1:]).transpose(0, 1).reshape(maps.shape)
         return mixed.permute(3, 0, 1, 2)
     joined = torch.cat(list(parts), 1)
-    return joined.unflatten(1, (groups, -1)).transpose(1, 2).reshape(joined.shape)
+    batch, _, height, width = joined.shape
+    return joined.view(batch, groups, -1, height, width).transpose(1, 2).reshape(joined.shape)

@@ -61,7 +61,7 @@ class Mixture:
 
 
 def add_scaled(total: Tensor, factors: Sequence[Tensor], terms: Sequence[Tensor], like: Tensor) -> Tensor:
-    """total + Σ factors[t] · terms[t], maps of the shape of `like`; factors are single numbers, and `total` may be one."""
+    """total + Σ factors[t] · terms[t], maps of the shape of `like`; factors are numbers, and `total` may be one."""
     if native.is_batch_last(like):
         is_map = total.dim() > 0
         one = torch.ones((), dtype=like.dtype) if is_map else total
@@ -100,7 +100,7 @@ class SearchCell(nn.Module):
     def forward(self, x: Tensor, mixture: Mixture) -> Tensor:
         """Each node is Σ over its incoming edges and their operations of weight × operation(source)."""
         if native.is_batch_last(x):
-            return native.search_cell(x, mixture.weights, list(self.conv1), list(self.conv3))
+            return native.search_cell(x, mixture.weights, self.conv1, self.conv3)
         nodes: list[Tensor | None] = [x, None, None, None]
         for node, edges in enumerate(LEAVING):
             source = nodes[node]
@@ -129,8 +129,7 @@ class SearchCell(nn.Module):
     def forward_path(self, x: Tensor, cell: Cell) -> Tensor:
         """The same sum for a discrete cell, of which only the chosen operations are computed."""
         if native.is_batch_last(x):
-            weights = F.one_hot(torch.tensor(cell.operations), len(OPERATIONS)).to(x.dtype)
-            return native.search_cell(x, weights, list(self.conv1), list(self.conv3))
+            return native.search_path(x, cell, self.conv1, self.conv3)
         nodes: list[Tensor | None] = [x, None, None, None]  # None is a node of zeros
         for edge, (operation, (source_node, target)) in enumerate(zip(cell.operations, EDGES, strict=True)):
             source = nodes[source_node]

@@ -104,18 +104,16 @@ def test_what_leads_nowhere_is_not_computed_and_changes_nothing(position):
 
 
 def test_needed_operations_lie_on_a_way_from_input_to_output():
-    everything = ((False, True, True, True, True),) * 6
-    assert native._needed(everything) == everything
+    everything = native._plan(native.ALL_OPERATIONS)
+    assert everything.present == bytes([0, 1, 1, 1, 1] * 6)
+    assert all(everything.nodes + everything.pooled + everything.convolved)
     only = [[False] * 5 for _ in EDGES]
     only[0][3] = only[1][2] = only[5][1] = True  # 0→1 leads nowhere, 0→2→3 does
-    assert [[o for o in range(5) if edge[o]] for edge in native._needed(tuple(map(tuple, only)))] == [
-        [],
-        [2],
-        [],
-        [],
-        [],
-        [1],
-    ]
+    plan = native._plan(tuple(map(tuple, only)))
+    assert [place for place, use in enumerate(plan.present) if use] == [1 * 5 + 2, 5 * 5 + 1]
+    assert plan.nodes == (False, True)
+    assert not any(plan.pooled)
+    assert plan.convolved == (True, False, False, False, False, False)
 
 
 def steps(threads: int) -> list[torch.Tensor]:
