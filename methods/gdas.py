@@ -28,12 +28,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.batches import Batch
+from methods.drawn import Drawn, DrawnSettings
 from methods.gradient import GradientSearch, GradientSettings
 from methods.search import Problem, Rate, Search, State, cell_of, one_hot, seeded
+from methods.training import Tally
 
 
 @dataclass(frozen=True, kw_only=True)
-class GDASSettings(GradientSettings):
+class GDASSettings(GradientSettings, DrawnSettings):
     temperature_first: Rate
     """τ of the first epoch."""
     temperature_last: Rate
@@ -52,13 +54,20 @@ class GDAS(GradientSearch):
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         super().__init__(problem, settings, seed, start)
         self.draws = torch.Generator(problem.device).manual_seed(seeded(seed, 3))
+        self.drawn = Drawn(self.supernet, settings)
 
     def loss(self, batch: Batch, weights: Tensor) -> tuple[Tensor, Tensor]:
         """The loss of one cell drawn with probabilities `weights`, (6, 5)."""
         images, labels = batch
         hard = self.draw(weights)
-        logits = self.supernet.forward_sampled(images, cell_of(hard), hard)
+        cell = cell_of(hard)
+        self.drawn.add([cell] * len(self.supernet.cells))  # by steps of α as well: they, too, leave w a gradient
+        logits = self.supernet.forward_sampled(images, cell, hard)
         return F.cross_entropy(logits, labels), (logits.detach().argmax(1) == labels).sum()
+
+    def weight_step(self, train: Batch, tally: Tally) -> None:
+        with self.drawn.spared(self.weight_optimiser):
+            super().weight_step(train, tally)
 
     def draw(self, weights: Tensor) -> Tensor:
         """h, (6, 5): one-hot in value, with the gradient of h̃."""
@@ -77,8 +86,9 @@ class GDAS(GradientSearch):
         return s.temperature_first + (s.temperature_last - s.temperature_first) * gone
 
     def state(self) -> State:
-        return {**super().state(), "draws": self.draws.get_state()}
+        return {**super().state(), "draws": self.draws.get_state(), "drawn": self.drawn.state()}
 
     def load(self, state: State) -> None:
         super().load(state)
         self.draws.set_state(state["draws"])
+        self.drawn.load(state["drawn"])

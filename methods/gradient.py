@@ -40,8 +40,8 @@ from spaces.supernet import Supernet
 class GradientSettings(WeightSettings):
     clip: Rate
     """Largest norm of the gradient of w; a longer one is scaled down to it."""
-    clip_counts_alpha: bool
-    """Whether that norm also counts α's gradient of the training loss."""
+    clip_counts_alpha: bool | Literal["softmax"]
+    """Whether that norm also counts the training loss' gradient by α or, with "softmax", by the weights made of α."""
     skip_first_lr: bool
     """Whether the schedule of w's learning rate starts at its second value."""
     alpha_lr: Rate
@@ -166,11 +166,17 @@ class GradientSearch(Search):
         self.alpha_optimiser.step()
 
     def weight_step(self, train: Batch, tally: Tally) -> None:
-        inputs = [*self.parameters, self.alpha] if self.settings.clip_counts_alpha else self.parameters
-        weights = self.training_weights()
-        loss, right = self.loss(train, weights if self.settings.clip_counts_alpha else weights.detach())
+        """A step of w down ∇_w L_train(w, α), its norm taken together with what `clip_counts_alpha` counts."""
+        weights, counts = self.training_weights(), self.settings.clip_counts_alpha
+        counted = [self.alpha] if counts is True else []
+        if counts is not True:
+            weights = weights.detach()
+        if counts == "softmax":
+            counted = [weights.clone().requires_grad_()]
+            weights = torch.where(self.decided[:, None] < 0, counted[0], weights)
+        loss, right = self.loss(train, weights)
         tally.add(loss, right, train)
-        descend(loss, inputs, self.weight_optimiser, self.settings.clip)
+        descend(loss, [*self.parameters, *counted], self.weight_optimiser, self.settings.clip)
 
     def both_steps(self, images: Tensor, labels: Tensor, valid_images: Tensor, valid_labels: Tensor) -> None:
         """A step of α and one of w."""

@@ -6,6 +6,7 @@ Guo et al., "Single Path One-Shot Neural Architecture Search with Uniform Sampli
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from methods import recording
 from methods.batches import Batch, Half
+from methods.drawn import Drawn, DrawnSettings
 from methods.recording import Recorded
 from methods.search import Measurements, Problem, Rate, State, one_hot, seeded
 from methods.training import Tally, WeightSettings, cosine, descend, load_optimiser, sgd
@@ -24,7 +26,7 @@ from spaces import EDGES, NONE, OPERATIONS, Cell
 
 
 @dataclass(frozen=True, kw_only=True)
-class SinglePathSettings(WeightSettings):
+class SinglePathSettings(WeightSettings, DrawnSettings):
     labels: Literal["true", "random"]
     """What the network learns: the images' own labels, or ones drawn once for every image and kept."""
     random_classes: Annotated[int, Meta(ge=2)] | Literal["as images"] = "as images"
@@ -64,6 +66,7 @@ class SinglePathTraining:
         self.train = Half(problem.images, 0, self.generator, labels)
         self.choices = np.random.default_rng(seeded(seed, 2))
         self.optimiser = sgd(self.parameters, settings, settings.lr)
+        self.drawn = Drawn(self.supernet, settings)
         self.tally = Tally(problem.device)
         self.recorded = self.new_recording()
 
@@ -85,21 +88,30 @@ class SinglePathTraining:
         """A step on every batch of one pass over the half, each on a path of its own."""
         size, cells = self.settings.batch_size, len(self.supernet.cells)
         paths = [self.sample_path(cells) for _ in range(math.ceil(len(self.train) / size))]
-        if self.recorded is None:
-            for batch, path in zip(self.train.shuffled(size), paths, strict=True):
-                self.step(batch, self.supernet.forward_path(batch[0], path))
-            return
-        # All operations, but those off the path times 0: a recording cannot choose, and is still the faster.
-        operations = torch.tensor([[cell.operations for cell in path] for path in paths])
-        weights = one_hot(operations.to(self.train.images.device))
-        for batch, of_path in zip(self.train.shuffled(size), weights, strict=True):
-            self.recorded(*batch, of_path)
+        weights = self.weights_of(paths) if self.recorded else None
+        for number, (batch, path) in enumerate(zip(self.train.shuffled(size), paths, strict=True)):
+            # A recording decays whatever there is, so it waits until everything has been drawn once.
+            if self.recorded and weights is not None and self.drawn.all:
+                self.recorded(*batch, weights[number])
+            else:
+                self.path_step(batch, path)
 
     def sample_path(self, cells: int) -> list[Cell]:
         """The operations of every search cell in one step."""
         if self.settings.path_per_cell:
             return [sample_cell(self.choices) for _ in range(cells)]
         return [sample_cell(self.choices)] * cells
+
+    def weights_of(self, paths: Sequence[Sequence[Cell]]) -> Tensor:
+        """One-hot (paths, cells, 6, 5): a recording cannot choose, so it computes all, those off the path times 0."""
+        operations = torch.tensor([[cell.operations for cell in path] for path in paths])
+        return one_hot(operations.to(self.train.images.device))
+
+    def path_step(self, batch: Batch, path: Sequence[Cell]) -> None:
+        """A step on a path, which takes `path[i]` in search cell i."""
+        self.drawn.add(path)
+        with self.drawn.spared(self.optimiser):
+            self.step(batch, self.supernet.forward_path(batch[0], path))
 
     def masked_step(self, images: Tensor, labels: Tensor, weights: Tensor) -> None:
         """A step on the path of one-hot `weights` (cells, 6, 5)."""
@@ -115,6 +127,7 @@ class SinglePathTraining:
             "epochs_done": self.epochs_done,
             "supernet": self.supernet.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "drawn": self.drawn.state(),
             "generator": self.generator.get_state(),
             "choices": self.choices.bit_generator.state,
         }
@@ -123,5 +136,6 @@ class SinglePathTraining:
         self.epochs_done = state["epochs_done"]
         self.supernet.load_state_dict(state["supernet"])
         load_optimiser(self.optimiser, state["optimiser"])
+        self.drawn.load(state["drawn"])
         self.generator.set_state(state["generator"])
         self.choices.bit_generator.state = state["choices"]

@@ -30,7 +30,7 @@ class WeightSettings:
     nesterov: bool
     """Whether that momentum is Nesterov's."""
     weight_decay: NotNegative
-    """Weight decay of every weight in every step; of single paths too, sampled or not, as in their program."""
+    """Weight decay of every weight in every step, drawn or not; where steps draw, see `decay_undrawn`."""
 
     def __post_init__(self) -> None:
         if self.nesterov and not self.momentum:

@@ -138,19 +138,41 @@ def test_beta_decay_keeps_the_spread_of_alpha_small(build):
     assert spreads["with"] < 0.5 * spreads["without"]
 
 
-def test_the_clip_may_count_alphas_gradient(build, monkeypatch):
-    counted = {}
-    for counts in (True, False):
-        search = build("darts", clip_counts_alpha=counts)
-        monkeypatch.setattr(
-            torch.nn.utils,
-            "clip_grad_norm_",
-            lambda tensors, norm, counts=counts, **_: counted.__setitem__(counts, (list(tensors), norm)),
-        )
-        search.weight_step(next(search.train.drawn(8, 1)), Tally(torch.device("cpu")))
-        alphas = [tensor is search.alpha for tensor in counted[counts][0]]
-        assert any(alphas) == counts
-        assert counted[counts][1] == 5.0
+@pytest.mark.parametrize("method", ["darts", "bdarts", "sdarts-rs"])
+@pytest.mark.parametrize(
+    ("counts", "norm"),
+    [(False, 4.0), (True, math.hypot(4, 3 * 0.2 * math.hypot(0.8, 0.4))), ("softmax", 5.0)],
+)
+def test_the_clip_counts_the_gradient_of_w_of_alpha_or_of_its_softmax(build, monkeypatch, method, counts, norm):
+    """By hand: of L = 3·p + 4·w the gradient is 4 by w and 3 by p. With all α equal p = 1/5, and of it ∂p/∂α is
+    p·(1 − p) by its own α and −p² by the four others', in all 0.2·(0.8, 0.2, 0.2, 0.2, 0.2)."""
+    search = build(
+        method, clip=1.0, clip_counts_alpha=counts, alpha_init=0.0, weight_decay=0.0, momentum=0.0, nesterov=False
+    )
+    if method == "sdarts-rs":
+        monkeypatch.setattr(search, "epsilon", lambda: 0.0)  # else its weights, and so its ∂p/∂α, are others
+    w = search.supernet.head.classifier.bias
+    monkeypatch.setattr(search, "loss", lambda batch, p: (3 * p[0, 0] + 4 * w[0], torch.tensor(0)))
+    before = w[0].item()
+    lr = search.weight_optimiser.param_groups[0]["lr"]
+    search.weight_step(next(search.train.drawn(8, 1)), Tally(torch.device("cpu")))
+    assert before - w[0].item() == pytest.approx(lr * 4 / norm, rel=1e-3)
+    assert torch.equal(search.alpha, torch.zeros(6, 5))
+
+
+def test_the_clip_counts_the_smoothed_weights_of_undecided_edges_alone(build, monkeypatch):
+    search = build("sdarts-rs", clip=1.0, epsilon_first=0.3, weight_decay=0.0, momentum=0.0)
+    search.decided[1] = SKIP
+    w = search.supernet.head.classifier.bias
+    monkeypatch.setattr(search, "loss", lambda batch, p: (3 * p[0, 0] + 12 * p[1, 0] + 4 * w[0], torch.tensor(0)))
+    before = w[0].item()
+    search.weight_step(next(search.train.drawn(8, 1)), Tally(torch.device("cpu")))
+    assert before - w[0].item() == pytest.approx(search.weight_optimiser.param_groups[0]["lr"] * 4 / 5, rel=1e-3)
+
+
+def test_the_programs_clip_by_what_they_count(build):
+    counted = {name: build(name).settings.clip_counts_alpha for name in ("darts", "bdarts", "sdarts-rs", "sgas")}
+    assert counted == {"darts": True, "bdarts": "softmax", "sdarts-rs": "softmax", "sgas": False}
 
 
 def test_pt_decides_five_edges_before_fine_tuning_epochs_and_the_last_before_the_last(build):

@@ -64,14 +64,16 @@ def test_recorded_epochs_are_the_epochs(build, method, monkeypatch):
     assert torch.equal(recorded.alpha, plain.alpha)
 
 
-@pytest.mark.parametrize("changes", [{}, {"path_per_cell": False}, {"clip": 0.5}])
+@pytest.mark.parametrize("changes", [{}, {"path_per_cell": False}, {"clip": 0.5}, {"decay_undrawn": True, "lr": 0.01}])
 def test_recorded_single_path_training_is_the_training(build, changes, monkeypatch):
     """To rounding: the operations off the path are computed and multiplied by zero."""
-    plain = build("rlnas", batch_size=16, **changes)
+    plain = build("rlnas", batch_size=2, **changes)
     expected = [plain.epoch() for _ in range(2)]
     monkeypatch.setattr(recording, "recorder", lambda device: rehearse)
-    recorded = build("rlnas", batch_size=16, **changes)
+    recorded = build("rlnas", batch_size=2, **changes)
     found = [recorded.epoch() for _ in range(2)]
+    assert recorded.training.drawn.all
+    assert recorded.training.recorded.replay is not None
     for one, other in zip(expected, found, strict=True):
         assert other["train_loss"] == pytest.approx(one["train_loss"], rel=1e-5)
     for mine, theirs in zip(recorded.training.parameters, plain.training.parameters, strict=True):

@@ -193,3 +193,63 @@ def test_where_evolution_found_the_largest_angle_both_rules_name_one_cell(build)
     best = np.flatnonzero(search.angles == search.angles.max())
     search.chosen = Cell.at(int(best[-1]))
     assert search.other_selection() == ("exhaustive", search.chosen)
+
+
+HAND = {"lr": 0.1, "momentum": 0.5, "nesterov": False, "weight_decay": 0.01}
+
+
+def one_convolution(training) -> tuple[torch.Tensor, torch.Tensor]:
+    """The 3×3 convolution from node 0 to node 3 of the second search cell, and its momentum."""
+    cell = training.supernet.cells[1]
+    momentum = training.optimiser.state.get(cell.merged(CONV3, 0), {}).get("momentum_buffer", torch.zeros(3, 1))
+    return cell.convolution(CONV3, 3).detach().clone(), momentum.chunk(3)[2].detach().clone()
+
+
+@pytest.mark.parametrize("decay_undrawn", [False, True])
+def test_a_convolution_neither_decays_nor_has_momentum_before_it_is_first_drawn(build, decay_undrawn):
+    """SGD by hand, three steps on another path, one that draws the convolution, two again on the other."""
+    training = build("rlnas", **HAND, decay_undrawn=decay_undrawn).training
+    skips, drawing = Cell((SKIP,) * 6), Cell((SKIP, SKIP, SKIP, CONV3, SKIP, SKIP))
+    batch = next(training.train.shuffled(16))
+    w, m = one_convolution(training)[0], torch.zeros(())
+    for step in range(6):
+        path = [skips, drawing if step == 3 else skips, skips]
+        loss = torch.nn.functional.cross_entropy(training.supernet.forward_path(batch[0], path), batch[1])
+        (gradient,) = torch.autograd.grad(loss, [training.supernet.cells[1].merged(CONV3, 0)], materialize_grads=True)
+        training.path_step(batch, path)
+        if step >= 3 or decay_undrawn:
+            m = 0.5 * m + gradient.chunk(3)[2] + 0.01 * w
+            w = w - 0.1 * m
+            torch.testing.assert_close(one_convolution(training), (w, m), rtol=1e-5, atol=1e-7)
+        else:
+            assert torch.equal(one_convolution(training)[0], w)
+            assert not one_convolution(training)[1].any()
+        assert (gradient.chunk(3)[2] != 0).any() == (step == 3)
+
+
+def test_a_convolution_that_leads_nowhere_counts_as_drawn(build):
+    """From node 0 to node 1, which nothing follows: the program computes it, and its gradient of zeros exists."""
+    training = build("rlnas", **HAND).training
+    before = training.supernet.cells[0].convolution(CONV1, 0).detach().clone()
+    dead = Cell((CONV1, SKIP, NONE, SKIP, NONE, SKIP))
+    training.path_step(next(training.train.shuffled(16)), [dead] * 3)
+    decayed = training.supernet.cells[0].convolution(CONV1, 0).detach()
+    torch.testing.assert_close(decayed, before * (1 - 0.1 * 0.01), rtol=1e-6, atol=0)
+
+
+def test_what_was_drawn_goes_on_from_a_state(build):
+    first, second = build("rlnas").training, build("rlnas").training
+    first.epoch()
+    assert not first.drawn.all
+    assert first.drawn.drawn.sum() > second.drawn.drawn.sum()
+    second.load(deepcopy(first.state()))
+    assert np.array_equal(first.drawn.drawn, second.drawn.drawn)
+    first.epoch()
+    assert not np.array_equal(first.drawn.drawn, second.drawn.drawn)  # a copy
+
+
+def test_in_the_end_everything_has_been_drawn(build):
+    training = build("rlnas", batch_size=2).training
+    for _ in range(3):
+        training.epoch()
+    assert training.drawn.all

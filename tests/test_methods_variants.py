@@ -302,6 +302,28 @@ def test_a_sampled_cell_is_computed_as_a_single_path_and_its_gradient_is_the_pro
         assert_close(gradient, expected, rtol=1e-2, atol=1e-3 * expected.abs().max().item())
 
 
+@pytest.mark.parametrize("decay_undrawn", [False, True])
+def test_gdas_leaves_what_it_has_not_drawn_as_it_is(build, monkeypatch, decay_undrawn):
+    """By hand: SGD without a gradient is w − lr · decay · w. A step of α draws, too."""
+    changes = {"lr": 0.1, "momentum": 0.0, "nesterov": False, "weight_decay": 0.01, "decay_undrawn": decay_undrawn}
+    search = build("gdas", **changes)
+    drawn = [Cell((SKIP,) * 6), Cell((SKIP, CONV3, SKIP, SKIP, SKIP, SKIP)), Cell((SKIP,) * 6)]
+    draws = iter([one_hot(torch.tensor(cell.operations)) for cell in drawn])
+    monkeypatch.setattr(search, "draw", lambda weights: next(draws) + 0 * weights)
+    train, valid = next(search.train.drawn(16, 1)), next(search.valid.drawn(16, 1))
+    convolutions = [search.supernet.cells[2].convolution(CONV3, edge) for edge in (1, 3)]
+    before = [weights.detach().clone() for weights in convolutions]
+    decay, tally = 1 - 0.1 * 0.01, Tally(torch.device("cpu"))
+
+    search.weight_step(train, tally)
+    for now, then in zip(convolutions, before, strict=True):
+        assert_close(now.detach(), then * (decay if decay_undrawn else 1), rtol=1e-6 * decay_undrawn, atol=0)
+    search.alpha_step(train, valid, tally)  # draws the first
+    search.weight_step(train, tally)
+    assert_close(convolutions[0].detach(), before[0] * decay ** (2 if decay_undrawn else 1), rtol=1e-6, atol=0)
+    assert_close(convolutions[1].detach(), before[1] * (decay**2 if decay_undrawn else 1), rtol=1e-6, atol=0)
+
+
 def test_pt_refuses_a_supernet_without_a_mixture():
     with pytest.raises(SettingsError, match=r"gdas\+pt is no method.* no mixture"):
         plan(read_preset("smoke"), ["gdas+pt"], [0])
