@@ -63,9 +63,30 @@ class BatchNorm(nn.BatchNorm2d):
         super().__init__(channels, momentum=None, affine=affine, track_running_stats=track)
 
     def forward(self, x: Tensor) -> Tensor:
-        if native.is_batch_last(x) and not self.track_running_stats:
-            return native.normalise(x, self.weight, self.bias)
-        return super().forward(x)
+        if not native.is_batch_last(x):
+            return super().forward(x)
+        scale = x.new_ones(self.num_features) if self.weight is None else self.weight
+        shift = torch.zeros_like(scale) if self.bias is None else self.bias
+        if self.track_running_stats and not self.training:
+            assert self.running_mean is not None
+            assert self.running_var is not None
+            factor = scale / (self.running_var + self.eps).sqrt()
+            return (x - self.running_mean[:, None, None]) * factor[:, None, None] + shift[:, None, None]
+        y, mean, variance = native.normalise_with_statistics(x, scale, shift)
+        if self.track_running_stats:
+            self.update_statistics(mean, variance, x.numel() // self.num_features)
+        return y
+
+    @torch.no_grad()
+    def update_statistics(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Take one more batch, of `count` numbers a channel, into the means of the statistics."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked += 1
+        share = 1 / float(self.num_batches_tracked)
+        self.running_mean += share * (mean - self.running_mean)
+        self.running_var += share * (variance * (count / (count - 1)) - self.running_var)
 
 
 class ReductionBlock(nn.Module):
@@ -80,8 +101,13 @@ class ReductionBlock(nn.Module):
         self.shortcut = Convolution(channels, 2 * channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.norm_a(self.conv_a(F.relu(x)))
-        y = self.norm_b(self.conv_b(F.relu(y)))
+        a, b = self.norm_a, self.norm_b
+        if native.is_batch_last(x) and not a.track_running_stats:
+            return native.residual_block(
+                x, self.conv_a.weight, (a.weight, a.bias), self.conv_b.weight, (b.weight, b.bias), self.shortcut.weight
+            )
+        y = a(self.conv_a(F.relu(x)))
+        y = b(self.conv_b(F.relu(y)))
         output: Tensor = y + self.shortcut(halve(x))
         return output
 
@@ -102,7 +128,10 @@ class Head(nn.Module):
         self.classifier = nn.Linear(channels, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(F.relu(self.norm(x)).mean((2, 3)))
+        x = self.norm(x)
+        if native.is_batch_last(x):
+            return native.classify(x, self.classifier.weight, self.classifier.bias)
+        logits: Tensor = self.classifier(F.relu(x).mean((2, 3)))
         return logits
 
 

@@ -1,4 +1,4 @@
-"""The supernet's layers on a CPU, compiled from `native.cpp` when first needed: several times faster than PyTorch's.
+"""The supernet's layers on a CPU, compiled when first needed (`spaces.compiled`): several times faster than PyTorch's.
 
 They want the images of a batch side by side in memory. A tensor so laid out has its usual shape (B, C, H, W), and only
 its strides differ, so that every other operation of PyTorch takes it too. `spaces.layers` chooses by the layout: what
@@ -10,77 +10,35 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import hashlib
-import os
-import platform
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, cast
 
-import platformdirs
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from spaces.cell import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL, SKIP
+from spaces.cell import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL, SKIP, Cell
+from spaces.compiled import library, why_unavailable
 
-SOURCE = Path(__file__).with_name("native.cpp")
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fopenmp", "-fPIC")
+__all__ = [
+    "average_pool",
+    "batch_last",
+    "classify",
+    "convolution",
+    "is_batch_last",
+    "normalise",
+    "normalise_with_statistics",
+    "residual_block",
+    "search_cell",
+    "search_path",
+    "weighted_sum",
+    "why_unavailable",
+]
+
 SUFFIXES = {torch.float32: "float32", torch.float64: "float64"}
 
-Weights = tuple[tuple[float, ...], ...]
-
-
-class _Unavailable(Exception):
-    """Why the layers cannot be had here."""
-
-
-@functools.cache
-def _library() -> ctypes.CDLL:
-    compiler = os.environ.get("CXX") or "g++"
-    if shutil.which(compiler) is None:
-        raise _Unavailable(f"the C++ compiler {compiler} is not installed")
-    folder = platformdirs.user_cache_path("replica-201", appauthor=False)
-    path = folder / f"native-{_fingerprint(compiler)}.so"
-    try:
-        if not path.exists():
-            _compile(compiler, path)
-        return ctypes.CDLL(str(path))
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise _Unavailable(f"native.cpp could not be compiled with {compiler}: {error}") from None
-
-
-def _fingerprint(compiler: str) -> str:
-    """Of all that the compiled file depends on: the source, the flags and the processor it is made for."""
-    cpu = Path("/proc/cpuinfo")
-    lines = cpu.read_text().splitlines() if cpu.exists() else []
-    features = next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
-    parts = (SOURCE.read_text(), compiler, *FLAGS, platform.machine(), features)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def _compile(compiler: str, path: Path) -> None:
-    """Compile and link in a folder aside, then move into place, so that processes that do so at once do no harm."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as aside:
-        made, linked = Path(aside, "native.o"), Path(aside, "native.so")
-        subprocess.run([compiler, *FLAGS, "-c", str(SOURCE), "-o", str(made)], check=True, capture_output=True)
-        # Without a threading library of its own: PyTorch's is loaded already, and `torch.set_num_threads` sets it.
-        subprocess.run([compiler, "-shared", str(made), "-o", str(linked)], check=True, capture_output=True)
-        linked.replace(path)
-
-
-@functools.cache
-def why_unavailable() -> str | None:
-    """Why these layers cannot be had on this machine; None where they can."""
-    try:
-        _library()
-    except _Unavailable as error:
-        return str(error)
-    return None
+Norm = tuple[Tensor, Tensor]
+"""Scale and shift of a normalisation."""
 
 
 def batch_last(images: Tensor) -> Tensor:
@@ -104,26 +62,27 @@ def _as_images(maps: Tensor) -> Tensor:
     return maps.permute(3, 0, 1, 2)
 
 
+@functools.cache
+def _function(name: str, dtype: torch.dtype, arguments: int) -> Callable[..., None]:
+    """A function of `layers.cpp`; every argument is a pointer or as wide as one."""
+    function = getattr(library(), f"{name}_{SUFFIXES[dtype]}")
+    function.argtypes, function.restype = [ctypes.c_void_p] * arguments, None
+    return cast("Callable[..., None]", function)
+
+
 def _call(name: str, dtype: torch.dtype, *arguments: Tensor | int | ctypes.Array[Any] | bytes | None) -> None:
-    """Call a function of `native.cpp`: tensors as pointers to their numbers, and 64-bit integers."""
-    given = (
-        ctypes.c_void_p(argument.data_ptr())
-        if isinstance(argument, Tensor)
-        else ctypes.c_int64(argument)
-        if isinstance(argument, int)
-        else argument
-        for argument in arguments
-    )
-    getattr(_library(), f"{name}_{SUFFIXES[dtype]}")(*given)
+    """Call a function of `layers.cpp`: tensors as pointers to their numbers, and 64-bit integers."""
+    given = [argument.data_ptr() if isinstance(argument, Tensor) else argument for argument in arguments]
+    _function(name, dtype, len(given))(*given)
 
 
-def _integers(numbers: Iterable[int]) -> ctypes.Array[ctypes.c_int64]:
-    numbers = tuple(numbers)
+@functools.lru_cache(1024)
+def _integers(*numbers: int) -> ctypes.Array[ctypes.c_int64]:
     return (ctypes.c_int64 * len(numbers))(*numbers)
 
 
 def _pointers(tensors: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:
-    return (ctypes.c_void_p * len(tensors))(*(None if tensor is None else tensor.data_ptr() for tensor in tensors))
+    return (ctypes.c_void_p * len(tensors))(*[None if tensor is None else tensor.data_ptr() for tensor in tensors])
 
 
 class _Convolution(torch.autograd.Function):
@@ -133,7 +92,7 @@ class _Convolution(torch.autograd.Function):
         inputs, height, width, batch = x.shape
         outputs, _, kernel, _ = weight.shape
         out = (height - 1) // stride + 1, (width - 1) // stride + 1
-        ctx.geometry = _integers((batch, inputs, height, width, outputs, *out, kernel, stride))
+        ctx.geometry = _integers(batch, inputs, height, width, outputs, *out, kernel, stride)
         ctx.save_for_backward(x, weight)
         y = x.new_empty(outputs, *out, batch)
         _call("convolution", x.dtype, ctx.geometry, x, weight, y)
@@ -161,78 +120,203 @@ def convolution(x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
 
 
 class _Normalise(torch.autograd.Function):
+    """See `normalise_with_statistics`."""
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x, scale, shift = _maps(x), scale.contiguous(), shift.contiguous()
-        channels, numbers = len(x), x[0].numel()
-        y, mean, inverse = torch.empty_like(x), torch.empty_like(scale), torch.empty_like(scale)
-        _call("normalise", x.dtype, channels, numbers, x, scale, shift, y, mean, inverse)
+        y, (mean, inverse, variance) = torch.empty_like(x), x.new_empty(3, len(x)).unbind()
+        _call("normalise", x.dtype, len(x), x[0].numel(), x, scale, shift, y, mean, inverse, variance)
         ctx.save_for_backward(x, scale, mean, inverse)
+        ctx.mark_non_differentiable(mean, variance)
+        return _as_images(y), mean, variance
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor, *_: None) -> tuple[Tensor, Tensor, Tensor]:
+        x, scale, mean, inverse = ctx.saved_tensors
+        dx, dscale, dshift = torch.empty_like(x), torch.empty_like(scale), torch.empty_like(scale)
+        numbers = x[0].numel()
+        _call("normalise_gradient", x.dtype, len(x), numbers, x, scale, mean, inverse, _maps(dy), dx, dscale, dshift)
+        return _as_images(dx), dscale, dshift
+
+
+def normalise_with_statistics(x: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Batch normalisation of x (B, C, H, W) by the batch's own statistics, times `scale` plus `shift`, (C,) each.
+
+    Returns:
+        The normalised x, and the means and biased variances of the channels, (C,) each, which have no gradient.
+    """
+    y, mean, variance = _Normalise.apply(x, scale, shift)  # type: ignore[no-untyped-call]
+    return y, mean, variance
+
+
+def normalise(x: Tensor, scale: Tensor | None = None) -> Tensor:
+    """Batch normalisation of x (B, C, H, W) by the batch's own statistics, times `scale` (C,)."""
+    ones = x.new_ones(x.shape[1]) if scale is None else scale
+    return normalise_with_statistics(x, ones, torch.zeros_like(ones))[0]
+
+
+class _Residual(torch.autograd.Function):
+    """See `residual_block`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, *weights: Tensor) -> Tensor:
+        x = _maps(x)
+        channels, height, width, batch = x.shape
+        y, *between = x.new_empty(4, 2 * channels, height // 2, width // 2, batch).unbind()
+        halved, statistics = x.new_empty(channels, *y.shape[1:]), x.new_empty(2, 2, 2 * channels)
+        ctx.shape = _integers(*x.shape)
+        ctx.save_for_backward(x, *weights, *between, halved, statistics)
+        _call("residual_forward", x.dtype, ctx.shape, x, y, _pointers([*weights, *between, halved, statistics]))
         return _as_images(y)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x, scale, mean, inverse = ctx.saved_tensors
-        dx, dscale, dshift = torch.empty_like(x), torch.empty_like(scale), torch.empty_like(scale)
-        _call(
-            "normalise_gradient", x.dtype, len(x), x[0].numel(), x, scale, mean, inverse, _maps(dy), dx, dscale, dshift
-        )
-        return _as_images(dx), dscale, dshift
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        x, *saved = ctx.saved_tensors
+        dx = torch.empty_like(x)
+        # Gradients of scales and shifts come with that of x.
+        gradients = [
+            torch.empty_like(weight) if wanted or weight.dim() == 1 else None
+            for weight, wanted in zip(saved[:7], ctx.needs_input_grad[1:], strict=True)
+        ]
+        _call("residual_backward", x.dtype, ctx.shape, x, _maps(dy), dx, _pointers([*saved, *gradients]))
+        return _as_images(dx), *gradients
 
 
-def normalise(x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
-    """Batch normalisation of x (B, C, H, W) by the batch's own statistics, times `scale` plus `shift`, (C,) each."""
-    channels = x.shape[1]
-    scale = x.new_ones(channels) if scale is None else scale
-    shift = x.new_zeros(channels) if shift is None else shift
-    y: Tensor = _Normalise.apply(x, scale, shift)  # type: ignore[no-untyped-call]
+def residual_block(x: Tensor, conv_a: Tensor, norm_a: Norm, conv_b: Tensor, norm_b: Norm, shortcut: Tensor) -> Tensor:
+    """The block of stride 2 between two stages, x (B, C, H, W) with H and W even to (B, 2C, H/2, W/2).
+
+    Args:
+        conv_a, conv_b, shortcut: weights (2C, C, 3, 3), (2C, 2C, 3, 3) and (2C, C, 1, 1).
+        norm_a, norm_b: scale and shift of the normalisations by the batch's statistics, (2C,) each.
+    """
+    y: Tensor = _Residual.apply(x, conv_a, *norm_a, conv_b, *norm_b, shortcut)  # type: ignore[no-untyped-call]
     return y
 
 
-@functools.lru_cache(4096)  # thousands of single paths go through a search
-def _needed(used: tuple[tuple[bool, ...], ...]) -> tuple[tuple[bool, ...], ...]:
+class _Classify(torch.autograd.Function):
+    """See `classify`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        x, weight = _maps(x), weight.contiguous()
+        features, logits = x.new_empty(len(x), x.shape[3]), x.new_empty(len(weight), x.shape[3])
+        ctx.shape = _integers(*x.shape)
+        _call("classify", x.dtype, ctx.shape, len(weight), x, weight, bias, features, logits)
+        ctx.save_for_backward(x, weight, features)
+        return logits.t().contiguous()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, features = ctx.saved_tensors
+        _, weight_wanted, bias_wanted = ctx.needs_input_grad
+        dx = torch.empty_like(x)
+        dweight = torch.empty_like(weight) if weight_wanted else None
+        dbias = x.new_empty(len(weight)) if bias_wanted else None
+        dlogits = dy.t().contiguous()
+        _call("classify_gradient", x.dtype, ctx.shape, len(weight), x, weight, features, dlogits, dx, dweight, dbias)
+        return _as_images(dx), dweight, dbias
+
+
+def classify(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Logits (B, K) of the means over the pixels of ReLU(x), x (B, C, H, W); weight (K, C), bias (K,)."""
+    logits: Tensor = _Classify.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    return logits
+
+
+class _WeightedSum(torch.autograd.Function):
+    """See `weighted_sum`."""
+
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, like: Tensor, *terms: Tensor | None) -> Tensor:
+        weights, maps = weights.contiguous(), [None if term is None else _maps(term) for term in terms]
+        y = torch.empty_like(_maps(like))
+        ctx.size = len(y), y[0].numel(), len(maps)
+        ctx.absent = [term is None for term in maps]
+        ctx.save_for_backward(weights, *(term for term in maps if term is not None))
+        _call("weighted_sum", y.dtype, *ctx.size, weights, _pointers(maps), y)
+        return _as_images(y)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        weights, *saved = ctx.saved_tensors
+        present, dy, dweights = iter(saved), _maps(dy), torch.empty_like(weights)
+        maps = [None if absent else next(present) for absent in ctx.absent]
+        wanted = ctx.needs_input_grad[2:]
+        dterms = [
+            torch.empty_like(dy) if want and term is not None else None for term, want in zip(maps, wanted, strict=True)
+        ]
+        _call("weighted_sum_gradient", dy.dtype, *ctx.size, weights, _pointers(maps), dy, _pointers(dterms), dweights)
+        return dweights, None, *(None if term is None else _as_images(term) for term in dterms)
+
+
+def weighted_sum(weights: Tensor, terms: Sequence[Tensor | None], like: Tensor) -> Tensor:
+    """Σ weights[t] · terms[t] over maps of the shape (B, C, H, W) of `like`; None is a map of ones."""
+    y: Tensor = _WeightedSum.apply(weights, like.detach(), *terms)  # type: ignore[no-untyped-call]
+    return y
+
+
+Operations = tuple[tuple[bool, ...], ...]
+"""Which operations of a cell, (6, 5)."""
+
+
+class _Plan(NamedTuple):
+    """What a search cell computes."""
+
+    present: bytes
     """Of the operations in use, (6, 5), those on a way from the input to the output."""
+    nodes: tuple[bool, bool]
+    """Whether nodes 1 and 2 are."""
+    pooled: tuple[bool, bool, bool]
+    """Whether the average pools of nodes 0, 1 and 2 are."""
+    convolved: tuple[bool, ...]
+    """Whether convolutions of nodes 0, 1 and 2 are, 1 × 1 and then 3 × 3."""
+
+
+@functools.lru_cache(4096)  # thousands of single paths go through a search
+def _plan(used: Operations) -> _Plan:
     alive, wanted = [True, False, False, False], [False, False, False, True]
     for edge, (source, target) in enumerate(EDGES):
         alive[target] |= alive[source] and any(used[edge])
     for edge, (source, target) in reversed(tuple(enumerate(EDGES))):
         wanted[source] |= wanted[target] and any(used[edge])
-    return tuple(
-        tuple(use and alive[source] and wanted[target] for use in used[edge])
-        for edge, (source, target) in enumerate(EDGES)
+    needed = [
+        [use and alive[source] and wanted[target] for use in used[edge]] for edge, (source, target) in enumerate(EDGES)
+    ]
+
+    def leaves(node: int, *operations: int) -> bool:
+        return any(needed[e][o] for e, (source, _) in enumerate(EDGES) if source == node for o in operations)
+
+    return _Plan(
+        bytes(use for edge in needed for use in edge),
+        (leaves(1, SKIP, CONV1, CONV3, POOL), leaves(2, SKIP, CONV1, CONV3, POOL)),
+        (leaves(0, POOL), leaves(1, POOL), leaves(2, POOL)),
+        tuple(leaves(node, operation) for operation in (CONV1, CONV3) for node in range(3)),
     )
 
 
 class _SearchCell(torch.autograd.Function):
-    """See `search_cell`. `needed` (6, 5) says which operations are computed."""
+    """See `search_cell`."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weights: Tensor, needed: tuple[tuple[bool, ...], ...], *kernels: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weights: Tensor, plan: _Plan, *kernels: Tensor) -> Tensor:
         x, weights = _maps(x), weights.contiguous()
-
-        def used(node: int, *operations: int) -> bool:
-            return any(needed[e][o] for e, (source, _) in enumerate(EDGES) if source == node for o in operations)
-
-        def maps(wanted: bool, channels: int) -> Tensor | None:
-            return x.new_empty(channels, *x.shape[1:]) if wanted else None
-
-        channels = len(x)
-        nodes = [x, *(maps(used(node, SKIP, CONV1, CONV3, POOL), channels) for node in (1, 2))]
-        active = [maps(used(node, CONV1, CONV3), channels) for node in range(3)]
-        pooled = [maps(used(node, POOL), channels) for node in range(3)]
+        channels, *rest = x.shape
+        nodes = [x, *(torch.empty_like(x) if wanted else None for wanted in plan.nodes)]
+        pooled = [torch.empty_like(x) if wanted else None for wanted in plan.pooled]
         convolved = [
-            maps(used(node, operation), len(kernel))
-            for operation, three in ((CONV1, kernels[:3]), (CONV3, kernels[3:]))
-            for node, kernel in enumerate(three)
+            x.new_empty(len(kernel), *rest) if wanted else None
+            for kernel, wanted in zip(kernels, plan.convolved, strict=True)
         ]
-        output = torch.empty_like(x)
-        statistics = x.new_empty(2, len(EDGES), 2, channels)
-        ctx.shape = _integers(x.shape)
-        ctx.present = bytes(use for edge in needed for use in edge)
-        ctx.save_for_backward(weights, *kernels, *nodes, *active, *pooled, *convolved, statistics)
-        tensors = _pointers([*kernels, *nodes, output, *active, *pooled, *convolved, statistics])
-        _call("cell_forward", x.dtype, ctx.shape, weights, ctx.present, tensors)
+        output, statistics = torch.empty_like(x), x.new_empty(2, len(EDGES), 2, channels)
+        ctx.shape, ctx.plan = _integers(*x.shape), plan
+        ctx.save_for_backward(weights, *kernels, *nodes, *pooled, *convolved, statistics)
+        tensors = _pointers([*kernels, *nodes, output, *pooled, *convolved, statistics])
+        _call("cell_forward", x.dtype, ctx.shape, weights, plan.present, tensors)
         return _as_images(output)
 
     @staticmethod
@@ -247,23 +331,17 @@ class _SearchCell(torch.autograd.Function):
             for kernel, wanted in zip(kernels, ctx.needs_input_grad[3:], strict=True)
         ]
         dweights = torch.empty_like(weights) if ctx.needs_input_grad[1] else None
-        _call(
-            "cell_backward",
-            weights.dtype,
-            ctx.shape,
-            weights,
-            ctx.present,
-            tensors,
-            _pointers([*dnodes, dy]),
-            _pointers(dkernels),
-            dweights,
-        )
+        wanted = _pointers([*dnodes, dy]), _pointers(dkernels), dweights
+        _call("cell_backward", weights.dtype, ctx.shape, weights, ctx.plan.present, tensors, *wanted)
         dx = dnodes[0]
         assert dx is not None
         return _as_images(dx), dweights, None, *dkernels
 
 
-def search_cell(x: Tensor, weights: Tensor, conv1: Sequence[Tensor], conv3: Sequence[Tensor]) -> Tensor:
+ALL_OPERATIONS: Operations = tuple(tuple(operation != NONE for operation in range(len(OPERATIONS))) for _ in EDGES)
+
+
+def search_cell(x: Tensor, weights: Tensor, conv1: Iterable[Tensor], conv3: Iterable[Tensor]) -> Tensor:
     """The mixed operations of a whole search cell, x (B, C, H, W) in and out, by `weights` (6, 5).
 
     Operations of weight 0 are not computed where no gradient of the weights is asked for.
@@ -271,11 +349,23 @@ def search_cell(x: Tensor, weights: Tensor, conv1: Sequence[Tensor], conv3: Sequ
     Args:
         conv1, conv3: for nodes 0, 1 and 2 the convolutions of the edges that leave it, (edges · C, C, k, k).
     """
-    if weights.requires_grad and torch.is_grad_enabled():
-        used = tuple(tuple(operation != NONE for operation in range(len(OPERATIONS))) for _ in EDGES)
-    else:
+    used = ALL_OPERATIONS
+    if not (weights.requires_grad and torch.is_grad_enabled()):
         used = tuple(tuple(w != 0 and o != NONE for o, w in enumerate(edge)) for edge in weights.tolist())
-    y: Tensor = _SearchCell.apply(x, weights, _needed(used), *conv1, *conv3)  # type: ignore[no-untyped-call]
+    y: Tensor = _SearchCell.apply(x, weights, _plan(used), *conv1, *conv3)  # type: ignore[no-untyped-call]
+    return y
+
+
+@functools.lru_cache(4096)
+def _path(cell: Cell, dtype: torch.dtype) -> tuple[Tensor, _Plan]:
+    chosen = [[operation == own for operation in range(len(OPERATIONS))] for own in cell.operations]
+    used = tuple(tuple(is_own and operation != NONE for operation, is_own in enumerate(edge)) for edge in chosen)
+    return torch.tensor(chosen, dtype=dtype), _plan(used)
+
+
+def search_path(x: Tensor, cell: Cell, conv1: Iterable[Tensor], conv3: Iterable[Tensor]) -> Tensor:
+    """As `search_cell`, for the one operation that a discrete cell has on each edge."""
+    y: Tensor = _SearchCell.apply(x, *_path(cell, x.dtype), *conv1, *conv3)  # type: ignore[no-untyped-call]
     return y
 
 
@@ -284,7 +374,7 @@ class _AveragePool(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         x = _maps(x)
         y = torch.empty_like(x)
-        _call("average_pool", x.dtype, _integers(x.shape), x, y, 0)
+        _call("average_pool", x.dtype, _integers(*x.shape), x, y, 0)
         return _as_images(y)
 
     @staticmethod
@@ -292,7 +382,7 @@ class _AveragePool(torch.autograd.Function):
     def backward(ctx: Any, dy: Tensor) -> Tensor:
         dy = _maps(dy)
         dx = torch.zeros_like(dy)
-        _call("average_pool", dy.dtype, _integers(dy.shape), dy, dx, 1)
+        _call("average_pool", dy.dtype, _integers(*dy.shape), dy, dx, 1)
         return _as_images(dx)
 
 

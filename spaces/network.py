@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from spaces import native
 from spaces.cell import CONV1, CONV3, EDGES, NONE, POOL, SKIP, Cell
-from spaces.layers import BatchNorm, Head, ReductionBlock, Stem, average_pool, initialise
+from spaces.layers import BatchNorm, Convolution, Head, ReductionBlock, Stem, average_pool, initialise
 from spaces.supernet import SearchCell, Supernet
 
 
@@ -20,7 +21,7 @@ class DiscreteCell(nn.Module):
             {
                 str(edge): nn.Sequential(
                     nn.ReLU(),
-                    nn.Conv2d(channels, channels, size, padding=size // 2, bias=False),
+                    Convolution(channels, channels, size),
                     BatchNorm(channels, track=True, affine=affine),
                 )
                 for edge, operation in enumerate(cell.operations)
@@ -73,7 +74,7 @@ class CellNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, classes) of images (B, 3, H, W)."""
-        x = self.stem(images)
+        x = self.stem(native.batch_last(images))
         for layer in self.body:
             x = layer(x)
         logits: Tensor = self.head(x)
@@ -96,6 +97,6 @@ def subnetwork(supernet: Supernet, cell: Cell) -> CellNetwork:
         assert isinstance(mine, DiscreteCell)
         for edge, layer in mine.layers.items():
             assert isinstance(layer, nn.Sequential)
-            assert isinstance(layer[1], nn.Conv2d)
+            assert isinstance(layer[1], Convolution)
             layer[1].weight.copy_(theirs.convolution(cell.operations[int(edge)], int(edge)))
     return network

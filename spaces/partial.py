@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from spaces import native
 from spaces.cell import EDGES
-from spaces.supernet import LEAVING, Mixture, SearchCell
+from spaces.supernet import LEAVING, Mixture, SearchCell, add_scaled
 
 
 class PartialSearchCell(SearchCell):
@@ -32,7 +35,9 @@ class PartialSearchCell(SearchCell):
             for edge, mixed in zip(edges, self.leaving(node, mixing, mixture), strict=True):
                 joined = mixed
                 if self.part > 1:
-                    joined = shuffled(torch.cat([mixed, mixture.bypass[edge] * passing], 1), self.part)
+                    nothing = torch.zeros((), dtype=x.dtype, device=x.device)
+                    passed = add_scaled(nothing, [mixture.bypass[edge]], [passing], passing)
+                    joined = shuffled([mixed, passed], self.part)
                 target = EDGES[edge][1]
                 sum_so_far = nodes[target]
                 nodes[target] = joined if sum_so_far is None else sum_so_far + joined
@@ -41,7 +46,14 @@ class PartialSearchCell(SearchCell):
         return output
 
 
-def shuffled(x: Tensor, groups: int) -> Tensor:
-    """The channels in another order, one of every group in turn (ShuffleNet): 0 1 2 | 3 4 5 becomes 0 3 1 4 2 5."""
-    batch, channels, height, width = x.shape
-    return x.view(batch, groups, channels // groups, height, width).transpose(1, 2).reshape(x.shape)
+def shuffled(parts: Sequence[Tensor], groups: int) -> Tensor:
+    """The channels of all parts (B, C, H, W) in another order (ShuffleNet), one of every group in turn: 0 1 2 | 3 4 5
+    becomes 0 3 1 4 2 5.
+    """
+    if native.is_batch_last(parts[0]):
+        maps = torch.cat([part.permute(1, 2, 3, 0) for part in parts])
+        mixed = maps.view(groups, -1, *maps.shape[1:]).transpose(0, 1).reshape(maps.shape)
+        return mixed.permute(3, 0, 1, 2)
+    joined = torch.cat(list(parts), 1)
+    batch, _, height, width = joined.shape
+    return joined.view(batch, groups, -1, height, width).transpose(1, 2).reshape(joined.shape)

@@ -60,6 +60,17 @@ class Mixture:
         return [torch.stack([of_edges[e] for e in edges]).repeat_interleave(self.channels) for edges in LEAVING]
 
 
+def add_scaled(total: Tensor, factors: Sequence[Tensor], terms: Sequence[Tensor], like: Tensor) -> Tensor:
+    """total + Σ factors[t] · terms[t], maps of the shape of `like`; factors are numbers, and `total` may be one."""
+    if native.is_batch_last(like):
+        is_map = total.dim() > 0
+        one = torch.ones((), dtype=like.dtype) if is_map else total
+        return native.weighted_sum(torch.stack([one, *factors]), [total if is_map else None, *terms], like)
+    for factor, term in zip(factors, terms, strict=True):
+        total = torch.addcmul(total, factor, term)
+    return total.expand_as(like)
+
+
 class SearchCell(nn.Module):
     """A cell with all five operations on all six edges: B × C × H × W in and out.
 
@@ -89,7 +100,7 @@ class SearchCell(nn.Module):
     def forward(self, x: Tensor, mixture: Mixture) -> Tensor:
         """Each node is Σ over its incoming edges and their operations of weight × operation(source)."""
         if native.is_batch_last(x):
-            return native.search_cell(x, mixture.weights, list(self.conv1), list(self.conv3))
+            return native.search_cell(x, mixture.weights, self.conv1, self.conv3)
         nodes: list[Tensor | None] = [x, None, None, None]
         for node, edges in enumerate(LEAVING):
             source = nodes[node]
@@ -113,14 +124,12 @@ class SearchCell(nn.Module):
         convolved = normalise(convolve(active, self.conv3[node]), mixture.conv3[node])
         convolved = convolved + normalise(convolve(active, self.conv1[node]), mixture.conv1[node])
         for edge, mixed in zip(edges, convolved.chunk(len(edges), 1), strict=True):
-            mixed = torch.addcmul(mixed, mixture.skip[edge], source)
-            yield torch.addcmul(mixed, mixture.pool[edge], pooled)
+            yield add_scaled(mixed, (mixture.skip[edge], mixture.pool[edge]), (source, pooled), source)
 
     def forward_path(self, x: Tensor, cell: Cell) -> Tensor:
         """The same sum for a discrete cell, of which only the chosen operations are computed."""
         if native.is_batch_last(x):
-            weights = F.one_hot(torch.tensor(cell.operations), len(OPERATIONS)).to(x.dtype)
-            return native.search_cell(x, weights, list(self.conv1), list(self.conv3))
+            return native.search_path(x, cell, self.conv1, self.conv3)
         nodes: list[Tensor | None] = [x, None, None, None]  # None is a node of zeros
         for edge, (operation, (source_node, target)) in enumerate(zip(cell.operations, EDGES, strict=True)):
             source = nodes[source_node]
@@ -134,12 +143,11 @@ class SearchCell(nn.Module):
         """As `forward_path`, but for every edge times the number `chosen[edge]` plus the number `others[edge]`."""
         nodes = [x]
         for edges in ENTERING:
+            computed = [edge for edge in edges if cell.operations[edge] != NONE]
+            factors = [chosen[edge] for edge in computed]
+            terms = [self.output(cell.operations[edge], edge, nodes[EDGES[edge][0]]) for edge in computed]
             total = torch.stack([others[edge] for edge in edges]).sum()
-            for edge in edges:
-                if cell.operations[edge] != NONE:
-                    term = self.output(cell.operations[edge], edge, nodes[EDGES[edge][0]])
-                    total = torch.addcmul(total, chosen[edge], term)
-            nodes.append(total.expand_as(x))
+            nodes.append(add_scaled(total, factors, terms, x))
         return nodes[3]
 
     def output(self, operation: int, edge: int, source: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
+import copy
 import itertools
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
 import torch
@@ -8,7 +10,9 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 
 from spaces import EDGES, NUM_CELLS, Cell, layers, native
-from spaces.supernet import Mixture, SearchCell, Supernet
+from spaces.network import CellNetwork
+from spaces.partial import PartialSearchCell
+from spaces.supernet import Mixture, SearchCell, Supernet, add_scaled
 
 
 def randn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -29,8 +33,8 @@ def agree(function, images: torch.Tensor, *parameters: torch.Tensor) -> None:
     assert native.is_batch_last(found)
     assert_close(found, expected, rtol=1e-12, atol=1e-12)
     gradient = randn(*expected.shape, seed=9)
-    expected_gradients = torch.autograd.grad(expected, [one, *parameters], gradient)
-    found_gradients = torch.autograd.grad(found, [other, *parameters], gradient)
+    expected_gradients = torch.autograd.grad(expected, [one, *parameters], gradient, materialize_grads=True)
+    found_gradients = torch.autograd.grad(found, [other, *parameters], gradient, materialize_grads=True)
     for mine, theirs in zip(found_gradients, expected_gradients, strict=True):
         assert_close(mine, theirs, rtol=1e-11, atol=1e-11)
 
@@ -100,18 +104,16 @@ def test_what_leads_nowhere_is_not_computed_and_changes_nothing(position):
 
 
 def test_needed_operations_lie_on_a_way_from_input_to_output():
-    everything = ((False, True, True, True, True),) * 6
-    assert native._needed(everything) == everything
+    everything = native._plan(native.ALL_OPERATIONS)
+    assert everything.present == bytes([0, 1, 1, 1, 1] * 6)
+    assert all(everything.nodes + everything.pooled + everything.convolved)
     only = [[False] * 5 for _ in EDGES]
     only[0][3] = only[1][2] = only[5][1] = True  # 0→1 leads nowhere, 0→2→3 does
-    assert [[o for o in range(5) if edge[o]] for edge in native._needed(tuple(map(tuple, only)))] == [
-        [],
-        [2],
-        [],
-        [],
-        [],
-        [1],
-    ]
+    plan = native._plan(tuple(map(tuple, only)))
+    assert [place for place, use in enumerate(plan.present) if use] == [1 * 5 + 2, 5 * 5 + 1]
+    assert plan.nodes == (False, True)
+    assert not any(plan.pooled)
+    assert plan.convolved == (True, False, False, False, False, False)
 
 
 def steps(threads: int) -> list[torch.Tensor]:
@@ -155,3 +157,85 @@ def test_without_a_compiler_the_same_network_runs_on_pytorchs_layers(tmp_path, c
     assert said in done.stdout
     assert done.stdout.endswith("True\n")
     assert not list(tmp_path.rglob("*.so"))
+
+
+@pytest.mark.parametrize("batch", [3, 16, 21])
+def test_residual_block(batch):
+    block = layers.ReductionBlock(3).double()
+    for seed, parameter in enumerate(block.parameters()):
+        with torch.no_grad():
+            parameter.copy_(randn(*parameter.shape, seed=seed) / 3 + 0.1)
+    agree(lambda x, *_: block(x), randn(batch, 3, 6, 4), *block.parameters())
+
+
+def test_a_block_of_which_only_some_weights_are_wanted():
+    block = layers.ReductionBlock(3).double()
+    for parameter in (block.conv_a.weight, block.shortcut.weight, block.norm_b.bias):
+        parameter.requires_grad_(False)
+    wanted = [parameter for parameter in block.parameters() if parameter.requires_grad]
+    agree(lambda x, *_: block(x), randn(5, 3, 4, 4), *wanted)
+
+
+@pytest.mark.parametrize("batch", [3, 16, 21])
+def test_classifier(batch):
+    head = layers.Head(5, 7).double()
+    images, laid_out = in_both_layouts(randn(batch, 5, 3, 4))
+    expected, found = head(images), head(laid_out)
+    assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    gradient = randn(*expected.shape, seed=9)
+    parameters = list(head.parameters())
+    for mine, theirs in zip(
+        torch.autograd.grad(found, [laid_out, *parameters], gradient),
+        torch.autograd.grad(expected, [images, *parameters], gradient),
+        strict=True,
+    ):
+        assert_close(mine, theirs, rtol=1e-11, atol=1e-11)
+
+
+def test_weighted_sum():
+    factors = randn(3, seed=3).requires_grad_()
+    other = randn(9, 4, 5, 5, seed=4)
+
+    def function(x, factors):
+        total, laid_out = x * x, other if not native.is_batch_last(x) else native.batch_last(other)
+        total = add_scaled(total, factors[:2].unbind(), (x, laid_out), x)
+        return total + add_scaled(factors[2], factors[:1].unbind(), (x,), x) + add_scaled(factors[1], (), (), x)
+
+    agree(function, randn(9, 4, 5, 5), factors)
+
+
+def test_the_network_of_a_cell_agrees_in_training_and_in_evaluation():
+    cell = Cell.parse("|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_3x3~1|none~2|")
+    network = CellNetwork(cell, 4, 1, 10, torch.Generator().manual_seed(0)).double()
+    with mock.patch.object(native, "batch_last", lambda images: images):
+        twin = copy.deepcopy(network)
+        for seed in range(3):
+            expected = twin(randn(9, 3, 8, 8, seed=seed))
+        in_evaluation = twin.eval()(randn(9, 3, 8, 8))
+    for seed in range(3):
+        found = network(randn(9, 3, 8, 8, seed=seed))
+    assert_close(found, expected, rtol=1e-10, atol=1e-10)
+    for (name, mine), theirs in zip(network.state_dict().items(), twin.state_dict().values(), strict=True):
+        assert_close(mine, theirs, rtol=1e-11, atol=1e-11, msg=name)
+    assert_close(network.eval()(randn(9, 3, 8, 8)), in_evaluation, rtol=1e-10, atol=1e-10)
+
+
+def test_part_of_the_channels_keeps_its_layout_and_agrees():
+    cell = PartialSearchCell(8, 4).double()
+    for seed, parameter in enumerate(cell.parameters()):
+        with torch.no_grad():
+            parameter.copy_(randn(*parameter.shape, seed=seed) / 3)
+    weights = randn(6, 6, seed=7).softmax(1).requires_grad_()
+    agree(lambda x, weights, *_: cell(x, Mixture(weights, 2)), randn(9, 8, 4, 6), weights, *cell.parameters())
+
+
+@pytest.mark.parametrize("position", [0, 1, 7777, 12345, 15624])
+def test_a_sampled_cell_agrees(position):
+    cell, network = Cell.at(position), search_cell(4)
+    chosen, others = randn(6, seed=1).requires_grad_(), randn(6, seed=2).requires_grad_()
+    agree(
+        lambda x, chosen, others: x + network.forward_sampled(x, cell, chosen.unbind(), others.unbind()),
+        randn(5, 4, 4, 4),
+        chosen,
+        others,
+    )

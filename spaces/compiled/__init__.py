@@ -1,0 +1,109 @@
+"""Compiles the supernet's layers, the C++ files of this folder, when they are first needed, and loads them.
+
+The same source is built for the two kinds of x86-64 processors that people have, and computes the same bits on both:
+`v3` with AVX2 and `v4` with AVX-512 (levels of the x86-64 psABI). The better one that the processor has is taken. The
+environment variable REPLICA_201_LAYERS names another: `v3`, `v4`, or `torch` for PyTorch's own layers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import platformdirs
+
+FOLDER = Path(__file__).parent
+SOURCE = FOLDER / "layers.cpp"
+FLAGS = ("-std=c++17", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fopenmp", "-fPIC")
+BUILDS = {"v3": {"avx2", "fma", "bmi2"}, "v4": {"avx2", "fma", "bmi2", "avx512f", "avx512bw", "avx512dq", "avx512vl"}}
+"""The builds for x86-64, and what each asks of the processor."""
+
+CHOICE = "REPLICA_201_LAYERS"
+
+
+class Unavailable(Exception):
+    """Why the layers cannot be had here."""
+
+
+@functools.cache
+def build() -> str:
+    """Which build this process takes: `v3`, `v4`, or the processor's name where it is not x86-64.
+
+    Raises:
+        Unavailable: where PyTorch's layers were asked for, or the processor has none of these.
+    """
+    wanted, machine = os.environ.get(CHOICE), platform.machine()
+    if wanted == "torch":
+        raise Unavailable(f"{CHOICE}=torch asks for PyTorch's layers")
+    if machine not in ("x86_64", "AMD64"):
+        return machine
+    if wanted:
+        if wanted not in BUILDS:
+            raise Unavailable(f"{CHOICE}={wanted} is unknown; it may be {', '.join(BUILDS)} or torch")
+        possible = [wanted] if processor_features() >= BUILDS[wanted] else []
+    else:
+        possible = [name for name, needed in BUILDS.items() if processor_features() >= needed]
+    if not possible:
+        raise Unavailable(f"the processor lacks the instructions of x86-64-{wanted or 'v3'}")
+    return possible[-1]
+
+
+def processor_features() -> set[str]:
+    """What Linux says that the processor has; elsewhere nothing."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return set(next((line for line in lines if line.startswith("flags")), "").split())
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """The compiled layers; see `layers.cpp` for what they are called.
+
+    Raises:
+        Unavailable: where they cannot be had.
+    """
+    level, compiler = build(), os.environ.get("CXX") or "g++"
+    if shutil.which(compiler) is None:
+        raise Unavailable(f"the C++ compiler {compiler} is not installed")
+    flags = (*FLAGS, f"-march=x86-64-{level}") if level in BUILDS else FLAGS
+    path = platformdirs.user_cache_path("replica-201", appauthor=False) / f"layers-{_fingerprint(compiler, flags)}.so"
+    try:
+        if not path.exists():
+            _compile(compiler, flags, path)
+        return ctypes.CDLL(str(path))
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Unavailable(f"{SOURCE.name} could not be compiled with {compiler}: {error}") from None
+
+
+def _fingerprint(compiler: str, flags: tuple[str, ...]) -> str:
+    """Of all that the compiled file depends on."""
+    sources = [path.read_text() for path in sorted(FOLDER.glob("*.[hc]*")) if path.suffix in (".h", ".cpp")]
+    return hashlib.sha256("\n".join((*sources, compiler, *flags, platform.machine())).encode()).hexdigest()[:16]
+
+
+def _compile(compiler: str, flags: tuple[str, ...], path: Path) -> None:
+    """Compile and link in a folder aside, then move into place, so that processes that do so at once do no harm."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as aside:
+        made, linked = Path(aside, "layers.o"), Path(aside, "layers.so")
+        subprocess.run([compiler, *flags, "-c", str(SOURCE), "-o", str(made)], check=True, capture_output=True)
+        # Without a threading library of its own: PyTorch's is loaded already, and `torch.set_num_threads` sets it.
+        subprocess.run([compiler, "-shared", str(made), "-o", str(linked)], check=True, capture_output=True)
+        linked.replace(path)
+
+
+@functools.cache
+def why_unavailable() -> str | None:
+    """Why the layers cannot be had on this machine; None where they can."""
+    try:
+        library()
+    except Unavailable as error:
+        return str(error)
+    return None
