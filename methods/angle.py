@@ -8,9 +8,12 @@ a sum of terms that belong to one edge and one operation, and those 30 terms giv
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from methods.search import ALL_OPERATIONS
 from spaces import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL
@@ -28,7 +31,8 @@ def angles(initial: Supernet, trained: Supernet) -> NDArray[np.float64]:
         for first, second in ((initial, initial), (initial, trained), (trained, trained))
     )
     cosine = np.clip(across / np.sqrt(before * after), -1, 1)
-    return np.where(_paths_alive().any(1), np.arccos(cosine), 0.0)
+    # Python's arccosine, since NumPy's is rounded as the processor has it.
+    return np.where(_paths_alive().any(1), [math.acos(value) for value in cosine.tolist()], 0.0)
 
 
 def _inner_product_of_all_cells(first: Supernet, second: Supernet) -> NDArray[np.float64]:
@@ -58,5 +62,7 @@ def _paths_alive() -> NDArray[np.bool_]:
     return np.stack([(ALL_OPERATIONS[:, list(path)] != NONE).all(1) for path in PATHS], 1)
 
 
-def _dot(first: torch.Tensor, second: torch.Tensor) -> float:
-    return float(first.double().flatten() @ second.double().flatten())
+def _dot(first: Tensor, second: Tensor) -> float:
+    """⟨first, second⟩ by NumPy, whose sums, other than a dot product's, have one order on every processor."""
+    one, other = (tensor.detach().double().cpu().numpy().ravel() for tensor in (first, second))
+    return float((one * other).sum())

@@ -73,9 +73,11 @@ class GDAS(GradientSearch):
         """h, (6, 5): one-hot in value, with the gradient of h̃."""
         if not weights.isfinite().all():
             raise FloatingPointError("α is no longer finite, so that no cell can be drawn; try a smaller gdas.lr")
+        log_weights = log(weights.double())
         while True:
-            gumbel = -torch.empty_like(weights).exponential_(generator=self.draws).log()
-            soft = ((weights.log() + gumbel) / self.temperature()).softmax(1)
+            uniform = torch.rand(weights.shape, generator=self.draws, device=weights.device, dtype=torch.float64)
+            gumbel = -log(-log(uniform))
+            soft = ((log_weights + gumbel) / self.temperature()).softmax(1).to(weights.dtype)
             if soft.isfinite().all() and gumbel.isfinite().all():
                 return one_hot(soft.argmax(1)) - soft.detach() + soft
 
@@ -92,3 +94,8 @@ class GDAS(GradientSearch):
         super().load(state)
         self.draws.set_state(state["draws"])
         self.drawn.load(state["drawn"])
+
+
+def log(values: Tensor) -> Tensor:
+    """The logarithm of float64 numbers; PyTorch's own is rounded as the processor has it, that of 1 + x is not."""
+    return torch.log1p(values - 1)

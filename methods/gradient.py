@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -102,6 +103,7 @@ class GradientSearch(Search):
             settings.alpha_betas,
             weight_decay=settings.alpha_weight_decay,
             capturable=problem.device.type == "cuda",  # its step count on the GPU, so that a recording counts on
+            fused=problem.device.type == "cpu",  # whose roots, other than those of tensors, are the same on every one
         )
         self.tallies = Tally(problem.device), Tally(problem.device)
         """Of the training and of the validation batches of the present epoch."""
@@ -255,8 +257,9 @@ class GradientSearch(Search):
         A weight of 0, as a decided edge has, counts as the smallest positive number, so that the cells without that
         edge's operation come after all others and still in their order.
         """
-        weights = self.weights().detach().cpu().double()
-        logs = weights.clamp(min=torch.finfo(torch.float64).tiny).log().numpy()
+        weights = self.weights().detach().double().flatten().tolist()
+        # Python's logarithm, since PyTorch's and NumPy's are rounded as the processor has it.
+        logs = np.array([math.log(max(weight, sys.float_info.min)) for weight in weights]).reshape(len(EDGES), -1)
         total: NDArray[np.float64] = logs[np.arange(len(EDGES)), ALL_OPERATIONS].sum(1)
         return total
 

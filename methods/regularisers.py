@@ -13,7 +13,8 @@ def beta_decay(alpha: Tensor) -> Tensor:
 
     Its gradient is softmax(α) / 6: what makes the weight of an operation large is what pushes it down.
     """
-    loss: Tensor = alpha.logsumexp(1).mean()
+    # As α_o − log softmax(α)_o, which is the same for every o: PyTorch's logsumexp is rounded as the processor has it.
+    loss: Tensor = (alpha - alpha.log_softmax(1)).mean()
     return loss
 
 

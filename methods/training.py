@@ -68,10 +68,14 @@ def descend(
     optimiser.step()
 
 
+DEVICE_DEPENDENT = ("capturable", "fused")
+"""Options of an optimiser that go with the device."""
+
+
 def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Take over a state; but where steps are counted (`capturable`) is as it is on this device, not on the state's."""
+    """Take over a state, but for the options that go with the device: they stay as they are on this one."""
     groups = [
-        {name: own[name] if name == "capturable" else value for name, value in saved.items()}
+        {name: own[name] if name in DEVICE_DEPENDENT else value for name, value in saved.items()}
         for saved, own in zip(state["param_groups"], optimiser.param_groups, strict=True)
     ]
     optimiser.load_state_dict({**state, "param_groups": groups})

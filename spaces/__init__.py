@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from spaces import pinned  # noqa: F401 (before any module that computes)
 from spaces.cell import CONV1, CONV3, EDGES, NONE, NUM_CELLS, OPERATIONS, POOL, SKIP, Cell, CellError
 
 __all__ = [

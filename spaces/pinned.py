@@ -1,0 +1,37 @@
+"""One path through PyTorch's kernels on a CPU, so that they give the same bits whatever the processor.
+
+PyTorch has its kernels in several versions, takes the one with the widest vectors that the processor has, and each sums
+in an order of its own. Every x86-64 processor with AVX2 and FMA has those made for these two. They are what a process
+takes that imports any module of this program before its first computation: then PyTorch reads the environment variable
+ATEN_CPU_CAPABILITY, once. Whoever has set it keeps what they have set.
+
+It does not reach what PyTorch hands on to MKL and oneDNN: matrix and dot products, PyTorch's convolutions, and the
+logarithm, exponential and square root of tensors. Where a search needs such, it is done otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from pathlib import Path
+
+VARIABLE = "ATEN_CPU_CAPABILITY"
+
+
+def pin() -> None:
+    """Have PyTorch take its kernels for AVX2 and FMA on a processor that has both."""
+    if platform.machine() == "x86_64" and {"avx2", "fma"} <= features():
+        os.environ.setdefault(VARIABLE, "avx2")
+
+
+def features() -> set[str]:
+    """What the processor can do, by the names of Linux; nothing where they are not told."""
+    try:
+        found = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:
+        return set()
+    return set(found[1].split()) if found else set()
+
+
+pin()
