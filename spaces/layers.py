@@ -70,7 +70,7 @@ class BatchNorm(nn.BatchNorm2d):
         if self.track_running_stats and not self.training:
             assert self.running_mean is not None
             assert self.running_var is not None
-            factor = scale / (self.running_var + self.eps).sqrt()
+            factor = scale * (self.running_var + self.eps).rsqrt()
             return (x - self.running_mean[:, None, None]) * factor[:, None, None] + shift[:, None, None]
         y, mean, variance = native.normalise_with_statistics(x, scale, shift)
         if self.track_running_stats:

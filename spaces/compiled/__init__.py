@@ -19,6 +19,8 @@ from pathlib import Path
 
 import platformdirs
 
+from spaces.pinned import features
+
 FOLDER = Path(__file__).parent
 SOURCE = FOLDER / "layers.cpp"
 FLAGS = ("-std=c++17", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fopenmp", "-fPIC")
@@ -47,19 +49,12 @@ def build() -> str:
     if wanted:
         if wanted not in BUILDS:
             raise Unavailable(f"{CHOICE}={wanted} is unknown; it may be {', '.join(BUILDS)} or torch")
-        possible = [wanted] if processor_features() >= BUILDS[wanted] else []
+        possible = [wanted] if features() >= BUILDS[wanted] else []
     else:
-        possible = [name for name, needed in BUILDS.items() if processor_features() >= needed]
+        possible = [name for name, needed in BUILDS.items() if features() >= needed]
     if not possible:
         raise Unavailable(f"the processor lacks the instructions of x86-64-{wanted or 'v3'}")
     return possible[-1]
-
-
-def processor_features() -> set[str]:
-    """What Linux says that the processor has; elsewhere nothing."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    return set(next((line for line in lines if line.startswith("flags")), "").split())
 
 
 @functools.cache
