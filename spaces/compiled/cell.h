@@ -10,7 +10,7 @@
 
 #pragma once
 
-#include "winograd.h"
+#include "weight_gradient.h"
 
 namespace {
 
