@@ -53,7 +53,8 @@ int taps_of_input(const Geometry& g, int64_t row, int64_t column, Tap* taps) {
 
 // Calls work(at_once, first, valid) for the blocks in which `channels` are computed, as many at once as registers hold
 // beside what they are computed of; `at_once` is a constant, and the last block may have fewer than that.
-template <int MOST = REGISTER_BYTES == 64 ? 8 : 6, class Work>
+constexpr int BLOCK = REGISTER_BYTES == 64 ? 8 : 6;
+template <int MOST = BLOCK, class Work>
 inline void for_blocks(int64_t channels, Work work) {
   for (int64_t first = 0; first < channels;) {
     int64_t left = channels - first;

@@ -75,41 +75,45 @@ struct Rows {
 
 // ---- The product ----
 
-// One block of the product below: rows of `ROWS` outputs, and so many registers of inputs.
+// A block of the product: ROWS outputs × REGISTERS of inputs, each of them `x_next` and `to_next` behind the one before.
 template <int ROWS, int REGISTERS, class T>
-inline void add_block(int64_t n, const T* dy, int64_t dy_stride, const T* x, int64_t wide, T* to) {
+inline void add_block(int64_t n, const T* dy, int64_t dy_stride, const T* x, int64_t wide, int64_t x_next, T* to,
+                      int64_t to_next) {
   Register<T> sum[ROWS][REGISTERS];
   for (int r = 0; r < ROWS; ++r)
-    for (int c = 0; c < REGISTERS; ++c) sum[r][c] = load(to + r * wide + c * WIDTH<T>);
+    for (int c = 0; c < REGISTERS; ++c) sum[r][c] = load(to + r * wide + c * to_next);
   for (int64_t i = 0; i < n; ++i, ++dy, x += wide) {
     Register<T> inputs[REGISTERS];
-    for (int c = 0; c < REGISTERS; ++c) inputs[c] = load(x + c * WIDTH<T>);
+    for (int c = 0; c < REGISTERS; ++c) inputs[c] = load(x + c * x_next);
     for (int r = 0; r < ROWS; ++r) {
       Register<T> gradient = all(dy[r * dy_stride]);
       for (int c = 0; c < REGISTERS; ++c) sum[r][c] = fma(gradient, inputs[c], sum[r][c]);
     }
   }
   for (int r = 0; r < ROWS; ++r)
-    for (int c = 0; c < REGISTERS; ++c) store(to + r * wide + c * WIDTH<T>, sum[r][c]);
+    for (int c = 0; c < REGISTERS; ++c) store(to + r * wide + c * to_next, sum[r][c]);
 }
 
-// to (outputs, wide) += dy (outputs, n) · x (n, wide); only registers with some of the inputs in them.
-template <class T>
-void add_product(int64_t outputs, int64_t inputs, int64_t n, const T* dy, int64_t dy_stride, const T* x, int64_t wide, T* to) {
-  for_blocks(outputs, [&](auto at_once, int64_t first, int64_t valid) {
-    constexpr int ROWS = at_once;
-    const T* gradients = dy + first * dy_stride;
-    T* sums = to + first * wide;
-    for (int64_t c = 0; c < inputs;) {
-      bool two = c + WIDTH<T> < inputs;
-      if (valid < ROWS)
+// to (outputs, wide) += dy (outputs, n) · x (n, wide), but for registers behind the last of the inputs. With TAPS > 1, the
+// same for so many x, `x_next` apart, to sums that are `to_next` apart.
+template <int TAPS, class T>
+void add_product(int64_t outputs, int64_t inputs, int64_t n, const T* dy, int64_t dy_stride, const T* x, int64_t wide,
+                 int64_t x_next, T* to, int64_t to_next) {
+  for_blocks<TAPS == 3 && REGISTER_BYTES < 64 ? 4 : BLOCK>(outputs, [&](auto at_once, int64_t first, int64_t valid) {
+    auto block = [&](auto rows, auto registers, int64_t r, int64_t c, int64_t x_apart, int64_t to_apart) {
+      add_block<rows, registers>(n, dy + (first + r) * dy_stride, dy_stride, x + c, wide, x_apart, to + (first + r) * wide + c,
+                                 to_apart);
+    };
+    constexpr int MOST = TAPS > 1 ? TAPS : 2;
+    for (int64_t c = 0, registers; c < inputs; c += registers * WIDTH<T>) {
+      registers = TAPS == 1 && valid == at_once && c + WIDTH<T> < inputs ? 2 : 1;
+      if (valid < at_once)
         for (int64_t r = 0; r < valid; ++r)
-          add_block<1, 1>(n, gradients + r * dy_stride, dy_stride, x + c, wide, sums + r * wide + c), two = false;
-      else if (two)
-        add_block<ROWS, 2>(n, gradients, dy_stride, x + c, wide, sums + c);
+          block(std::integral_constant<int, 1>{}, std::integral_constant<int, TAPS>{}, r, c, x_next, to_next);
+      else if (TAPS == 1 && registers == 1)
+        block(at_once, std::integral_constant<int, 1>{}, 0, c, 0, 0);
       else
-        add_block<ROWS, 1>(n, gradients, dy_stride, x + c, wide, sums + c);
-      c += (two ? 2 : 1) * WIDTH<T>;
+        block(at_once, std::integral_constant<int, MOST>{}, 0, c, TAPS > 1 ? x_next : WIDTH<T>, TAPS > 1 ? to_next : WIDTH<T>);
     }
   });
 }
@@ -168,8 +172,8 @@ struct TilesOfRow {
       transform_gradients(at, images, gradients + o * STRETCH, apart);
     }
     for (int p = 0; p < POSITIONS; ++p)
-      add_product(outputs, g.inputs, images, gradients + p * apart, STRETCH, inputs + p * inputs_apart, rows.wide,
-                  sums + p * outputs * rows.wide);
+      add_product<1>(outputs, g.inputs, images, gradients + p * apart, STRETCH, inputs + p * inputs_apart, rows.wide, 0,
+                     sums + p * outputs * rows.wide, 0);
   }
 };
 
@@ -213,11 +217,18 @@ void add_row(const WeightGradient<T>& wanted, const Rows<T>& rows, int64_t row, 
   int64_t stretch = g.stride == 1 ? g.out_width : 1;
   for (int64_t i = 0; i < g.kernel; ++i) {
     int64_t y = row * g.stride + i - g.kernel / 2;
-    for (int64_t j = 0; !rows.outside(y) && j < g.kernel; ++j)
-      for (int64_t column = 0; column < g.out_width; column += stretch)
-        add_product(g.outputs, g.inputs, stretch * g.batch, dy + column * g.batch, wanted.dy_map,
-                    rows.row(y) + (column * g.stride + j - g.kernel / 2) * rows.pixel, rows.wide,
-                    sums + (i * g.kernel + j) * g.outputs * rows.wide);
+    if (rows.outside(y)) continue;
+    for (int64_t column = 0; column < g.out_width; column += stretch) {
+      auto add = [&](auto taps) {
+        add_product<taps>(g.outputs, g.inputs, stretch * g.batch, dy + column * g.batch, wanted.dy_map,
+                          rows.row(y) + (column * g.stride - taps / 2) * rows.pixel, rows.wide, rows.pixel,
+                          sums + i * g.kernel * g.outputs * rows.wide, g.outputs * rows.wide);
+      };
+      if (g.kernel == 3)
+        add(std::integral_constant<int, 3>{});
+      else
+        add(std::integral_constant<int, 1>{});
+    }
   }
 }
 
