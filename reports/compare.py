@@ -9,10 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from reports import RowsError
-from reports.resampling import RESAMPLES
 from reports.results import Results, method_name, metric_name, read_results
 from reports.statistics import Spread, spread
-from reports.summary import TEST_HEADER, improvement_cell, pair_cells, tests_note
+from reports.summary import TEST_HEADER, differences_note, improvement_cell, pair_cells, tests_note
 from reports.tables import improvement_columns, markdown_table, paired_columns, plus_minus
 from reports.write import write_file
 from spaces import Cell
@@ -25,8 +24,8 @@ SOURCES = ("settings", "preset", "images", "device", "version")
 COMPARE_COLUMNS = (
     *("method", "metric", "truth", "truth_checksum", "seeds", "a_seeds", "b_seeds", "n"),
     *("a_mean", "a_std", "b_mean", "b_std"),
-    *("difference_mean", "difference_std", "difference_low", "difference_high", "won", "lost", "tied"),
-    *("sign_test_p", "permutation_test_p", "smallest_p"),
+    *("difference_mean", "difference_std", "difference_low", "difference_high", "difference_normality_p"),
+    *("won", "lost", "tied", "sign_test_p", "permutation_test_p", "smallest_p"),
     *("improvement_probability", "improvement_probability_low", "improvement_probability_high"),
     *("same_cell", "same_settings"),
     *(f"{side}_{column}" for column in SOURCES for side in SIDES),
@@ -116,9 +115,9 @@ def compare_markdown(a: Results, b: Results, table: pd.DataFrame, folders: Seque
     ]
     note = (
         f"{metric_name(a.metric)} of the chosen cells, paired by seed: mean ± sample standard deviation over the n "
-        f"seeds that both have, and the bootstrap interval of the mean difference ({RESAMPLES:,} resamples; too narrow "
-        f"from few seeds). Won: seeds on which B is better. {tests_note(shown)} P(better): how likely a run of B is "
-        "better than one of A, over all couples of these runs, a tie as half. Same cell: seeds that end with the very "
+        f"seeds that both have, and Student's interval of the mean difference. {differences_note(shown)}Won: seeds on "
+        f"which B is better. {tests_note(shown)} P(better): how likely a run of B is better than one of A, over all "
+        "couples of these runs, a tie as half; with its bootstrap interval. Same cell: seeds that end with the very "
         "same cell."
     )
     parts = ["# B against A", "\n".join(heads), *_digits(a, b), _settings(shown)]

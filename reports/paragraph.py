@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from reports.inference import EXACT_PAIRS, RESAMPLES
 from reports.provenance import Provenance
-from reports.resampling import EXACT_PAIRS, RESAMPLES
 from reports.results import Results, method_name, metric_name, seeds_text
 from reports.tables import number
 from spaces import NUM_CELLS
@@ -65,8 +65,7 @@ def _statistics(results: Results, comparisons: pd.DataFrame) -> str:
     if single:
         return "There is a single run of each method, so no spread is given."
     text = (
-        "We report the mean ± sample standard deviation (n − 1) over seeds, with the 95 % percentile bootstrap "
-        f"interval of the mean ({RESAMPLES:,} resamples of the seeds)."
+        "We report the mean ± sample standard deviation (n − 1) over seeds, with Student's 95 % interval of the mean."
     )
     if comparisons.empty:
         return text
@@ -78,7 +77,7 @@ def _statistics(results: Results, comparisons: pd.DataFrame) -> str:
     text += (
         "all sign patterns" if most <= EXACT_PAIRS else f"{RESAMPLES:,} random sign patterns beyond {EXACT_PAIRS} pairs"
     )
-    text += "), and the probability of improvement with its bootstrap interval"
+    text += f"), and the probability of improvement with its percentile bootstrap interval ({RESAMPLES:,} resamples)"
     if len(comparisons) > 1:
         text += f"; p values are not corrected for the {len(comparisons)} comparisons"
     return f"{text}."

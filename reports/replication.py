@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from reports.inference import Interval, mean_interval
 from reports.published import CELLS, PUBLISHED, Published
-from reports.resampling import Interval
 from reports.results import DATA_SETS, Results, method_name, metric_name
 from reports.section import Section
 from reports.statistics import Spread, spread
@@ -17,7 +17,6 @@ from reports.tables import (
     REFERENCES,
     collapsed,
     interval_text,
-    mean_interval,
     number,
     plus_minus,
 )
@@ -234,10 +233,10 @@ def replication_section(table: pd.DataFrame) -> Section:
             ]
         )
     note = (
-        "Ours: mean ± sample standard deviation (n − 1) over n seeds; the interval is of the mean, by bootstrap. "
+        "Ours: mean ± sample standard deviation (n − 1) over n seeds; the interval is Student's, of the mean. "
         "Published: as printed, ± where the source gives a standard deviation. Difference: ours − published, points. "
-        "Numbers that round to the same two decimals count as equal. A wide interval replicates easily, and one from "
-        "few seeds is too narrow: read its width and n beside the verdict."
+        "Numbers that round to the same two decimals count as equal. A wide interval replicates easily: read its width "
+        "and n beside the verdict."
     )
     references = tuple(place for place, method in enumerate(table["method"]) if method == "optimal")
     return Section("Published numbers beside ours", header, rows, note, left=4, references=references)
