@@ -25,6 +25,7 @@ from reports.rows import (
     SCORE_COLUMNS,
     SPACE_COLUMNS,
     TEXT,
+    completed,
 )
 from spaces import EDGES, OPERATIONS
 
@@ -177,6 +178,8 @@ def read_if_there(path: Path, columns: Iterable[str]) -> list[Row]:
         return []
     try:
         rows = pd.read_csv(path, dtype=TEXT)
+        if path.name == "runs.csv":
+            rows = completed(rows)
         if lacking := [column for column in columns if column not in rows]:
             raise ValueError(f"it has no column {lacking[0]!r}")
         for column in {"seed", "epoch"}.intersection(rows):

@@ -146,7 +146,7 @@ def _cells_part(results: Results, figures: Sequence[Figure]) -> str:
     rows = []
     for row in runs.to_dict("records"):
         genotype = str(row["genotype"])
-        cells = [method_name(str(row["method"])), str(row["seed"])]
+        cells = [results.name(str(row["method"])), str(row["seed"])]
         cells += [number(row[metric]) for metric in [*results.metrics, "regret"]]
         cells += [count(row["rank"]), str(row["skip_connects"]), count(row["epochs"]), number(row["search_seconds"], 1)]
         drawn = f'<svg class="cell" viewBox="0 0 76 52" aria-hidden="true"><use href="#{drawings[genotype]}"/></svg>'
@@ -154,7 +154,8 @@ def _cells_part(results: Results, figures: Sequence[Figure]) -> str:
         rows.append([*map(escape, cells), drawn, f"<code>{nodes}</code>"])
     symbols = "".join(_symbol(Cell.parse(genotype), name) for genotype, name in drawings.items())
     note = (
-        "One row a run. In the small drawings the input is at the left and the output at the right; the colours are "
+        f"One row a run. {results.flattered}"
+        "In the small drawings the input is at the left and the output at the right; the colours are "
         "those of the figure above, and an edge with none is left out. Search: seconds of the search itself; a "
         "supernet that several methods share counts for each of them."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from reports.inference import Interval
-from reports.results import Results, method_name, metric_name
+from reports.results import Results, metric_name
 from reports.statistics import Spread
 from reports.tables import DOUBTFUL, REFERENCES, count, interval_text, normality_doubt, number, plus_minus
 from spaces import NUM_CELLS
@@ -23,6 +23,7 @@ SPECIAL = {
     "β": r"$\beta$",
     "λ": r"$\lambda$",
     "†": r"$\dagger$",
+    "‡": r"$\ddagger$",
 }
 """Characters that LaTeX takes for commands, or that its plain fonts lack."""
 
@@ -50,13 +51,13 @@ def summary_latex(results: Results, table: pd.DataFrame) -> str:
             doubt = normality_doubt(interval, row[f"{results.metric}_normality_p"], results.best(results.metric))
             doubtful |= bool(doubt)
             of_seeds = [interval_text(interval, doubtful=bool(doubt)), rank, f"{row['collapsed']} of {row['n']}"]
-            methods.append([method_name(row["method"]), str(row["n"]), *levels, *(of_seeds if alone else [rank])])
+            methods.append([results.name(row["method"]), str(row["n"]), *levels, *(of_seeds if alone else [rank])])
     of_mean = f", and Student's interval of the mean{f' ({DOUBTFUL} normality is doubtful)' * doubtful}"
     caption = (
         f"True test accuracy (%) of the chosen cells: mean ± sample standard deviation over n seeds"
         f"{of_mean if alone else ''}; rank by {metric_name(results.metric)} among "
         f"all {NUM_CELLS:,} cells. Truth: {results.truth}; searched on {results.images}; "
-        f"preset {' / '.join(results.values('preset'))}."
+        f"preset {' / '.join(results.values('preset'))}. {results.flattered}".rstrip()
     )
     lines = [
         r"% needs \usepackage{booktabs}",

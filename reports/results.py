@@ -53,6 +53,9 @@ SCORES = {
 DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
 """The names that papers use for data sets; one that is not listed keeps its own."""
 
+FLATTERED = "‡"
+"""Stands at the name of a search on the table that chose by the test accuracy, having no other to choose by."""
+
 ONE_A_FOLDER = ("metric", "truth", "truth_checksum")
 """What all runs of a folder must share: a mean over two truth tables would be the truth of nothing."""
 
@@ -107,6 +110,21 @@ class Results:
         curves = np.full((len(place), int(rows["epoch"].max())), np.nan)
         curves[rows["seed"].map(place), rows["epoch"] - 1] = rows[column]
         return curves
+
+    def asked_test(self, method: str) -> bool:
+        """Whether the method searched on the table by a test accuracy, which flatters it."""
+        return bool(self.of(method)["asks"].str.endswith("_test").any())
+
+    def name(self, method: str) -> str:
+        """`method_name`, with `FLATTERED` where that is so."""
+        return f"{method_name(method)} {FLATTERED}" if self.asked_test(method) else method_name(method)
+
+    @property
+    def flattered(self) -> str:
+        """What `FLATTERED` says, where a method has it."""
+        if not any(map(self.asked_test, self.methods)):
+            return ""
+        return f"{FLATTERED} A search on the table itself, which chose by the test accuracy that it is judged by. "
 
     def values(self, column: str, method: str | None = None) -> tuple[str, ...]:
         """The distinct values of a column of `runs`, as text, in order of appearance."""

@@ -99,6 +99,15 @@ def warnings(results: Results) -> list[tuple[str, str]]:
                 "truth table.",
             )
         )
+    flattered = ", ".join(method_name(method) for method in results.methods if results.asked_test(method))
+    if flattered:
+        found.append(
+            (
+                f"{flattered}: chosen by the test accuracy.",
+                f"{results.truth} has no validation accuracy, so these searches on the table asked for the test "
+                "accuracy itself. They look better than any search that cannot know it.",
+            )
+        )
     few = {method: str(len(results.of(method))) for method in results.methods if len(results.of(method)) < FEW_SEEDS}
     if few:
         found.append(
@@ -125,7 +134,7 @@ def _summary_section(results: Results, table: pd.DataFrame) -> Section:
     doubts: dict[str, list[str]] = {}
     for _, row in table.iterrows():
         reference = row["kind"] == "reference"
-        cells = [REFERENCES[row["method"]] if reference else method_name(row["method"])]
+        cells = [REFERENCES[row["method"]] if reference else results.name(row["method"])]
         cells.append("" if reference else str(row["n"]))
         for column in [*results.metrics, "regret"]:
             mean = row[f"{column}_mean"]
@@ -146,7 +155,7 @@ def _summary_section(results: Results, table: pd.DataFrame) -> Section:
     note = (
         "Mean ± sample standard deviation (n − 1) over n seeds. The interval is Student's, of the mean of "
         f"{metric_name(results.metric)}, and takes the seeds for draws from a normal distribution. "
-        f"{_doubts_text(doubts)}"
+        f"{_doubts_text(doubts)}{results.flattered}"
         "Regret is the best accuracy of the space minus the chosen cell's, and rank 1 + the number of cells that are "
         f"strictly better, of all 15,625; both on {metric_name(results.metric)}. Skips: edges with skip_connect, of 6. "
         f"Collapsed: seeds whose cell has skip_connect on {MOSTLY_SKIPS} or more edges, or no convolution on any way "
@@ -170,7 +179,7 @@ def _robust_section(results: Results, table: pd.DataFrame) -> Section:
     header = ["Method", "n", "Median (%)", "IQM (%)", "95 % interval of the IQM", "Median percentile", "Above mean (%)"]
     rows = [
         [
-            method_name(row["method"]),
+            results.name(row["method"]),
             str(row["n"]),
             number(row[f"{metric}_median"]),
             number(row[f"{metric}_iqm"]),
@@ -181,7 +190,8 @@ def _robust_section(results: Results, table: pd.DataFrame) -> Section:
         for _, row in table[table["kind"] == "method"].iterrows()
     ]
     note = (
-        f"{metric_name(metric)}. IQM: interquartile mean, without the lowest and the highest quarter of the seeds "
+        f"{metric_name(metric)}. {results.flattered}"
+        "IQM: interquartile mean, without the lowest and the highest quarter of the seeds "
         f"(n // 4 of each); its interval is by bootstrap ({RESAMPLES:,} resamples of the seeds, percentiles), and too "
         "narrow from few seeds. Percentile: the percentage of all 15,625 cells that are no better than the chosen one. "
         "Above mean: the accuracy minus the mean of the space, in percent of that mean."
@@ -196,13 +206,14 @@ def _comparison_section(results: Results, table: pd.DataFrame) -> list[Section]:
     header = ["Difference", "n", "Points", "95 % interval", "Won / lost / tied", *TEST_HEADER, "P(better)"]
     rows = [
         [
-            f"{method_name(row['second'])} − {method_name(row['first'])}",
+            f"{results.name(row['second'])} − {results.name(row['first'])}",
             *pair_cells(row),
             improvement_cell(row),
         ]
         for _, row in shown.iterrows()
     ]
     note = (
+        f"{results.flattered}"
         f"{metric_name(results.metric)} of the methods' cells, paired by seed: mean ± sample standard deviation of the "
         f"n differences, and Student's interval of their mean. {differences_note(shown)}Won: seeds on which the first "
         f"named is better. {tests_note(shown)} P(better): how likely a run of the first named is better than one of "
@@ -292,7 +303,7 @@ def _cells_part(results: Results) -> str:
     header = ("method", "seed", results.metric, "regret", "rank", "skips", "cell")
     rows = [
         (
-            method_name(str(row["method"])),
+            results.name(str(row["method"])),
             str(row["seed"]),
             number(row[results.metric]),
             number(row["regret"]),

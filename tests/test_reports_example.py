@@ -39,6 +39,7 @@ def runs() -> pd.DataFrame:
                 "rank": rank,
                 "other_selection": rule,
                 "other_genotype": other,
+                "asks": None,
                 "epochs": 3,
                 "search_seconds": seconds,
                 "device": "cpu",

@@ -258,6 +258,25 @@ def test_what_few_pairs_cannot_show_is_said(tmp_path: Path, seeds: int, text: st
     assert ("smallest p" in found) == bool(text)
 
 
+def test_a_search_that_chose_by_the_test_accuracy_is_marked_wherever_it_stands(tmp_path: Path) -> None:
+    runs = example.runs().replace({"method": {"pt": "random-search"}})
+    runs["asks"] = [None] * 3 + ["cifar10_test"] * 3
+    text = page(read_results(example.write(tmp_path, runs)))
+    assert "> **Random search: chosen by the test accuracy.** AnalogNAS-Bench has no validation accuracy" in text
+    assert text.count("‡ A search on the table itself, which chose by the test accuracy that it is judged by.") == 3
+    assert "| Random search ‡ " in text and "| Random search ‡ − DARTS " in text and "\nRandom search ‡ " in text
+    runs["asks"] = [None] * 3 + ["cifar10_valid"] * 3
+    assert "‡" not in page(read_results(example.write(tmp_path, runs)))
+
+
+def test_what_searches_on_the_table_asked_is_derived_of_earlier_folders(tmp_path: Path) -> None:
+    earlier = example.runs().replace({"method": {"pt": "evolution"}}).drop(columns="asks")
+    assert not read_results(example.write(tmp_path, earlier)).asked_test("darts")
+    assert read_results(tmp_path).asked_test("evolution")
+    with_valid = earlier.assign(cifar10_valid=50.0)
+    assert not read_results(example.write(tmp_path, with_valid)).asked_test("evolution")
+
+
 def test_collapsed_cells() -> None:
     assert [collapsed(Cell.parse(text)) for text in (example.SKIPS, example.FOUR, example.TWO)] == [True, True, False]
     no_way = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|avg_pool_3x3~0|none~1|none~2|"
