@@ -38,7 +38,6 @@ class Setup:
     data_dir: Path | None
     device: str
     truth: str | None
-    preset: str
     stacked: bool = False
     """Whether runs go side by side in threads of this process, which share its device, instead of in processes."""
 
@@ -240,7 +239,7 @@ class Runner:
             "search_seconds": round(seconds, 3),
             "device": device_name(self.device),
             "images": run.problem.images,
-            "preset": self.setup.preset,
+            **run.facts(self.truth),
             "settings": run.settings_hash,
             "truth": self.truth.name,
             "truth_checksum": self.truth.checksum[:12],

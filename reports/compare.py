@@ -18,7 +18,7 @@ from spaces import Cell
 
 SIDES = ("a", "b")
 
-SOURCES = ("settings", "preset", "images", "device", "version")
+SOURCES = ("settings", "preset", "changes", "images", "device", "version")
 """Columns of the runs that `compare.csv` repeats for both sides."""
 
 COMPARE_COLUMNS = (
@@ -94,7 +94,7 @@ def compare_markdown(a: Results, b: Results, table: pd.DataFrame, folders: Seque
     """The text of `compare.md`."""
     heads = [
         f"- **{name}:** `{folder}`: {len(results.runs)} run{'s' * (len(results.runs) != 1)}, "
-        f"preset {_values(results, 'preset')}, searched on {results.images}, {_values(results, 'device')}, "
+        f"preset {results.preset}, searched on {results.images}, {_values(results, 'device')}, "
         f"version {_values(results, 'version')}"
         for name, folder, results in zip("AB", folders, (a, b), strict=True)
     ]
@@ -120,7 +120,7 @@ def compare_markdown(a: Results, b: Results, table: pd.DataFrame, folders: Seque
         "couples of these runs, a tie as half; with its bootstrap interval. Same cell: seeds that end with the very "
         "same cell."
     )
-    parts = ["# B against A", "\n".join(heads), *_digits(a, b), _settings(shown)]
+    parts = ["# B against A", "\n".join(heads), *_digits(a, b), _settings(a, b, shown)]
     parts += [f"{markdown_table([*header, 'P(better)', 'Same cell'], rows)}\n\n{note}"]
     unpaired = _unpaired(a, b, table)
     if unpaired:
@@ -134,7 +134,7 @@ def _digits(a: Results, b: Results) -> list[str]:
     return ["> **No claim is made from digits.** These images serve to try the program out."]
 
 
-def _settings(shown: pd.DataFrame) -> str:
+def _settings(a: Results, b: Results, shown: pd.DataFrame) -> str:
     """Which methods were run with the same settings on both sides, and how the others differ."""
     other = shown[shown["same_settings"] < shown["n"]]
     if other.empty:
@@ -142,8 +142,9 @@ def _settings(shown: pd.DataFrame) -> str:
     lines = []
     for _, row in other.iterrows():
         sides = [
-            f"{name} `{row[f'{side}_settings']}` (preset {row[f'{side}_preset']}, images {row[f'{side}_images']})"
-            for name, side in zip("AB", SIDES, strict=True)
+            f"{name} `{row[f'{side}_settings']}` (preset {results.made_with(row['method'])}, "
+            f"images {row[f'{side}_images']})"
+            for name, side, results in zip("AB", SIDES, (a, b), strict=True)
         ]
         lines.append(f"> - {method_name(row['method'])}: {', '.join(sides)}")
     return "> **Not the same settings on both sides**, so a difference is also theirs:\n>\n" + "\n".join(lines)

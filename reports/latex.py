@@ -57,7 +57,7 @@ def summary_latex(results: Results, table: pd.DataFrame) -> str:
         f"True test accuracy (%) of the chosen cells: mean ± sample standard deviation over n seeds"
         f"{of_mean if alone else ''}; rank by {metric_name(results.metric)} among "
         f"all {NUM_CELLS:,} cells. Truth: {results.truth}; searched on {results.images}; "
-        f"preset {' / '.join(results.values('preset'))}. {results.flattered}".rstrip()
+        f"preset {results.preset}. {results.flattered}".rstrip()
     )
     lines = [
         r"% needs \usepackage{booktabs}",

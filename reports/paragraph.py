@@ -29,7 +29,7 @@ def _searches(results: Results) -> str:
 
 
 def _scale(results: Results, provenance: Provenance | None) -> str:
-    program = f"preset {' / '.join(results.values('preset'))} of Replica-201 {' / '.join(results.values('version'))}"
+    program = f"preset {results.preset} of Replica-201 {' / '.join(results.values('version'))}"
     if provenance is None:
         return f"The searches saw {results.images} ({program})."
     commits = [commit[:12] for commit in provenance.distinct(lambda entry: entry.commit or "") if commit]

@@ -10,6 +10,7 @@ import pandas as pd
 from reports.inference import Interval, mean_interval
 from reports.published import CELLS, PUBLISHED, Published
 from reports.results import DATA_SETS, Results, method_name, metric_name
+from reports.rows import BETWEEN_CHANGES
 from reports.section import Section
 from reports.statistics import Spread, spread
 from reports.tables import (
@@ -119,21 +120,22 @@ def _verdict(agrees: bool, against: Sequence[str]) -> str:
 
 def _against(results: Results, method: str) -> list[str]:
     """What in a method's rows speaks against comparing them with published numbers."""
+    runs = results.of(method)
+    others = runs[~runs["as_published"]]
+    if others.empty:
+        return []
     found = []
-    for preset in results.values("preset", method):
-        name, changed, changes = preset.partition(" with ")
-        if name != PRESET:
-            found.append(f"preset {name}")
-        if changed:
-            found.append(f"changed settings: {changes}")
+    for run in others.to_dict("records"):
+        if run["preset"] != PRESET:
+            found.append(f"preset {run['preset']}")
+        if run["changes"]:
+            found.append(f"changed settings: {run['changes'].replace(BETWEEN_CHANGES, ', ')}")
+        if run["images"] != IMAGES:
+            found.append(f"searched on {DATA_SETS.get(run['images'], run['images'])}")
     if len(results.values("settings", method)) > 1:
         found.append("seeds of several settings")
-    found += [
-        f"searched on {DATA_SETS.get(images, images)}"
-        for images in results.values("images", method)
-        if images != IMAGES
-    ]
-    return list(dict.fromkeys(found)) + _other_truth(results)
+    found += _other_truth(results)
+    return list(dict.fromkeys(found)) or ["an earlier version's rows, which do not say that all was as published"]
 
 
 def _other_truth(results: Results) -> list[str]:

@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 
 from reports import RowsError, run_name
-from reports.rows import FAILURE_COLUMNS, HISTORY_COLUMNS, RUN_COLUMNS, SCORE_COLUMNS, SPACE_COLUMNS, read_rows
+from reports.rows import (
+    FAILURE_COLUMNS,
+    HISTORY_COLUMNS,
+    RUN_COLUMNS,
+    SCORE_COLUMNS,
+    SPACE_COLUMNS,
+    read_rows,
+    with_changes,
+)
 from reports.statistics import Floats
 from spaces import EDGES, NUM_CELLS, Cell, CellError
 
@@ -58,6 +66,9 @@ FLATTERED = "‡"
 
 ONE_A_FOLDER = ("metric", "truth", "truth_checksum")
 """What all runs of a folder must share: a mean over two truth tables would be the truth of nothing."""
+
+FEW_CHANGES = 5
+"""So many changed settings are named where there is little space."""
 
 MOST_EPOCHS = 100_000
 """More than any search has; a damaged number of an epoch would otherwise ask for curves that fill the memory."""
@@ -131,6 +142,15 @@ class Results:
         rows = self.runs if method is None else self.of(method)
         return tuple(str(value) for value in rows[column].dropna().unique())
 
+    def made_with(self, method: str | None = None, most: int | None = None) -> str:
+        """The preset of the runs and what was changed in it; of more than `most` settings, their number."""
+        return with_changes(self.values("preset", method), self.values("changes", method), most)
+
+    @property
+    def preset(self) -> str:
+        """The same in few words."""
+        return self.made_with(most=FEW_CHANGES)
+
     def best(self, metric: str) -> float:
         """The best cell's accuracy, %."""
         return float(self.quantiles(metric)[1][-1])
@@ -183,6 +203,7 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     _check_range(folder, "history.csv", history, {main: (0, 100)})
     counts = {"seed": SEEDS, "epoch": (1, MOST_EPOCHS), "skip_connects": (0, len(EDGES))}
     _check_range(folder, "history.csv", history, counts, whole=True)
+    _yes_or_no(folder, "runs.csv", runs, "as_published")
     _numeric(folder, "scores.csv", scores, ["seed", "score", "accuracy"])
     _check_range(folder, "scores.csv", scores, {"accuracy": (0, 100)})
     _check_range(folder, "scores.csv", scores, {"seed": SEEDS}, whole=True)
@@ -250,6 +271,15 @@ def _numeric(folder: Path, file: str, rows: pd.DataFrame, columns: Iterable[str]
             value = rows.loc[wrong, column].iloc[0]
             raise RowsError(f"{folder / file}: {str(value)!r} in column {column!r} is no number: the file was edited")
         rows[column] = numbers
+
+
+def _yes_or_no(folder: Path, file: str, rows: pd.DataFrame, column: str) -> None:
+    """Makes `column` booleans in place."""
+    values = rows[column].map({"True": True, "False": False})
+    if (wrong := values.isna()).any():
+        value = rows.loc[wrong, column].iloc[0]
+        raise RowsError(f"{folder / file}: {value!r} in column {column!r} is neither True nor False: was it edited?")
+    rows[column] = values.astype(bool)
 
 
 def _check_range(

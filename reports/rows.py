@@ -12,7 +12,7 @@ folder has depends on its truth table.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -34,6 +34,8 @@ RUN_COLUMNS = {
     "device": "the device's name",
     "images": "the image set searched on",
     "preset": "the preset's name",
+    "changes": "the settings that the run had otherwise than its preset, as for `--set`, separated by `; `",
+    "as_published": "True where problem, settings and truth table are those of the published protocol, else False",
     "settings": "hash of every setting that shapes the result",
     "truth": "the truth table's name",
     "truth_checksum": "its checksum",
@@ -69,6 +71,9 @@ SCORE_COLUMNS = {
 """Columns of `scores.csv`: SCORED_CELLS cells of a run, by score. Which cells they are is not said, so that the file is
 a picture of how scores and accuracies go together, and no part of the truth table."""
 
+BETWEEN_CHANGES = "; "
+"""Stands between two of the settings in `changes`."""
+
 SCORED_CELLS = 250
 
 FAILURE_COLUMNS = {
@@ -97,9 +102,8 @@ EFFECT_COLUMNS = {
 """Columns of `effects.csv`, which the study `discretisation` puts beside its rows."""
 
 
-TEXT = {"settings": str, "truth_checksum": str, "asks": str}
-"""Columns that pandas would take for numbers: where hexadecimal digits look like one, as 12345e678901, or where all are
-empty."""
+TEXT = dict.fromkeys(("settings", "truth_checksum", "asks", "preset", "changes", "as_published"), str)
+"""Columns that are text, whatever pandas would take it for: hexadecimal digits as 12345e678901, or nothing at all."""
 
 
 ASKED_THE_TABLE = ("random-search", "evolution")
@@ -108,14 +112,34 @@ ASKED_THE_TABLE = ("random-search", "evolution")
 
 def completed(runs: pd.DataFrame) -> pd.DataFrame:
     """Rows of `runs.csv` with the columns that folders of earlier versions lack, derived from those that they have."""
-    if not {"method", "images"} <= set(runs):
+    if not {"method", "images", "preset"} <= set(runs):
         return runs  # what is missing there is said by whoever wants it
     found = runs.copy()
+    if "changes" not in found:
+        # The preset's name was followed by them, and they by how they were asked for.
+        parts = [str(text).partition(" with ") for text in found["preset"].fillna("")]
+        found["preset"], found["changes"] = [part[0] for part in parts], [part[2] for part in parts]
+    if "as_published" not in found:
+        found["as_published"] = "False"  # a file of that name passed for the preset `paper`, so its name is no proof
     if "asks" not in found:
         pairs = zip(found["method"], found["images"], strict=True)
         found["asks"] = [_asked(str(images), runs) if method in ASKED_THE_TABLE else "" for method, images in pairs]
-    found["asks"] = found["asks"].fillna("")
+    for column in ("asks", "preset", "changes"):
+        found[column] = found[column].fillna("")
     return found
+
+
+def with_changes(presets: Iterable[str], changes: Iterable[str], most: int | None = None) -> str:
+    """Presets, and what rows have otherwise, as tables and plots call them: `proxy with problem.channels=16`.
+
+    Args:
+        changes: as rows have them; of more than `most` settings, their number.
+    """
+    text = " / ".join(dict.fromkeys(presets))
+    settings = dict.fromkeys(setting for row in changes for setting in row.split(BETWEEN_CHANGES) if setting)
+    if most is not None and len(settings) > most:
+        return f"{text} with {len(settings)} changed settings"
+    return f"{text} with {', '.join(settings)}" if settings else text
 
 
 def _asked(images: str, columns: Container[object]) -> str:

@@ -76,7 +76,7 @@ def facts(results: Results) -> dict[str, str]:
         "Truth table": f"{results.truth} (checksum `{checksum}`): every accuracy here is that of the chosen cell "
         "trained by the table's authors, not of the search's own network",
         "Images searched on": results.images,
-        "Preset": " / ".join(results.values("preset")),
+        "Preset": results.made_with(),
         "Device": " / ".join(results.values("device")),
         "Seeds": _by_method(seeds),
         "Settings": _by_method({method: f"`{text}`" for method, text in settings.items()}),

@@ -55,7 +55,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = pd.concat([runs, runs.tail(1).assign(seed=3)], ignore_index=True)
     runs["cifar10_test"] = [90.0, 90.0, 94.0, 92.0]
     runs["genotype"] = [example.FOUR, example.FOUR, example.CONVS, example.TWO]
-    example.write(Path("B"), runs.assign(settings="1e5", preset="mini with darts.alpha_lr=0.1"))
+    example.write(Path("B"), runs.assign(settings="1e5", changes="darts.alpha_lr=0.1"))
 
 
 def test_a_comparison_by_hand(capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,6 +45,8 @@ def runs() -> pd.DataFrame:
                 "device": "cpu",
                 "images": "cifar10",
                 "preset": "mini",
+                "changes": None,
+                "as_published": False,
                 "settings": {"darts": "aaaa", "pt": "bbbb"}[method],
                 "truth": "AnalogNAS-Bench",
                 "truth_checksum": "c0ffee",

@@ -22,7 +22,7 @@ from reports.replication import (
 from reports.results import METHODS, Results, read_results
 from spaces import Cell
 
-PAPER = {"preset": "paper", "truth": "NAS-Bench-201"}
+PAPER = {"preset": "paper", "truth": "NAS-Bench-201", "as_published": True}
 
 
 def results(folder: Path, accuracies: dict[str, list[float]], **columns: object) -> Results:
@@ -68,17 +68,32 @@ def test_a_number_outside_is_not_and_only_the_rows_say_why(tmp_path: Path) -> No
     ("columns", "reason"),
     [
         ({"preset": "mini"}, "preset mini"),
-        ({"preset": "paper with darts.clip=1, --epochs 9"}, "changed settings: darts.clip=1, --epochs 9"),
-        ({"preset": "mini with darts.clip=1"}, "preset mini; changed settings: darts.clip=1"),
+        ({"changes": "darts.clip=1; darts.epochs=9"}, "changed settings: darts.clip=1, darts.epochs=9"),
+        ({"preset": "mini", "changes": "darts.clip=1"}, "preset mini; changed settings: darts.clip=1"),
+        ({"preset": "paper (a file)"}, "preset paper (a file)"),
         ({"images": "digits", "truth": "AnalogNAS-Bench"}, "searched on digits; truth AnalogNAS-Bench"),
         ({"images": "cifar100"}, "searched on CIFAR-100"),
-        ({"settings": ["aaaa", "aaaa", "bbbb"]}, "seeds of several settings"),
+        (
+            {"changes": "darts.clip=1", "settings": ["a", "a", "b"]},
+            "changed settings: darts.clip=1; seeds of several settings",
+        ),
         ({"preset": ["paper", "mini", "paper"]}, "preset mini"),
+        ({}, "an earlier version's rows, which do not say that all was as published"),
     ],
 )
 def test_other_conditions_are_not_comparable(tmp_path: Path, columns: dict[str, object], reason: str) -> None:
-    found = results(tmp_path, {"darts": [54.30] * 3}, **columns)
+    found = results(tmp_path, {"darts": [54.30] * 3}, **{"as_published": False, **columns})
     assert verdict(found) == ("not comparable", reason)
+
+
+def test_what_counts_is_that_all_was_as_published_and_not_what_the_preset_is_called(tmp_path: Path) -> None:
+    named = {"preset": "own.toml", "changes": "problem.threads=1", "settings": ["a", "b", "c"]}
+    assert verdict(results(tmp_path, {"darts": [54.30] * 3}, **named))[0] == "replicated"
+    one_not = {"as_published": [True, False, True], "changes": [None, "darts.clip=1", None]}
+    assert verdict(results(tmp_path, {"darts": [54.30] * 3}, **one_not)) == (
+        "not comparable",
+        "changed settings: darts.clip=1",
+    )
 
 
 def test_a_single_seed_has_no_interval_to_lie_in(tmp_path: Path) -> None:

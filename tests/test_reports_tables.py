@@ -269,6 +269,24 @@ def test_a_search_that_chose_by_the_test_accuracy_is_marked_wherever_it_stands(t
     assert "‡" not in page(read_results(example.write(tmp_path, runs)))
 
 
+def test_the_conditions_of_earlier_folders_are_derived_and_never_pass_as_published(tmp_path: Path) -> None:
+    earlier = example.runs().drop(columns=["changes", "as_published"])
+    earlier["preset"] = ["mini"] * 3 + ["paper with pt.finetune_epochs=1, --epochs 9"] * 3
+    results = read_results(example.write(tmp_path, earlier))
+    assert (results.made_with("darts"), results.values("changes", "darts")) == ("mini", ("",))
+    assert results.values("preset", "pt") == ("paper",)
+    assert results.values("changes", "pt") == ("pt.finetune_epochs=1, --epochs 9",)
+    assert not results.runs["as_published"].any()
+    assert "mini / paper with pt.finetune_epochs=1, --epochs 9" in page(results)
+
+
+def test_many_changed_settings_are_counted_where_there_is_little_space(tmp_path: Path) -> None:
+    changes = [f"darts.{name}=1" for name in "abcdef"]
+    results = read_results(example.write(tmp_path, example.runs().assign(changes="; ".join(changes))))
+    assert results.preset == "mini with 6 changed settings"
+    assert f"- **Preset:** mini with {', '.join(changes)}\n" in page(results)
+
+
 def test_what_searches_on_the_table_asked_is_derived_of_earlier_folders(tmp_path: Path) -> None:
     earlier = example.runs().replace({"method": {"pt": "evolution"}}).drop(columns="asks")
     assert not read_results(example.write(tmp_path, earlier)).asked_test("darts")
@@ -319,6 +337,7 @@ def test_digits_carry_no_claim_and_mixed_settings_are_said(tmp_path: Path) -> No
         ("seed", 0.5, "0.5 in column 'seed' is no whole number from 0"),
         ("rank", 15626, "15626 in column 'rank' is no whole number from 1 to 15,625"),
         ("cifar10_test", 9197, "9197 in column 'cifar10_test' is no number from 0 to 100"),
+        ("as_published", "perhaps", "'perhaps' in column 'as_published' is neither True nor False"),
         ("regret", "inf", "'inf' in column 'regret' is no number"),
     ],
 )
