@@ -15,11 +15,16 @@ import pandas as pd
 from reports.paragraph import energy, methods_paragraph
 from reports.provenance import Provenance, Setting
 from reports.replication import (
+    AGREES,
     CONDITIONS,
+    DIFFERS,
     NO_VERDICT,
     NOT_COMPARABLE,
     NOT_REPLICATED,
+    NOT_SO_FAR,
     REPLICATED,
+    SO_FAR,
+    UNDECIDED,
     left_out,
     published_cells,
     published_sources,
@@ -36,7 +41,13 @@ from spaces.drawing import NODES, STROKES
 FILES = "runs.csv, history.csv, scores.csv, failures.csv and space.csv"
 """What the page is made from; of some there may be none."""
 
-VERDICTS = {REPLICATED: ("yes", "✓"), NOT_REPLICATED: ("no", "✗"), NOT_COMPARABLE: ("open", "○")}
+VERDICTS = {
+    **dict.fromkeys((REPLICATED, AGREES), ("yes", "✓")),
+    **dict.fromkeys((NOT_REPLICATED, DIFFERS), ("no", "✗")),
+    SO_FAR: ("open", "✓"),
+    NOT_SO_FAR: ("open", "✗"),
+    **dict.fromkeys((UNDECIDED, NOT_COMPARABLE), ("open", "○")),
+}
 """The class and the sign of a verdict, which tells it without the colour."""
 
 
@@ -118,7 +129,7 @@ def _results_part(results: Results, section: Section) -> str:
 
 def _published_part(results: Results, table: pd.DataFrame) -> str:
     searches = table[table["method"] != "optimal"]
-    section = replication_section(table)
+    section = replication_section(results, table)
     parts = [f"<p>{_inline(CONDITIONS)}</p>"]
     if not searches.empty:
         parts.append(f"<p><strong>{escape(verdict_counts(searches).capitalize())}.</strong></p>")
@@ -382,9 +393,10 @@ def _aside(claim: str, text: str) -> str:
 
 
 def _verdict(cell: str) -> str:
-    if cell not in VERDICTS:
+    verdict = cell.partition(" (n = ")[0]
+    if verdict not in VERDICTS:
         return escape(cell)
-    kind, sign = VERDICTS[cell]
+    kind, sign = VERDICTS[verdict]
     return f'<span class="verdict {kind}">{sign} {cell}</span>'
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from reports.inference import Interval, mean_interval
+from reports.inference import Interval, mean_interval, normality_p, prediction_interval, share_interval
 from reports.published import CELLS, PUBLISHED, Published
 from reports.results import DATA_SETS, Results, method_name, metric_name
 from reports.rows import BETWEEN_CHANGES
 from reports.section import Section
 from reports.statistics import Spread, spread
 from reports.tables import (
-    FEW_SEEDS,
+    DOUBTFUL,
     REFERENCES,
     collapsed,
     interval_text,
+    normality_doubt,
     number,
     plus_minus,
 )
@@ -26,7 +28,15 @@ from spaces import Cell
 PRESET, TRUTH, IMAGES = "paper", "NAS-Bench-201", "cifar10"
 """What the published searches ran with: their own settings, that table, and those images."""
 
-REPLICATED, NOT_REPLICATED, NOT_COMPARABLE = "replicated", "not replicated", "not comparable"
+REPLICATED, NOT_REPLICATED = "replicated", "not replicated"
+SO_FAR, NOT_SO_FAR, UNDECIDED = "so far consistent", "so far not consistent", "so far undecided"
+AGREES, DIFFERS = "agrees", "differs"
+NOT_COMPARABLE = "not comparable"
+VERDICTS = (REPLICATED, NOT_REPLICATED, SO_FAR, NOT_SO_FAR, UNDECIDED, NOT_COMPARABLE)
+"""Of searches; of the best cell of the space, which nobody searched, `agrees` or `differs`."""
+
+ENOUGH_SEEDS = 3
+"""From so many seeds on there is a verdict; the published numbers are of as many, where their sources say."""
 
 ROUNDING = 0.005 + 1e-9
 """Published accuracies have two decimals: so far apart, points, two numbers may be and still print alike."""
@@ -40,15 +50,23 @@ COLUMNS = {
     "n": "our seeds",
     "ours_mean": "our mean, %",
     "ours_std": "our sample standard deviation",
-    "ours_low": "lower end of the 95 % interval of our mean",
+    "ours_low": "lower end of Student's 95 % interval of our mean",
     "ours_high": "its upper end",
+    "ours_normality_p": "p of Shapiro and Wilk's test of our seeds",
+    "inside": "(a) whether the published mean lies in that interval",
+    "predicted_low": "lower end of the 95 % prediction interval of a mean of n seeds, from what is published",
+    "predicted_high": "its upper end",
+    "predicted": "(b) whether our mean lies in it",
+    "cell_seeds": "(c) our seeds that ended in the published cell",
+    "cell_low": "lower end of the exact 95 % interval of their share",
+    "cell_high": "its upper end",
     "difference": "ours minus published, percentage points",
-    "inside": "whether the published number lies in our interval",
-    "verdict": f"`{REPLICATED}`, `{NOT_REPLICATED}` or `{NOT_COMPARABLE}`",
-    "reason": "what in the rows speaks against comparing, or may explain the difference",
+    "verdict": ", ".join(f"`{verdict}`" for verdict in (*VERDICTS, AGREES, DIFFERS)),
+    "reason": "what the verdict rests on, or what in the rows speaks against one",
     "source": "where the number was published",
     "note": "what the source says of it",
     "preset": "the preset of our runs",
+    "changes": "what they have otherwise",
     "images": "the images they searched on",
     "truth": "the truth table",
     "truth_checksum": "its checksum",
@@ -68,54 +86,111 @@ def replications(results: Results) -> pd.DataFrame:
             rows.append(_of_method(results, fact))
     order = {method: place for place, method in enumerate(("optimal", *results.methods))}
     rows.sort(key=lambda row: (results.metrics.index(str(row["metric"])), order[str(row["method"])]))
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"n": "Int64", "published_runs": "Int64"})
+    whole = dict.fromkeys(("n", "published_runs", "cell_seeds"), "Int64")
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(whole)
 
 
 def _of_optimum(results: Results, fact: Published) -> dict[str, object]:
     best = results.best(fact.metric)
-    agrees = abs(best - fact.mean) <= ROUNDING
     against = _other_truth(results)
-    return _row(results, fact, None, Spread(best, np.nan), Interval(np.nan, np.nan)) | {
-        "verdict": _verdict(agrees, against),
-        "reason": "; ".join(against) or ("" if agrees else NOTHING_SAYS_WHY),
+    agrees = abs(best - fact.mean) <= ROUNDING
+    return _row(results, fact, None, Spread(best, np.nan)) | {
+        "verdict": NOT_COMPARABLE if against else AGREES if agrees else DIFFERS,
+        "reason": "; ".join(against),
     }
 
 
 def _of_method(results: Results, fact: Published) -> dict[str, object]:
     runs = results.of(fact.method)
-    interval = mean_interval(runs[fact.metric])
+    tests = Tests.of(runs, fact)
     ours = spread(runs[fact.metric])
-    if np.isfinite(interval.low):
-        inside: bool | None = interval.low - ROUNDING <= fact.mean <= interval.high + ROUNDING
+    row = _row(results, fact, len(runs), ours) | tests.columns() | {"ours_normality_p": normality_p(runs[fact.metric])}
+    if against := _against(results, fact.method):
+        return row | {"verdict": NOT_COMPARABLE, "reason": "; ".join(against)}
+    passed = tests.passed()
+    if passed is None and abs(ours.mean - fact.mean) > ROUNDING:
+        why = "a single seed has no interval, and the published number no spread"
+        return row | {"verdict": UNDECIDED, "reason": why}
+    if len(runs) < ENOUGH_SEEDS:
+        verdict = NOT_SO_FAR if passed is False else SO_FAR
     else:
-        inside = None
-    agrees = abs(ours.mean - fact.mean) <= ROUNDING if inside is None else inside
-    against = _against(results, fact.method)
-    if inside is None and not agrees:
-        against.append("a single seed has no interval")
-    if against:
-        why = against
-    else:
-        why = [] if agrees else [NOTHING_SAYS_WHY]
-        gone = sum(collapsed(Cell.parse(genotype)) for genotype in runs["genotype"])
-        if gone and not agrees:
-            why.append(f"{gone} of {len(runs)} cells collapsed")
-        if len(runs) < FEW_SEEDS:
-            why.append("few seeds")
-    return _row(results, fact, len(runs), ours, interval) | {
-        "inside": inside,
-        "verdict": _verdict(agrees, against),
-        "reason": "; ".join(why),
-    }
+        verdict = REPLICATED if passed else NOT_REPLICATED
+    reasons = tests.failed()
+    gone = sum(collapsed(Cell.parse(genotype)) for genotype in runs["genotype"])
+    if gone and reasons:
+        reasons.append(f"{gone} of {len(runs)} cells collapsed")
+    return row | {"verdict": verdict, "reason": "; ".join(reasons)}
 
 
-NOTHING_SAYS_WHY = "no difference of settings, images or truth stands in the rows"
+class Tests(NamedTuple):
+    """Whether seeds replicate a published number; None where a test does not apply."""
+
+    n: int
+    interval: Interval
+    inside: bool | None
+    """(a) The published mean lies in Student's interval of ours; it needs two seeds."""
+    prediction: Interval
+    predicted: bool | None
+    """(b) Our mean lies where the published ones predict it; it needs their spread and number."""
+    hits: int | None
+    """(c) Of a published number that is one cell's, ± 0.00: the seeds that ended in that very cell."""
+    share: Interval
+
+    @classmethod
+    def of(cls, runs: pd.DataFrame, fact: Published) -> Tests:
+        values, n = runs[fact.metric], len(runs)
+        interval = mean_interval(values)
+        inside = within(interval, fact.mean) if n > 1 else None
+        prediction, predicted = NO_INTERVAL, None
+        if fact.std and fact.runs:
+            prediction = prediction_interval(fact.mean, fact.std, fact.runs, n)
+            predicted = within(prediction, float(values.mean()))
+        hits, share = None, NO_INTERVAL
+        if fact.std == 0 and (cell := CELLS.get(fact.method)) is not None:
+            hits = sum(Cell.parse(genotype) == cell for genotype in runs["genotype"])
+            share = share_interval(hits, n)
+        return cls(n, interval, inside, prediction, predicted, hits, share)
+
+    @property
+    def in_cell(self) -> bool | None:
+        """Whether all seeds ended in the published cell. A share of 1, as the published runs had it, lies in the exact
+        interval only then."""
+        return None if self.hits is None else self.hits == self.n
+
+    def passed(self) -> bool | None:
+        """Whether every test that applies is passed; None where none does."""
+        applying = [test for test in (self.inside, self.predicted, self.in_cell) if test is not None]
+        return all(applying) if applying else None
+
+    def failed(self) -> list[str]:
+        """The tests that are not passed, in words."""
+        words = {
+            "(a) the published mean is outside our interval": self.inside,
+            "(b) our mean is not where the published ones predict it": self.predicted,
+            "(c) not every seed ended in the published cell": self.in_cell,
+        }
+        return [text for text, passed in words.items() if passed is False]
+
+    def columns(self) -> dict[str, object]:
+        return {
+            "ours_low": self.interval.low,
+            "ours_high": self.interval.high,
+            "inside": self.inside,
+            "predicted_low": self.prediction.low,
+            "predicted_high": self.prediction.high,
+            "predicted": self.predicted,
+            "cell_seeds": self.hits,
+            "cell_low": self.share.low,
+            "cell_high": self.share.high,
+        }
 
 
-def _verdict(agrees: bool, against: Sequence[str]) -> str:
-    if against:
-        return NOT_COMPARABLE
-    return REPLICATED if agrees else NOT_REPLICATED
+NO_INTERVAL = Interval(float("nan"), float("nan"))
+
+
+def within(interval: Interval, value: float) -> bool:
+    """Whether an interval holds a value, but for rounding."""
+    return bool(interval.low - ROUNDING <= value <= interval.high + ROUNDING)
 
 
 def _against(results: Results, method: str) -> list[str]:
@@ -142,7 +217,7 @@ def _other_truth(results: Results) -> list[str]:
     return [] if results.truth == TRUTH else [f"truth {results.truth}"]
 
 
-def _row(results: Results, fact: Published, n: int | None, ours: Spread, interval: Interval) -> dict[str, object]:
+def _row(results: Results, fact: Published, n: int | None, ours: Spread) -> dict[str, object]:
     of_method = fact.method if n else None
     return {
         "method": fact.method,
@@ -153,13 +228,10 @@ def _row(results: Results, fact: Published, n: int | None, ours: Spread, interva
         "n": n,
         "ours_mean": ours.mean,
         "ours_std": ours.std,
-        "ours_low": interval.low,
-        "ours_high": interval.high,
         "difference": ours.mean - fact.mean,
         "source": fact.source,
         "note": fact.note,
-        "preset": " / ".join(results.values("preset", of_method)),
-        "images": " / ".join(results.values("images", of_method)),
+        **{column: " / ".join(results.values(column, of_method)) for column in ("preset", "changes", "images")},
         "truth": results.truth,
         "truth_checksum": " / ".join(results.values("truth_checksum")),
     }
@@ -176,12 +248,23 @@ def verdicts_line(table: pd.DataFrame) -> str:
 def verdict_counts(searches: pd.DataFrame) -> str:
     """How many of the published numbers of searches came to each verdict."""
     found = searches["verdict"].value_counts()
-    return ", ".join(f"{found[name]} {name}" for name in (REPLICATED, NOT_REPLICATED, NOT_COMPARABLE) if name in found)
+    return ", ".join(
+        f"{found[verdict]} {verdict}{_stated(searches[searches['verdict'] == verdict])}"
+        for verdict in VERDICTS
+        if verdict in found
+    )
+
+
+def _stated(rows: pd.DataFrame) -> str:
+    """The numbers of seeds of rows with one verdict, in brackets, where it has too few of them; else nothing."""
+    if rows["verdict"].iloc[0] not in (SO_FAR, NOT_SO_FAR, UNDECIDED):
+        return ""
+    return f" (n = {' or '.join(str(n) for n in sorted(rows['n'].unique()))})"
 
 
 def replication_markdown(results: Results, table: pd.DataFrame) -> str:
     """The text of `paper-vs-ours.md`."""
-    section = replication_section(table)
+    section = replication_section(results, table)
     parts = [f"# {section.title}", CONDITIONS]
     searches = table[table["method"] != "optimal"]
     if not searches.empty and (searches["verdict"] == NOT_COMPARABLE).all():
@@ -195,9 +278,12 @@ def replication_markdown(results: Results, table: pd.DataFrame) -> str:
 
 
 CONDITIONS = (
-    f"A number counts as *{REPLICATED}* where it lies in the 95 % interval of our mean. That asks for the same "
-    f"conditions: preset `{PRESET}` without changes, truth table {TRUTH}, searched on {DATA_SETS[IMAGES]}. "
-    f"Whatever else is *{NOT_COMPARABLE}*, however near or far."
+    f"A number is *{REPLICATED}* where it passes every test that applies to it: (a) the published mean lies in the "
+    "95 % interval of ours; (b) our mean lies in the 95 % prediction interval of the published one, where that comes "
+    "with a spread and the number of its runs; (c) all our seeds end in the published cell, where the number is that "
+    f"of a single cell (± 0.00). With fewer than {ENOUGH_SEEDS} seeds it is no more than *{SO_FAR}* or "
+    f"*{NOT_SO_FAR}*, n stated. All of this asks for the published conditions: the problem and the settings of preset "
+    f"`{PRESET}`, and the truth table {TRUTH}. Whatever else is *{NOT_COMPARABLE}*, however near or far."
 )
 """What a verdict asks for."""
 
@@ -209,39 +295,62 @@ def published_sources(table: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(_source_text(*source) for source in zip(table["source"], table["note"], strict=True)))
 
 
-def replication_section(table: pd.DataFrame) -> Section:
+def replication_section(results: Results, table: pd.DataFrame) -> Section:
     """The table of `paper-vs-ours.md`."""
     sources = published_sources(table)
-    header = ["Method", "Metric", "Verdict", "Why", "Published (%)", "Ours (%)", "n", "95 % interval", "Inside"]
-    header += ["Difference", "Source"]
-    rows = []
-    for _, row in table.iterrows():
+    header = ["Method", "Metric", "Verdict", "Why", "Published (%)", "Runs", "Ours (%)", "n"]
+    header += ["(a) Our interval", "(b) Predicted", "(c) In its cell", "Difference", "Source"]
+    rows, doubtful = [], False
+    for place, row in enumerate(table.to_dict("records")):
         optimum = row["method"] == "optimal"
         published = Spread(row["published_mean"], row["published_std"])
         ours = Spread(row["ours_mean"], row["ours_std"])
+        interval = Interval(row["ours_low"], row["ours_high"])
+        doubt = bool(normality_doubt(interval, row["ours_normality_p"], results.best(row["metric"])))
+        doubtful |= doubt
         rows.append(
             [
                 REFERENCES["optimal"] if optimum else method_name(row["method"]),
                 metric_name(row["metric"]),
-                row["verdict"],
+                f"{row['verdict']}{_stated(table.iloc[[place]])}",
                 row["reason"],
                 plus_minus(published) if np.isfinite(published.std) else number(published.mean),
+                _or_empty(row["published_runs"]),
                 number(ours.mean) if optimum else plus_minus(ours),
-                "" if optimum else str(row["n"]),
-                "" if optimum else interval_text(Interval(row["ours_low"], row["ours_high"])),
-                {True: "yes", False: "no"}.get(row["inside"], ""),
+                _or_empty(row["n"]),
+                "" if optimum else _tested(interval_text(interval, doubtful=doubt), row["inside"]),
+                _tested(interval_text(Interval(row["predicted_low"], row["predicted_high"])), row["predicted"]),
+                "" if pd.isna(row["cell_seeds"]) else _in_cell(row),
                 number(row["difference"], sign="+"),
                 f"[{sources.index(_source_text(row['source'], row['note'])) + 1}]",
             ]
         )
     note = (
-        "Ours: mean ± sample standard deviation (n − 1) over n seeds; the interval is Student's, of the mean. "
-        "Published: as printed, ± where the source gives a standard deviation. Difference: ours − published, points. "
-        "Numbers that round to the same two decimals count as equal. A wide interval replicates easily: read its width "
-        "and n beside the verdict."
+        "Ours: mean ± sample standard deviation (n − 1) over n seeds. Published: as printed, ± where the source gives "
+        "a standard deviation, and runs where it says how many. (a) Student's interval of our mean; ✓ where it holds "
+        f"the published one. {f'{DOUBTFUL} Normality is doubtful. ' * doubtful}(b) Where the mean of n seeds is to be "
+        "expected if ours are as the published ones (Patil, Peng & Leek 2016); ✓ where it is there. (c) Seeds that "
+        "ended in the published cell, and the exact binomial interval of their share. Difference: ours − published, "
+        "points. Numbers that round to the same two decimals count as equal. A wide interval replicates easily: read "
+        "its width and n beside the verdict."
     )
     references = tuple(place for place, method in enumerate(table["method"]) if method == "optimal")
     return Section("Published numbers beside ours", header, rows, note, left=4, references=references)
+
+
+def _or_empty(count: Any) -> str:
+    return "" if pd.isna(count) else str(count)
+
+
+def _tested(interval: str, passed: Any) -> str:
+    """An interval and whether it holds what it should; nothing where there is none."""
+    return "" if pd.isna(passed) else f"{interval} {'✓' if passed else '✗'}"
+
+
+def _in_cell(row: Mapping[Any, Any]) -> str:
+    """`2 of 3 (9 to 99 %)`."""
+    share = interval_text(Interval(100 * row["cell_low"], 100 * row["cell_high"]), 0)
+    return f"{row['cell_seeds']} of {row['n']} ({share} %)"
 
 
 def _source_text(source: str, note: str) -> str:
