@@ -18,7 +18,6 @@ from reports.replication import (
     AGREES,
     CONDITIONS,
     DIFFERS,
-    NO_VERDICT,
     NOT_COMPARABLE,
     NOT_REPLICATED,
     NOT_SO_FAR,
@@ -26,6 +25,7 @@ from reports.replication import (
     SO_FAR,
     UNDECIDED,
     left_out,
+    no_verdict,
     published_cells,
     published_sources,
     replication_section,
@@ -133,18 +133,17 @@ def _published_part(results: Results, table: pd.DataFrame) -> str:
     parts = [f"<p>{_inline(CONDITIONS)}</p>"]
     if not searches.empty:
         parts.append(f"<p><strong>{escape(verdict_counts(searches).capitalize())}.</strong></p>")
-        if (searches["verdict"] == NOT_COMPARABLE).all():
-            parts.append(_aside(*NO_VERDICT))
+        parts += [_aside(*claim) for claim in no_verdict(table)]
     if len(table):
-        parts.append(_table_part(section, prose=("Why",)))
+        parts.append(_table_part(section))
         sources = "".join(f"<li>{escape(source)}</li>" for source in published_sources(table))
         parts.append(f'<ol class="sources note">{sources}</ol>')
     return "\n".join([*parts, *(f"<p>{_inline(text)}</p>" for text in [*published_cells(results), *left_out(results)])])
 
 
-def _table_part(section: Section, prose: Sequence[str] = ()) -> str:
+def _table_part(section: Section) -> str:
     rows = [[_verdict(cell) for cell in row] for row in section.rows]
-    table = _table(section.title, section.header, rows, section.left, section.references, prose)
+    table = _table(section.title, section.header, rows, section.left, section.references, section.prose)
     return f'{table}\n<p class="note">{_inline(section.note)}</p>'
 
 

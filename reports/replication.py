@@ -115,11 +115,9 @@ def _of_method(results: Results, fact: Published) -> dict[str, object]:
         verdict = NOT_SO_FAR if passed is False else SO_FAR
     else:
         verdict = REPLICATED if passed else NOT_REPLICATED
-    reasons = tests.failed()
     gone = sum(collapsed(Cell.parse(genotype)) for genotype in runs["genotype"])
-    if gone and reasons:
-        reasons.append(f"{gone} of {len(runs)} cells collapsed")
-    return row | {"verdict": verdict, "reason": "; ".join(reasons)}
+    why = f"{gone} of {len(runs)} cells collapsed" if gone and not passed else ""
+    return row | {"verdict": verdict, "reason": why}
 
 
 class Tests(NamedTuple):
@@ -161,15 +159,6 @@ class Tests(NamedTuple):
         """Whether every test that applies is passed; None where none does."""
         applying = [test for test in (self.inside, self.predicted, self.in_cell) if test is not None]
         return all(applying) if applying else None
-
-    def failed(self) -> list[str]:
-        """The tests that are not passed, in words."""
-        words = {
-            "(a) the published mean is outside our interval": self.inside,
-            "(b) our mean is not where the published ones predict it": self.predicted,
-            "(c) not every seed ended in the published cell": self.in_cell,
-        }
-        return [text for text, passed in words.items() if passed is False]
 
     def columns(self) -> dict[str, object]:
         return {
@@ -266,9 +255,7 @@ def replication_markdown(results: Results, table: pd.DataFrame) -> str:
     """The text of `paper-vs-ours.md`."""
     section = replication_section(results, table)
     parts = [f"# {section.title}", CONDITIONS]
-    searches = table[table["method"] != "optimal"]
-    if not searches.empty and (searches["verdict"] == NOT_COMPARABLE).all():
-        parts.append(f"> **{NO_VERDICT[0]}** {NO_VERDICT[1]}")
+    parts += [f"> **{claim}** {text}" for claim, text in no_verdict(table)]
     if len(table):
         parts.append(section.markdown())
         parts.append("\n".join(f"{place}. {source}" for place, source in enumerate(published_sources(table), 1)))
@@ -287,19 +274,32 @@ CONDITIONS = (
 )
 """What a verdict asks for."""
 
-NO_VERDICT = ("No verdict here.", "None of these runs was made under the published conditions; see *Why*.")
+
+def no_verdict(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Where nothing can be compared: that claim, and what is behind it."""
+    searches = table[table["method"] != "optimal"]
+    if searches.empty or (searches["verdict"] != NOT_COMPARABLE).any():
+        return []
+    why = f": {_shared_reason(table)}." if _shared_reason(table) else "; see *Why*."
+    return [("No verdict here.", f"None of these runs was made under the published conditions{why}")]
+
+
+def _shared_reason(table: pd.DataFrame) -> str:
+    """What all searches of the table have in common that speaks against comparing them; "" where they differ."""
+    reasons = table.loc[table["method"] != "optimal", "reason"].unique()
+    return str(reasons[0]) if len(reasons) == 1 else ""
 
 
 def published_sources(table: pd.DataFrame) -> list[str]:
     """Where the published numbers of the table stand, in the order of the numbers that its rows give them."""
-    return list(dict.fromkeys(_source_text(*source) for source in zip(table["source"], table["note"], strict=True)))
+    return list(dict.fromkeys(map(_source_text, table.to_dict("records"))))
 
 
 def replication_section(results: Results, table: pd.DataFrame) -> Section:
     """The table of `paper-vs-ours.md`."""
-    sources = published_sources(table)
-    header = ["Method", "Metric", "Verdict", "Why", "Published (%)", "Runs", "Ours (%)", "n"]
-    header += ["(a) Our interval", "(b) Predicted", "(c) In its cell", "Difference", "Source"]
+    sources, shared = published_sources(table), _shared_reason(table)
+    header = ["Method", "Metric", "Verdict", "Published (%)", "Ours (%)", "n"]
+    header += ["(a) Our interval", "(b) Predicted", "(c) In the cell", "Difference", "Why"]
     rows, doubtful = [], False
     for place, row in enumerate(table.to_dict("records")):
         optimum = row["method"] == "optimal"
@@ -308,38 +308,35 @@ def replication_section(results: Results, table: pd.DataFrame) -> Section:
         interval = Interval(row["ours_low"], row["ours_high"])
         doubt = bool(normality_doubt(interval, row["ours_normality_p"], results.best(row["metric"])))
         doubtful |= doubt
+        as_printed = plus_minus(published) if np.isfinite(published.std) else number(published.mean)
         rows.append(
             [
                 REFERENCES["optimal"] if optimum else method_name(row["method"]),
                 metric_name(row["metric"]),
                 f"{row['verdict']}{_stated(table.iloc[[place]])}",
-                row["reason"],
-                plus_minus(published) if np.isfinite(published.std) else number(published.mean),
-                _or_empty(row["published_runs"]),
+                f"{as_printed} [{sources.index(_source_text(row)) + 1}]",
                 number(ours.mean) if optimum else plus_minus(ours),
-                _or_empty(row["n"]),
-                "" if optimum else _tested(interval_text(interval, doubtful=doubt), row["inside"]),
+                "" if optimum else str(row["n"]),
+                _tested(interval_text(interval, doubtful=doubt), row["inside"]),
                 _tested(interval_text(Interval(row["predicted_low"], row["predicted_high"])), row["predicted"]),
                 "" if pd.isna(row["cell_seeds"]) else _in_cell(row),
                 number(row["difference"], sign="+"),
-                f"[{sources.index(_source_text(row['source'], row['note'])) + 1}]",
+                "" if shared else row["reason"],
             ]
         )
     note = (
-        "Ours: mean ± sample standard deviation (n − 1) over n seeds. Published: as printed, ± where the source gives "
-        "a standard deviation, and runs where it says how many. (a) Student's interval of our mean; ✓ where it holds "
-        f"the published one. {f'{DOUBTFUL} Normality is doubtful. ' * doubtful}(b) Where the mean of n seeds is to be "
-        "expected if ours are as the published ones (Patil, Peng & Leek 2016); ✓ where it is there. (c) Seeds that "
-        "ended in the published cell, and the exact binomial interval of their share. Difference: ours − published, "
-        "points. Numbers that round to the same two decimals count as equal. A wide interval replicates easily: read "
-        "its width and n beside the verdict."
+        "Published: as printed, ± where the source, whose number is in brackets, gives a standard deviation. Ours: "
+        "mean ± sample standard deviation (n − 1) over n seeds. (a) Student's 95 % interval of our mean; ✓ where it "
+        f"holds the published one. {f'{DOUBTFUL} Normality is doubtful. ' * doubtful}(b) Where the mean of n seeds is "
+        "to be expected, 95 %, if ours are as the published ones (Patil, Peng & Leek 2016); ✓ where it is there. (c) "
+        "Seeds that ended in the published cell, with the exact binomial 95 % interval of their share; ✓ where all "
+        "did. Difference: ours − published, points. Numbers that round to the same two decimals count as equal. A wide "
+        "interval replicates easily: read its width and n beside the verdict."
     )
     references = tuple(place for place, method in enumerate(table["method"]) if method == "optimal")
-    return Section("Published numbers beside ours", header, rows, note, left=4, references=references)
-
-
-def _or_empty(count: Any) -> str:
-    return "" if pd.isna(count) else str(count)
+    used = [place for place in range(len(header)) if place < 3 or any(row[place] for row in rows)]
+    header, rows = [header[place] for place in used], [[row[place] for place in used] for row in rows]
+    return Section("Published numbers beside ours", header, rows, note, 3, references, ("Why",))
 
 
 def _tested(interval: str, passed: Any) -> str:
@@ -348,13 +345,18 @@ def _tested(interval: str, passed: Any) -> str:
 
 
 def _in_cell(row: Mapping[Any, Any]) -> str:
-    """`2 of 3 (9 to 99 %)`."""
-    share = interval_text(Interval(100 * row["cell_low"], 100 * row["cell_high"]), 0)
-    return f"{row['cell_seeds']} of {row['n']} ({share} %)"
+    """`2 of 3 (9–99 %) ✗`."""
+    return _tested(
+        f"{row['cell_seeds']} of {row['n']} ({100 * row['cell_low']:.0f}–{100 * row['cell_high']:.0f} %)",
+        row["cell_seeds"] == row["n"],
+    )
 
 
-def _source_text(source: str, note: str) -> str:
-    return f"{source} ({note})" if note else source
+def _source_text(row: Mapping[Any, Any]) -> str:
+    """`Dong & Yang, NAS-Bench-201, ICLR 2020 (first order; 3 runs)`."""
+    runs = "" if pd.isna(row["published_runs"]) else f"{row['published_runs']} runs"
+    details = "; ".join(filter(None, (row["note"], runs)))
+    return f"{row['source']} ({details})" if details else str(row["source"])
 
 
 def published_cells(results: Results) -> list[str]:

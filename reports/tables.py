@@ -197,19 +197,25 @@ def p_text(value: float) -> str:
     return "<0.0001" if value < 0.00005 else number(value, 4)
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    """A Markdown table whose columns are also aligned in the raw text; the first `left` columns are flush left."""
+def markdown_table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1, prose: Sequence[str] = ()
+) -> str:
+    """A Markdown table whose columns are also aligned in the raw text; the first `left` columns are flush left, and
+    those whose heads are among `prose`."""
     body = [list(row) for row in rows]
     widths = [max(3, *(len(row[column]) for row in [header, *body])) for column in range(len(header))]
+    flush_left = [column < left or name in prose for column, name in enumerate(header)]
 
     def line(cells: Sequence[str]) -> str:
         padded = (
-            cell.ljust(width) if column < left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+            cell.ljust(width) if of_words else cell.rjust(width)
+            for cell, width, of_words in zip(cells, widths, flush_left, strict=True)
         )
         return "| " + " | ".join(padded) + " |"
 
-    rule = ["-" * width if column < left else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
+    rule = [
+        "-" * width if of_words else "-" * (width - 1) + ":" for width, of_words in zip(widths, flush_left, strict=True)
+    ]
     return "\n".join([line(header), line(rule), *map(line, body)])
 
 
