@@ -191,8 +191,8 @@ def _against(results: Results, method: str) -> list[str]:
     found = []
     for run in others.to_dict("records"):
         if run["preset"] != PRESET:
-            found.append(f"preset {run['preset']}")
-        if run["changes"]:
+            found.append(f"preset {run['preset']}{' with changed settings' * bool(run['changes'])}")
+        elif run["changes"]:
             found.append(f"changed settings: {run['changes'].replace(BETWEEN_CHANGES, ', ')}")
         if run["images"] != IMAGES:
             found.append(f"searched on {DATA_SETS.get(run['images'], run['images'])}")
@@ -324,19 +324,25 @@ def replication_section(results: Results, table: pd.DataFrame) -> Section:
                 "" if shared else row["reason"],
             ]
         )
-    note = (
-        "Published: as printed, ± where the source, whose number is in brackets, gives a standard deviation. Ours: "
-        "mean ± sample standard deviation (n − 1) over n seeds. (a) Student's 95 % interval of our mean; ✓ where it "
-        f"holds the published one. {f'{DOUBTFUL} Normality is doubtful. ' * doubtful}(b) Where the mean of n seeds is "
-        "to be expected, 95 %, if ours are as the published ones (Patil, Peng & Leek 2016); ✓ where it is there. (c) "
-        "Seeds that ended in the published cell, with the exact binomial 95 % interval of their share; ✓ where all "
-        "did. Difference: ours − published, points. Numbers that round to the same two decimals count as equal. A wide "
-        "interval replicates easily: read its width and n beside the verdict."
-    )
-    references = tuple(place for place, method in enumerate(table["method"]) if method == "optimal")
+    meanings = {
+        "(a) Our interval": "(a) Student's 95 % interval of our mean; ✓ where it holds the published one."
+        + f" {DOUBTFUL} Normality is doubtful." * doubtful,
+        "(b) Predicted": "(b) Where the mean of n seeds is to be expected, 95 %, if ours are as the published ones "
+        "(Patil, Peng & Leek 2016); ✓ where it is there.",
+        "(c) In the cell": "(c) Seeds that ended in the published cell, with the exact binomial 95 % interval of their "
+        "share; ✓ where all did.",
+    }
     used = [place for place in range(len(header)) if place < 3 or any(row[place] for row in rows)]
     header, rows = [header[place] for place in used], [[row[place] for place in used] for row in rows]
-    return Section("Published numbers beside ours", header, rows, note, 3, references, ("Why",))
+    note = [
+        "Published: as printed, ± where the source, whose number is in brackets, gives a standard deviation. Ours: "
+        "mean ± sample standard deviation (n − 1) over n seeds.",
+        *(text for name, text in meanings.items() if name in header),
+        "Difference: ours − published, points. Numbers that round to the same two decimals count as equal. A wide "
+        "interval replicates easily: read its width and n beside the verdict.",
+    ]
+    references = tuple(place for place, method in enumerate(table["method"]) if method == "optimal")
+    return Section("Published numbers beside ours", header, rows, " ".join(note), 3, references, ("Why",))
 
 
 def _tested(interval: str, passed: Any) -> str:

@@ -250,6 +250,11 @@ def seeds_text(counts: Iterable[int]) -> str:
     return f"{low}–{high} seeds" if low < high else f"{low} seed{'s' * (low != 1)}"
 
 
+def listed(words: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
 def runs_text(count: int) -> str:
     return f"{count} run{'s' * (count != 1)}"
 

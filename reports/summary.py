@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.inference import RESAMPLES, SIGNIFICANCE, Interval, smallest_p
 from reports.replication import verdicts_line
-from reports.results import Results, failures_text, method_name, metric_name, runs_text
+from reports.results import Results, failures_text, listed, method_name, metric_name, runs_text
 from reports.section import Section
 from reports.statistics import Spread
 from reports.tables import (
@@ -99,11 +99,11 @@ def warnings(results: Results) -> list[tuple[str, str]]:
                 "truth table.",
             )
         )
-    flattered = ", ".join(method_name(method) for method in results.methods if results.asked_test(method))
+    flattered = [method_name(method) for method in results.methods if results.asked_test(method)]
     if flattered:
         found.append(
             (
-                f"{flattered}: chosen by the test accuracy.",
+                f"{listed(flattered)} chose by the test accuracy.",
                 f"{results.truth} has no validation accuracy, so these searches on the table asked for the test "
                 "accuracy itself. They look better than any search that cannot know it.",
             )

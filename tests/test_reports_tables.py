@@ -262,7 +262,7 @@ def test_a_search_that_chose_by_the_test_accuracy_is_marked_wherever_it_stands(t
     runs = example.runs().replace({"method": {"pt": "random-search"}})
     runs["asks"] = [None] * 3 + ["cifar10_test"] * 3
     text = page(read_results(example.write(tmp_path, runs)))
-    assert "> **Random search: chosen by the test accuracy.** AnalogNAS-Bench has no validation accuracy" in text
+    assert "> **Random search chose by the test accuracy.** AnalogNAS-Bench has no validation accuracy" in text
     assert text.count("‡ A search on the table itself, which chose by the test accuracy that it is judged by.") == 3
     assert "| Random search ‡ " in text and "| Random search ‡ − DARTS " in text and "\nRandom search ‡ " in text
     runs["asks"] = [None] * 3 + ["cifar10_valid"] * 3
