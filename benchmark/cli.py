@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from benchmark.settings import PRESETS, RunError, SettingsError, cores
+from benchmark.settings import RunError, SettingsError, cores, preset_label
 from benchmark.speed import PEERS, SIZES, STEPS, carry_out, choose
 from benchmark.speed_rows import RECORDED
 from data import DOWNLOADS, IMAGE_SETS, TRUTH_TABLES
@@ -314,7 +314,7 @@ def run_command(options: argparse.Namespace) -> int:
     from reports.write import write_report
 
     images = [f"problem.images={options.images}"] if options.images else []
-    runs = plan(override(chosen.tables, images), methods, seeds, options.epochs)
+    runs = plan(override(chosen.tables, images), methods, seeds, options.epochs, chosen.preset)
     problem = runs[0].problem
     check_precision(problem.precision, chosen.device)
     out = options.out or Path("out") / f"{Path(chosen.preset).stem}-{problem.images}"
@@ -329,7 +329,7 @@ def run_command(options: argparse.Namespace) -> int:
         f"seed{'s' * (len(seeds) > 1)} {side_by_side}; images {problem.images}, truth {truth.name}, results in {out}"
     )
     announce(console, chosen.device)
-    setup = chosen.setup(options, out, [f"--epochs {options.epochs}"] if options.epochs else [])
+    setup = chosen.setup(options, out)
     with locked(out):
         results = Results(out, runs, truth)
         missing = results.missing(runs, options.retry_failed)
@@ -363,12 +363,11 @@ class Surroundings(NamedTuple):
     heading: str
     """The preset and, where nobody asked for it, why it was chosen."""
 
-    def setup(self, options: argparse.Namespace, out: Path, more: Sequence[str] = ()) -> Setup:
-        """What the runs share; `more` are changes that no setting tells."""
+    def setup(self, options: argparse.Namespace, out: Path) -> Setup:
+        """What the runs share."""
         from benchmark.runner import Setup
 
-        preset = preset_name(label_of(self.preset), [*asked_settings(options), *more])
-        return Setup(out, options.data_dir, self.device, options.truth, preset, options.stack_seeds)
+        return Setup(out, options.data_dir, self.device, options.truth, options.stack_seeds)
 
 
 def choose_surroundings(options: argparse.Namespace) -> Surroundings:
@@ -381,7 +380,7 @@ def choose_surroundings(options: argparse.Namespace) -> Surroundings:
     device, why_device = choose_device(options.device)
     preset = options.preset or ("mini" if device == "cpu" else "paper")
     tables = override(read_preset(preset), asked_settings(options))
-    heading = f"Preset {label_of(preset)}{'' if options.preset else f' ({why_device})'}"
+    heading = f"Preset {preset_label(preset)}{'' if options.preset else f' ({why_device})'}"
     return Surroundings(terminal(), device, preset, tables, data_folder(options.data_dir), heading)
 
 
@@ -419,7 +418,7 @@ def study_command(options: argparse.Namespace) -> int:
     from data.truth import open_truth
     from reports.studies import write_study
 
-    given = Given(chosen.tables, chosen.folder, chosen.device)
+    given = Given(chosen.tables, chosen.folder, chosen.device, chosen.preset)
     console = chosen.console
     with Fetching(console) as fetching:
         open_images(given.images, given.folder, fetching)
@@ -545,16 +544,6 @@ def methods_command(options: argparse.Namespace) -> int:
 
     print(describe(options.name) if options.name else overview())
     return 0
-
-
-def label_of(preset: str) -> str:
-    """A preset of ours by its name; a file by its own, ending and all, so that it never passes for one of ours."""
-    return preset if preset in PRESETS else Path(preset).name
-
-
-def preset_name(label: str, changes: Sequence[str]) -> str:
-    """What every table and plot calls the settings: the preset, and what was changed in it."""
-    return f"{label} with {', '.join(changes)}" if changes else label
 
 
 def parse_methods(text: str) -> list[str]:

@@ -37,6 +37,8 @@ def describe(name: str) -> str:
     lines = [f"{name}: {first_line(method)}", f"source: {method.source}"]
     if method.follows:
         lines.append(f"starts from the trained supernet of: {method.follows}")
+    if method.needs_truth:
+        lines.append("searches on the table of true accuracies itself, which no other method is given")
     meanings = field_docs(method.Settings)
     for field in dataclasses.fields(method.Settings):
         lines += ["", f"{name}.{field.name}", *textwrap.wrap(meanings.get(field.name, ""), 110)]

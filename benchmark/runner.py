@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 import traceback
@@ -37,7 +38,6 @@ class Setup:
     data_dir: Path | None
     device: str
     truth: str | None
-    preset: str
     stacked: bool = False
     """Whether runs go side by side in threads of this process, which share its device, instead of in processes."""
 
@@ -110,7 +110,11 @@ class Runner:
         images = prepare_images(problem, folder)
         self.metric = main_metric(self.truth, problem.images)
         size = problem.channels, problem.cells_per_stage
-        self.problem = Problem(images.to(self.device), *size, self.truth, problem.precision)
+        self.problem = Problem(images.to(self.device), *size, precision=problem.precision)
+
+    def problem_of(self, method: type[Search]) -> Problem:
+        """What a search of this method is given: the truth only where it declares that it searches on the table."""
+        return dataclasses.replace(self.problem, truth=self.truth) if method.needs_truth else self.problem
 
     def attempt(self, run: Run) -> Iterator[News]:
         """The news of `carry_out`; whatever is wrong with this run alone is the last of them.
@@ -146,7 +150,8 @@ class Runner:
         for number, stage in enumerate(run.stages):
             path = self.setup.out / "checkpoints" / run.checkpoint_name(number)
             self.seed_generators(run, number)
-            search = registry.load(stage.method)(self.problem, stage.settings, run.seed, search)
+            method = registry.load(stage.method)
+            search = method(self.problem_of(method), stage.settings, run.seed, search)
             warnings: list[str] = []
             saved = checkpoint.read(path, warnings.append)
             yield from map(Notice, warnings)
@@ -229,11 +234,12 @@ class Runner:
             "other_selection": other[0] if other else None,
             "other_genotype": str(other[1]) if other else None,
             **({f"other_{metric}": value for metric, value in self.truth.query(other[1]).items()} if other else {}),
+            "asks": search.asks,
             "epochs": epochs,
             "search_seconds": round(seconds, 3),
             "device": device_name(self.device),
             "images": run.problem.images,
-            "preset": self.setup.preset,
+            **run.facts(self.truth),
             "settings": run.settings_hash,
             "truth": self.truth.name,
             "truth_checksum": self.truth.checksum[:12],

@@ -49,6 +49,8 @@ class Given:
     folder: Path
     """Of images and truth tables."""
     device: str = "cpu"
+    preset: str | None = None
+    """What the tables are but for the command's changes."""
 
     @property
     def images(self) -> str:
@@ -240,7 +242,7 @@ def plan_study(name: str, given: Given, seeds: Sequence[int]) -> list[tuple[Vari
     """
     checked(given.tables.get("problem", {}), ProblemSettings, "problem")
     return [
-        (variant, plan(override(given.tables, variant.changes), variant.methods, seeds))
+        (variant, plan(override(given.tables, variant.changes), variant.methods, seeds, preset=given.preset))
         for variant in VARIANTS[name](given)
     ]
 

@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 
 from reports import RowsError, run_name
-from reports.rows import FAILURE_COLUMNS, HISTORY_COLUMNS, RUN_COLUMNS, SCORE_COLUMNS, SPACE_COLUMNS, read_rows
+from reports.rows import (
+    FAILURE_COLUMNS,
+    HISTORY_COLUMNS,
+    RUN_COLUMNS,
+    SCORE_COLUMNS,
+    SPACE_COLUMNS,
+    read_rows,
+    with_changes,
+)
 from reports.statistics import Floats
 from spaces import EDGES, NUM_CELLS, Cell, CellError
 
@@ -53,8 +61,14 @@ SCORES = {
 DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
 """The names that papers use for data sets; one that is not listed keeps its own."""
 
+FLATTERED = "‡"
+"""Stands at the name of a search on the table that chose by the test accuracy, having no other to choose by."""
+
 ONE_A_FOLDER = ("metric", "truth", "truth_checksum")
 """What all runs of a folder must share: a mean over two truth tables would be the truth of nothing."""
+
+FEW_CHANGES = 5
+"""So many changed settings are named where there is little space."""
 
 MOST_EPOCHS = 100_000
 """More than any search has; a damaged number of an epoch would otherwise ask for curves that fill the memory."""
@@ -108,10 +122,34 @@ class Results:
         curves[rows["seed"].map(place), rows["epoch"] - 1] = rows[column]
         return curves
 
+    def asked_test(self, method: str) -> bool:
+        """Whether the method searched on the table by a test accuracy, which flatters it."""
+        return bool(self.of(method)["asks"].str.endswith("_test").any())
+
+    def name(self, method: str) -> str:
+        """`method_name`, with `FLATTERED` where that is so."""
+        return f"{method_name(method)} {FLATTERED}" if self.asked_test(method) else method_name(method)
+
+    @property
+    def flattered(self) -> str:
+        """What `FLATTERED` says, where a method has it."""
+        if not any(map(self.asked_test, self.methods)):
+            return ""
+        return f"{FLATTERED} A search on the table itself, which chose by the test accuracy that it is judged by. "
+
     def values(self, column: str, method: str | None = None) -> tuple[str, ...]:
         """The distinct values of a column of `runs`, as text, in order of appearance."""
         rows = self.runs if method is None else self.of(method)
         return tuple(str(value) for value in rows[column].dropna().unique())
+
+    def made_with(self, method: str | None = None, most: int | None = None) -> str:
+        """The preset of the runs and what was changed in it; of more than `most` settings, their number."""
+        return with_changes(self.values("preset", method), self.values("changes", method), most)
+
+    @property
+    def preset(self) -> str:
+        """The same in few words."""
+        return self.made_with(most=FEW_CHANGES)
 
     def best(self, metric: str) -> float:
         """The best cell's accuracy, %."""
@@ -165,6 +203,7 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     _check_range(folder, "history.csv", history, {main: (0, 100)})
     counts = {"seed": SEEDS, "epoch": (1, MOST_EPOCHS), "skip_connects": (0, len(EDGES))}
     _check_range(folder, "history.csv", history, counts, whole=True)
+    _yes_or_no(folder, "runs.csv", runs, "as_published")
     _numeric(folder, "scores.csv", scores, ["seed", "score", "accuracy"])
     _check_range(folder, "scores.csv", scores, {"accuracy": (0, 100)})
     _check_range(folder, "scores.csv", scores, {"seed": SEEDS}, whole=True)
@@ -211,6 +250,11 @@ def seeds_text(counts: Iterable[int]) -> str:
     return f"{low}–{high} seeds" if low < high else f"{low} seed{'s' * (low != 1)}"
 
 
+def listed(words: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
 def runs_text(count: int) -> str:
     return f"{count} run{'s' * (count != 1)}"
 
@@ -232,6 +276,15 @@ def _numeric(folder: Path, file: str, rows: pd.DataFrame, columns: Iterable[str]
             value = rows.loc[wrong, column].iloc[0]
             raise RowsError(f"{folder / file}: {str(value)!r} in column {column!r} is no number: the file was edited")
         rows[column] = numbers
+
+
+def _yes_or_no(folder: Path, file: str, rows: pd.DataFrame, column: str) -> None:
+    """Makes `column` booleans in place."""
+    values = rows[column].map({"True": True, "False": False})
+    if (wrong := values.isna()).any():
+        value = rows.loc[wrong, column].iloc[0]
+        raise RowsError(f"{folder / file}: {value!r} in column {column!r} is neither True nor False: was it edited?")
+    rows[column] = values.astype(bool)
 
 
 def _check_range(

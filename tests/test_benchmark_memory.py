@@ -25,7 +25,7 @@ def resident() -> float:
 def test_memory_does_not_grow_over_epochs(method, tmp_path):
     (tmp_path / "checkpoints").mkdir()
     (run,) = plan(read_preset("smoke"), [method], [0], epochs=EPOCHS)
-    runner = Runner(Setup(tmp_path, tmp_path, "cpu", "analognas", "smoke"), run.problem)
+    runner = Runner(Setup(tmp_path, tmp_path, "cpu", "analognas"), run.problem)
     memory: dict[int, float] = {}
     tensors: dict[int, int] = {}
 
