@@ -415,6 +415,7 @@ def run_command(options: argparse.Namespace) -> int:
     from benchmark.provenance import Command
     from benchmark.results_folder import Results, locked, write_space
     from benchmark.runner import prepare_images
+    from benchmark.second_opinion import write_second_opinions
     from benchmark.settings import RunError, cores, override
     from benchmark.tensorboard import FOLDER, with_curves
     from benchmark.workers import Batch, run_all
@@ -450,6 +451,8 @@ def run_command(options: argparse.Namespace) -> int:
         failed = [(out, row) for row in results.failures_of(runs)]
         if not results.runs:
             raise RunError(failure_sentence(failed, len(runs)))
+        for notice in write_second_opinions([results], truth):
+            console.print(notice)
         written = write_report(out, jobs=cores())
     console.print((out / "summary.md").read_text().split("\n![", 1)[0])
     console.print(f"{len(written)} files of tables and plots are in {out}; start with {out / 'report.html'}")

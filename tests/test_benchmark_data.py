@@ -53,6 +53,7 @@ def test_a_folder_of_the_other_truth_goes_on_with_it(tmp_path, capsys):
     """As those made when AnalogNAS-Bench was the default."""
     out = tmp_path / "out"
     assert main([*RUN, "--out", str(out), "--truth", "analognas"]) == 0
+    (out / "second-opinion.csv").unlink()  # older folders have none
     before = (out / "runs.csv").read_bytes()
     more = [*RUN, "--out", str(out)]
     more[more.index("1")] = "2"
@@ -61,6 +62,7 @@ def test_a_folder_of_the_other_truth_goes_on_with_it(tmp_path, capsys):
     assert main(["report", str(out)]) == 0
     assert main([*more, "--truth", "analognas"]) == 0
     assert (out / "runs.csv").read_bytes().startswith(before)
+    assert (out / "second-opinion.csv").read_text().count("NAS-Bench-201") == 2
 
 
 @pytest.mark.parametrize(
