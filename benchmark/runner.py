@@ -23,7 +23,7 @@ from benchmark.settings import HALVES, ProblemSettings, RunError, SettingsError,
 from data.folder import DataError, Progress, data_folder
 from data.images import ImageSet, open_images
 from data.splits import read_split
-from data.truth import TruthTable, open_truth
+from data.truth import TruthTable
 from methods import registry
 from methods.search import Measurements, Problem, Search, seeded
 from reports.rows import HISTORY_COLUMNS, RUN_COLUMNS, SCORE_COLUMNS, SCORED_CELLS
@@ -37,7 +37,7 @@ class Setup:
     out: Path
     data_dir: Path | None
     device: str
-    truth: str | None
+    truth: TruthTable
     stacked: bool = False
     """Whether runs go side by side in threads of this process, which share its device, instead of in processes."""
 
@@ -99,15 +99,14 @@ def set_up_torch(problem: ProblemSettings) -> None:
 
 
 class Runner:
-    """One process's images, truth and device, made ready once for all the runs it carries out."""
+    """One process's images and device, made ready once for all the runs it carries out."""
 
     def __init__(self, setup: Setup, problem: ProblemSettings) -> None:
         set_up_torch(problem)
         self.setup = setup
         self.device = torch.device(setup.device)
-        folder = data_folder(setup.data_dir)
-        self.truth = open_truth(setup.truth, folder)
-        images = prepare_images(problem, folder)
+        self.truth = setup.truth
+        images = prepare_images(problem, data_folder(setup.data_dir))
         self.metric = main_metric(self.truth, problem.images)
         size = problem.channels, problem.cells_per_stage
         self.problem = Problem(images.to(self.device), *size, precision=problem.precision)

@@ -38,7 +38,7 @@ from reports.tables import chosen_cells, count, number
 from spaces import EDGES, NONE, Cell
 from spaces.drawing import NODES, STROKES
 
-FILES = "runs.csv, history.csv, scores.csv, failures.csv and space.csv"
+FILES = "runs.csv, history.csv, scores.csv, failures.csv, second-opinion.csv and space.csv"
 """What the page is made from; of some there may be none."""
 
 VERDICTS = {

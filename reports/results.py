@@ -15,6 +15,8 @@ from reports.rows import (
     HISTORY_COLUMNS,
     RUN_COLUMNS,
     SCORE_COLUMNS,
+    SECOND_COLUMNS,
+    SECOND_FILE,
     SPACE_COLUMNS,
     read_rows,
     with_changes,
@@ -80,12 +82,13 @@ SEEDS = (0, 2**32 - 1)
 @dataclass(frozen=True)
 class Results:
     """The rows of one folder: `runs` by method and seed, `history` by method, seed and epoch, of those runs alone, as
-    are `scores`; `failures` are of other runs."""
+    are `scores` and `second`, the second opinion; `failures` are of other runs."""
 
     runs: pd.DataFrame
     history: pd.DataFrame
     scores: pd.DataFrame
     failures: pd.DataFrame
+    second: pd.DataFrame
     space: pd.DataFrame
     methods: tuple[str, ...]
     metrics: tuple[str, ...]  # the main metric first
@@ -178,8 +181,9 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     history = read_rows(folder, "history.csv", HISTORY_COLUMNS)
     scores = read_rows(folder, "scores.csv", SCORE_COLUMNS, optional=True)  # older folders have none
     failures = read_rows(folder, "failures.csv", FAILURE_COLUMNS, optional=True)  # nor have those without a failure
+    second = read_rows(folder, SECOND_FILE, SECOND_COLUMNS, optional=True)
     space = read_rows(folder, "space.csv", SPACE_COLUMNS)
-    for rows in (runs, history, scores, failures):
+    for rows in (runs, history, scores, failures, second):
         rows["method"] = rows["method"].astype(str)
     space["statistic"] = space["statistic"].astype(str)
     for column in ONE_A_FOLDER:
@@ -209,6 +213,10 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     _check_range(folder, "scores.csv", scores, {"seed": SEEDS}, whole=True)
     _numeric(folder, "failures.csv", failures, ["seed"])
     _check_range(folder, "failures.csv", failures, {"seed": SEEDS}, whole=True)
+    _numeric(folder, SECOND_FILE, second, ["seed", "accuracy"])
+    _check_range(folder, SECOND_FILE, second, {"accuracy": (0, 100)})
+    _check_range(folder, SECOND_FILE, second, {"seed": SEEDS}, whole=True)
+    _check_key(folder, SECOND_FILE, second, ["method", "seed"])
     _check_cells(folder, runs)
     _check_key(folder, "space.csv", space, ["metric", "statistic"])
     _check_key(folder, "runs.csv", runs, ["method", "seed"])
@@ -219,10 +227,11 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     order += [name for name in rows_of if name not in order]
     runs = pd.concat([rows_of[name].sort_values("seed") for name in order], ignore_index=True)
     key = ["method", "seed"]
-    history, scores = (rows.merge(runs[key], on=key) for rows in (history, scores))  # unfinished runs have no n
+    # Unfinished runs have no n.
+    history, scores, second = (rows.merge(runs[key], on=key) for rows in (history, scores, second))
     history = history.sort_values(["method", "seed", "epoch"])
     finished = failures.merge(runs[key], on=key, how="left", indicator=True)["_merge"].to_numpy() == "both"
-    return Results(runs, history, scores, failures[~finished], space, tuple(order), tuple(metrics))
+    return Results(runs, history, scores, failures[~finished], second, space, tuple(order), tuple(metrics))
 
 
 def method_name(method: str) -> str:

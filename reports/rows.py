@@ -5,6 +5,7 @@
 - `scores.csv`: of each finished run whose search scores cells, a random sample of the scores.
 - `failures.csv`: one row a failed run; absent where none failed.
 - `space.csv`: the distribution of the ground truth over the whole space, so that a folder explains itself.
+- `second-opinion.csv`: of each finished run, what its cell reaches in another truth table; older folders have none.
 
 Accuracies are in percent. A *metric* is a data set and a split joined by `_`, as `cifar10_test`; which metrics a
 folder has depends on its truth table.
@@ -100,6 +101,22 @@ EFFECT_COLUMNS = {
     "accuracy": "mean over all cells with that operation on that edge, %",
 }
 """Columns of `effects.csv`, which the study `discretisation` puts beside its rows."""
+
+
+SECOND_FILE = "second-opinion.csv"
+
+SECOND_METRIC = "cifar10_test"
+"""The one metric that both truth tables have."""
+
+SECOND_COLUMNS = {
+    "method": "name of the method",
+    "seed": "seed of the run",
+    "metric": "the metric",
+    "accuracy": "what the run's cell reaches in the other truth table, %",
+    "truth": "the other truth table's name",
+    "truth_checksum": "its checksum",
+}
+"""Columns of `second-opinion.csv`."""
 
 
 TEXT = dict.fromkeys(("settings", "truth_checksum", "asks", "preset", "changes", "as_published"), str)

@@ -10,6 +10,7 @@ import pandas as pd
 from reports.inference import RESAMPLES, SIGNIFICANCE, Interval, smallest_p
 from reports.replication import verdicts_line
 from reports.results import Results, failures_text, listed, method_name, metric_name, runs_text
+from reports.second_opinion import second_opinion_section
 from reports.section import Section
 from reports.statistics import Spread
 from reports.tables import (
@@ -63,6 +64,7 @@ def summary_sections(results: Results, tables: Tables) -> list[Section]:
         _summary_section(results, tables.summary),
         _robust_section(results, tables.summary),
         *_comparison_section(results, tables.comparisons),
+        *second_opinion_section(results, MANY_METHODS),
         *_selection_section(results),
     ]
 
