@@ -62,6 +62,11 @@ def processor_features() -> set[str]:
     return set(next((line for line in lines if line.startswith("flags")), "").split())
 
 
+def compiler() -> str:
+    """The C++ compiler: what CXX names, else g++."""
+    return os.environ.get("CXX") or "g++"
+
+
 @functools.cache
 def library() -> ctypes.CDLL:
     """The compiled layers; see `layers.cpp` for what they are called.
@@ -69,17 +74,17 @@ def library() -> ctypes.CDLL:
     Raises:
         Unavailable: where they cannot be had.
     """
-    level, compiler = build(), os.environ.get("CXX") or "g++"
-    if shutil.which(compiler) is None:
-        raise Unavailable(f"the C++ compiler {compiler} is not installed")
+    level, program = build(), compiler()
+    if shutil.which(program) is None:
+        raise Unavailable(f"the C++ compiler {program} is not installed")
     flags = (*FLAGS, f"-march=x86-64-{level}") if level in BUILDS else FLAGS
-    path = platformdirs.user_cache_path("replica-201", appauthor=False) / f"layers-{_fingerprint(compiler, flags)}.so"
+    path = platformdirs.user_cache_path("replica-201", appauthor=False) / f"layers-{_fingerprint(program, flags)}.so"
     try:
         if not path.exists():
-            _compile(compiler, flags, path)
+            _compile(program, flags, path)
         return ctypes.CDLL(str(path))
     except (OSError, subprocess.CalledProcessError) as error:
-        raise Unavailable(f"{SOURCE.name} could not be compiled with {compiler}: {error}") from None
+        raise Unavailable(f"{SOURCE.name} could not be compiled with {program}: {error}") from None
 
 
 def _fingerprint(compiler: str, flags: tuple[str, ...]) -> str:
