@@ -27,8 +27,9 @@ from benchmark.settings import cores, plain_value, preset_documents
 from data.folder import write_atomically
 from data.truth import TruthTable
 from reports.provenance import FILE, Entry, Provenance, Setting, read_provenance
+from spaces.compiled import build, compiler, why_unavailable
 
-PACKAGES = ("replica-201", "torch", "numpy", "scipy", "pandas", "analog-nasbench")
+PACKAGES = ("replica-201", "torch", "numpy", "scipy", "pandas", "scikit-learn", "analog-nasbench")
 """Those that a number can depend on."""
 
 
@@ -66,6 +67,7 @@ class Command:
     def entry(self, runs: Sequence[Run], to_do: int, truth: TruthTable) -> Entry:
         commit, changed = checkout(Path(__file__).parent.parent)
         on_gpu = torch.device(self.device).type == "cuda"
+        layers_of_cpu, compiled_by = (None, None) if on_gpu else layers()
         return Entry(
             command=without_home(shlex.join(["python", "-m", "benchmark", *self.arguments])),
             started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -87,10 +89,14 @@ class Command:
             packages={
                 "python": platform.python_version(),
                 **{name: version(name) for name in PACKAGES},
+                **c_library(),
                 **({"cuda": str(torch.version.cuda)} if on_gpu else {}),
             },
             commit=commit,
             changed=changed,
+            kernels=torch.backends.cpu.get_cpu_capability(),
+            layers=layers_of_cpu,
+            compiler=compiled_by,
         )
 
 
@@ -136,6 +142,23 @@ def without_home(text: str) -> str:
     """`text` with `~` for the user's home folder, as typed before the shell put its path there."""
     home = re.escape(str(Path.home()))
     return re.sub(rf"(^|[\s='\",]){home}(?=[/\s'\",]|$)", r"\1~", text)
+
+
+def layers() -> tuple[str, str | None]:
+    """The build of the compiled layers on a CPU, `torch` where they are PyTorch's, and what compiled them."""
+    if why_unavailable() is not None:
+        return "torch", None
+    try:
+        told = subprocess.run([compiler(), "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        told = compiler()
+    return build(), told.partition("\n")[0]
+
+
+def c_library() -> dict[str, str]:
+    """The C library and its version, where it tells them; Python's logarithms and cosines are its own."""
+    name, number = platform.libc_ver()
+    return {name: number} if name else {}
 
 
 def processor() -> str:

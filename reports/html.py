@@ -259,6 +259,7 @@ def _provenance_part(results: Results, provenance: Provenance | None) -> str:
         "GPU": provenance.distinct(lambda entry: entry.gpu or "none used"),
         "Processor": provenance.distinct(lambda entry: f"{entry.processor}, {entry.cores} cores"),
         "System": provenance.distinct(lambda entry: entry.system),
+        "Kernels": provenance.distinct(lambda entry: entry.computed_by),
         "Packages": provenance.distinct(
             lambda entry: ", ".join(f"{name} {version}" for name, version in entry.packages.items())
         ),

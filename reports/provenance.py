@@ -58,8 +58,26 @@ class Entry:
     """Of the checkout that the program ran from; None where it was installed."""
     changed: bool
     """Whether that checkout's files differed from the commit."""
+    kernels: str | None = None
+    """The vectors that PyTorch's own kernels on the CPU are made for, as AVX2."""
+    layers: str | None = None
+    """The build of the compiled layers, as v3; `torch` where they are PyTorch's; None on a GPU."""
+    compiler: str | None = None
+    """What compiled them."""
     energy_joules: float | None = None
     """What the whole device took in `wall_seconds`, all that ran on it included; None where it does not tell."""
+
+    @property
+    def computed_by(self) -> str:
+        """The kernels that computed on the CPU, in words."""
+        if self.kernels is None:
+            return "not recorded"
+        own = f"PyTorch's kernels for {self.kernels}"
+        if self.layers is None:
+            return own
+        if self.layers == "torch":
+            return f"PyTorch's layers; {own}"
+        return f"layers {self.layers}, compiled by {self.compiler}; {own}"
 
     @property
     def device_kind(self) -> str:

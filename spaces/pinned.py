@@ -12,26 +12,16 @@ logarithm, exponential and square root of tensors. Where a search needs such, it
 from __future__ import annotations
 
 import os
-import platform
-import re
-from pathlib import Path
+
+from spaces.compiled import processor_features
 
 VARIABLE = "ATEN_CPU_CAPABILITY"
 
 
 def pin() -> None:
     """Have PyTorch take its kernels for AVX2 and FMA on a processor that has both."""
-    if platform.machine() == "x86_64" and {"avx2", "fma"} <= features():
+    if {"avx2", "fma"} <= processor_features():
         os.environ.setdefault(VARIABLE, "avx2")
-
-
-def features() -> set[str]:
-    """What the processor can do, by the names of Linux; nothing where they are not told."""
-    try:
-        found = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
-    except OSError:
-        return set()
-    return set(found[1].split()) if found else set()
 
 
 pin()

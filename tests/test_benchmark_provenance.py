@@ -38,7 +38,9 @@ def test_commands_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert first.started <= second.started
     assert (first.images, first.preset, first.device, first.gpu) == ("digits", "smoke", "cpu", None)
     assert len(first.truth_checksum) == 64
-    assert first.packages.keys() >= {"python", "torch", "numpy", "replica-201"}
+    assert first.packages.keys() >= {"python", "torch", "numpy", "replica-201", "glibc"}
+    assert first.computed_by.startswith("layers v") and first.computed_by.endswith("; PyTorch's kernels for AVX2")
+    assert "g++" in first.computed_by
     page = (tmp_path / "of me & co" / "report.html").read_text()
     assert "&#x27;" in page and "of me &amp; co" in page
 

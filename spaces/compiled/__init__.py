@@ -19,8 +19,6 @@ from pathlib import Path
 
 import platformdirs
 
-from spaces.pinned import features
-
 FOLDER = Path(__file__).parent
 SOURCE = FOLDER / "layers.cpp"
 FLAGS = ("-std=c++17", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fPIC")
@@ -49,12 +47,24 @@ def build() -> str:
     if wanted:
         if wanted not in BUILDS:
             raise Unavailable(f"{CHOICE}={wanted} is unknown; it may be {', '.join(BUILDS)} or torch")
-        possible = [wanted] if features() >= BUILDS[wanted] else []
+        possible = [wanted] if processor_features() >= BUILDS[wanted] else []
     else:
-        possible = [name for name, needed in BUILDS.items() if features() >= needed]
+        possible = [name for name, needed in BUILDS.items() if processor_features() >= needed]
     if not possible:
         raise Unavailable(f"the processor lacks the instructions of x86-64-{wanted or 'v3'}")
     return possible[-1]
+
+
+def processor_features() -> set[str]:
+    """What Linux says that the processor has; elsewhere nothing."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return set(next((line for line in lines if line.startswith("flags")), "").split())
+
+
+def compiler() -> str:
+    """The C++ compiler: what CXX names, else g++."""
+    return os.environ.get("CXX") or "g++"
 
 
 @functools.cache
@@ -64,19 +74,19 @@ def library() -> ctypes.CDLL:
     Raises:
         Unavailable: where they cannot be had.
     """
-    level, compiler = build(), os.environ.get("CXX") or "g++"
-    if shutil.which(compiler) is None:
-        raise Unavailable(f"the C++ compiler {compiler} is not installed")
+    level, program = build(), compiler()
+    if shutil.which(program) is None:
+        raise Unavailable(f"the C++ compiler {program} is not installed")
     # PyTorch brings GCC's threading library, for which Clang makes no threads: its layers use one.
-    threads = "-fopenmp=libgomp" if "clang" in Path(compiler).name else "-fopenmp"
+    threads = "-fopenmp=libgomp" if "clang" in Path(program).name else "-fopenmp"
     flags = (*FLAGS, threads, *([f"-march=x86-64-{level}"] if level in BUILDS else []))
-    path = platformdirs.user_cache_path("replica-201", appauthor=False) / f"layers-{_fingerprint(compiler, flags)}.so"
+    path = platformdirs.user_cache_path("replica-201", appauthor=False) / f"layers-{_fingerprint(program, flags)}.so"
     try:
         if not path.exists():
-            _compile(compiler, flags, path)
+            _compile(program, flags, path)
         return ctypes.CDLL(str(path))
     except (OSError, subprocess.CalledProcessError) as error:
-        raise Unavailable(f"{SOURCE.name} could not be compiled with {compiler}: {error}") from None
+        raise Unavailable(f"{SOURCE.name} could not be compiled with {program}: {error}") from None
 
 
 def _fingerprint(compiler: str, flags: tuple[str, ...]) -> str:
