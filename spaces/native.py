@@ -374,11 +374,12 @@ class _SearchCell(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weights: Tensor, plan: _Plan, *kernels: Tensor) -> Tensor:
         x, weights = _maps(x), weights.contiguous()
-        channels, *rest = x.shape
+        channels = len(x)
+        apart = x[0].numel() + 5 * 64 // x.element_size()  # as the compiled layers keep the channels of what they convolved
         nodes = [x, *(torch.empty_like(x) if wanted else None for wanted in plan.nodes)]
         pooled = [torch.empty_like(x) if wanted else None for wanted in plan.pooled]
         convolved = [
-            x.new_empty(len(kernel), *rest) if wanted else None
+            x.new_empty(len(kernel), apart) if wanted else None
             for kernel, wanted in zip(kernels, plan.convolved, strict=True)
         ]
         output, statistics = torch.empty_like(x), x.new_empty(2, len(EDGES), 2, channels)

@@ -169,6 +169,7 @@ struct TilesOfRow {
       const T* at[CORNERS];
       for (int corner = 0; corner < CORNERS; ++corner)
         at[corner] = dy + o * dy_map + ((row + corner / 2) * g.out_width + column + corner % 2) * g.batch + first;
+      for (int corner = 0; corner < CORNERS; ++corner) prefetch(at[corner] + 2 * g.batch, images);  // the next tile's
       transform_gradients(at, images, gradients + o * STRETCH, apart);
     }
     for (int p = 0; p < POSITIONS; ++p)

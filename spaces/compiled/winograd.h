@@ -131,18 +131,23 @@ struct Sources {
       const T* at[4][4];
       for (int64_t i = 0; i < 4; ++i)
         for (int64_t j = 0; j < 4; ++j) at[i][j] = offsets[i][j] < 0 ? outside : of_tiles[s] + offsets[i][j];
+      for (int64_t i = 0; i < 4; ++i)  // the columns that the next tile reads beside these
+        for (int64_t j = 4; j < 6 && offsets[i][2] >= 0; ++j)
+          prefetch(of_tiles[s] + offsets[i][2] + (j - 2) * tiles.batch, GROUP<T>);
       if (images == GROUP<T>)
         transform_tile<RELU, false>(at, images, to_tiles + s * GROUP<T>, tile_count * GROUP<T>);
       else
         transform_tile<RELU, true>(at, images, to_tiles + s * GROUP<T>, tile_count * GROUP<T>);
     }
     for (int64_t s = 0; s < point_count; ++s)
-      for (int corner = 0; corner < CORNERS; ++corner)
+      for (int corner = 0; corner < CORNERS; ++corner) {
+        const T* from = of_points[s] + tiles.pixel(column, corner) + b;
+        prefetch(from + 2 * tiles.batch, GROUP<T>);
         for (int64_t i = 0; i < GROUP<T>; i += WIDTH<T>) {
-          const T* from = of_points[s] + tiles.pixel(column, corner) + b + i;
-          Register<T> value = images - i >= WIDTH<T> ? load(from) : load_some(from, images - i);
+          Register<T> value = load_some(from + i, images - i);
           store(to_points + (corner * point_count + s) * GROUP<T> + i, RELU ? relu(value) : value);
         }
+      }
   }
 };
 
