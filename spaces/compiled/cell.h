@@ -372,13 +372,11 @@ void cell_backward(const Computation<T>& k, T* const* dnode, T* const* dconv, T*
     auto convolutions = convolutions_leaving(k, node);
     if (convolutions.empty()) continue;
     input_gradient_of_node(k, node, convolutions, dconvolved, dx);
-    if (!dconv[node]) continue;
     std::vector<WeightGradient<T>> wanted;
-    for (auto [e, size] : convolutions) {
-      T* dw = dconv[size * (NODES - 1) + node] + RANK[e] * k.geometry(size).weights();
-      wanted.push_back({k.geometry(size), dconvolved(size, e), k.apart(), dw});
-    }
-    weight_gradients<true>(wanted, cell.node[node]);
+    for (auto [e, size] : convolutions)
+      if (T* dw = dconv[size * (NODES - 1) + node])
+        wanted.push_back({k.geometry(size), dconvolved(size, e), k.apart(), dw + RANK[e] * k.geometry(size).weights()});
+    if (!wanted.empty()) weight_gradients<true>(wanted, cell.node[node]);
   }
   for (int i = 0; dweights && i < EDGES * OPERATIONS; ++i) {
     dweights[i] = 0;
