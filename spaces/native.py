@@ -375,7 +375,7 @@ class _SearchCell(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weights: Tensor, plan: _Plan, *kernels: Tensor) -> Tensor:
         x, weights = _maps(x), weights.contiguous()
         channels = len(x)
-        apart = x[0].numel() + 5 * 64 // x.element_size()  # as the compiled layers keep the channels of what they convolved
+        apart = x[0].numel() + 5 * 64 // x.element_size()  # as the compiled layers keep channels
         nodes = [x, *(torch.empty_like(x) if wanted else None for wanted in plan.nodes)]
         pooled = [torch.empty_like(x) if wanted else None for wanted in plan.pooled]
         convolved = [

@@ -137,7 +137,7 @@ void convolve_tiles(const Computation<T>& k, const std::vector<EdgeConvolution>&
   tile_row.for_groups<T>([&](int64_t column, int64_t b, int64_t images) {
     sources.template read<true>(tile_row, column, b, images, tiles, points);
     for (size_t i = 0; i < convolutions.size(); ++i) {
-      int e = convolutions[i].edge, size = convolutions[i].size;
+      const int e = convolutions[i].edge, size = convolutions[i].size;
       T* map = k.convolved(size, e) + b;
       const T* kernel = kernels[i];
       for_blocks(channels, [&](auto at_once, int64_t first, int64_t valid) {
