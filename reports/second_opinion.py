@@ -68,9 +68,7 @@ def second_opinion_section(results: Results, many: int) -> list[Section]:
         return []
     name = " / ".join(str(name) for name in results.second["truth"].unique())
     checksum = " / ".join(str(name) for name in results.second["truth_checksum"].unique())
-    here, there = orders(cells)
-    order = [" > ".join(map(method_name, methods)) for methods in (here, there)]
-    rows = [["Order of the means", order[0], "the same" if here == there else order[1], _yes(here == there)]]
+    rows = [_order_row(*orders(cells), many)]
     for pair in pairs(cells):
         if len(results.methods) <= many or results.methods[0] in (pair.first, pair.second):
             verb = "beats" if pair.here.mean() > 0 else "equals"
@@ -86,6 +84,24 @@ def second_opinion_section(results: Results, many: int) -> list[Section]:
     if results.metric != SECOND_METRIC:
         note += f" Those tests are of {metric_name(results.metric)}, which {name} does not have."
     return [Section("A second opinion", ("Conclusion", results.truth, name, "Holds"), rows, note, left=4)]
+
+
+def _order_row(here: list[str], there: list[str], many: int) -> list[str]:
+    """The two orders or, of more than `many` methods, how many pairs stand in the same."""
+    same = _yes(here == there)
+    if len(here) <= many:
+        order = [" > ".join(map(method_name, methods)) for methods in (here, there)]
+        return ["Order of the means", order[0], "the same" if here == there else order[1], same]
+    all_pairs = list(combinations(here, 2))
+    turned = [(one, other) for one, other in all_pairs if there.index(other) < there.index(one)]
+    text = f"{len(all_pairs) - len(turned)} the same way round"
+    if 0 < len(turned) <= MOST_NAMED:
+        text += ", not " + " and ".join(f"{method_name(one)} > {method_name(other)}" for one, other in turned)
+    return [f"Order of {len(here)} means", f"{len(all_pairs)} pairs", text, same]
+
+
+MOST_NAMED = 3
+"""Pairs that stand the other way round and are named; of more the number is enough."""
 
 
 def _ahead(differences: Floats) -> str:
