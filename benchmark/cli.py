@@ -658,7 +658,8 @@ def build_command(options: argparse.Namespace) -> int:
     from data.nasbench201 import build
 
     with Fetching(terminal()) as fetching:
-        print(build(options.file, options.out, fetching))
+        crc = build(options.file, options.out, fetching)
+    print(f"{options.out}, CRC-32 0x{crc:08X}")
     return 0
 
 
