@@ -9,8 +9,9 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from benchmark.settings import PRESETS, RunError, SettingsError, cores
@@ -87,7 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt as stop:
-        goes_on = options.command in (run_command, study_command)
+        goes_on = options.command in (run_command, study_command) or (
+            options.command is reproduce_command and options.out
+        )
         what_next = "; the same command goes on from the last finished epoch" if goes_on else ""
         print(f"\nbenchmark: stopped{what_next}", file=sys.stderr)
         return 143 if isinstance(stop, Terminated) else 130
@@ -150,6 +153,24 @@ def parser() -> argparse.ArgumentParser:
     study.add_argument("name", metavar="NAME", help=f"the study: {', '.join(STUDIES)}")
     study.add_argument("--out", type=Path, metavar="DIR", help="its folder (default out/study-NAME-PRESET-IMAGES)")
     add_run_options(study)
+
+    reproduce = commands.add_parser(
+        "reproduce",
+        help="carry a results folder's recorded commands out anew, and compare row by row",
+        description="Carry the commands that a results folder has recorded out anew, in another folder, and compare: "
+        "every number of runs.csv, history.csv and scores.csv, to the last bit. Exit code 1 where a run differs.",
+    )
+    reproduce.set_defaults(command=reproduce_command)
+    reproduce.add_argument("folder", type=Path, metavar="DIR", help="a folder that `run` or `study` has written")
+    reproduce.add_argument("--jobs", type=int, metavar="N", help="runs side by side (default: what the cores allow)")
+    reproduce.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="the folder of the new runs, so that the same command goes on from the last finished epoch (default: a "
+        "temporary one, removed in the end)",
+    )
+    add_data_dir(reproduce)
 
     report = commands.add_parser("report", help="write tables and plots again from a results folder's rows")
     report.set_defaults(command=report_command)
@@ -298,6 +319,36 @@ def add_data_dir(command: argparse.ArgumentParser) -> None:
 
 
 def run_command(options: argparse.Namespace) -> int:
+    from reports.write import write_report
+
+    with searched(options) as done:
+        if not done.any_finished:
+            raise RunError(failure_sentence(done.failed, done.total))
+        written = write_report(done.out, jobs=cores())
+    done.console.print((done.out / "summary.md").read_text().split("\n![", 1)[0])
+    done.console.print(
+        f"{len(written)} files of tables and plots are in {done.out}; start with {done.out / 'report.html'}"
+    )
+    if done.failed:
+        raise RunError(failure_sentence(done.failed, done.total))
+    return 0
+
+
+class Searched(NamedTuple):
+    """What `run` and `study` have done before they write a report."""
+
+    console: Console
+    out: Path
+    total: int
+    """Runs asked for."""
+    failed: list[tuple[Path, dict[str, Any]]]
+    """Rows of failures.csv, each with its folder."""
+    any_finished: bool
+
+
+@contextmanager
+def searched(options: argparse.Namespace) -> Iterator[Searched]:
+    """Carries out what is missing of the runs of a `run`; its folder is locked until what is inside ends."""
     methods = parse_methods(options.methods)
     seeds = parse_seeds(options.seeds)
     check_count("--epochs", options.epochs)
@@ -311,7 +362,6 @@ def run_command(options: argparse.Namespace) -> int:
     from benchmark.tensorboard import FOLDER, with_curves
     from benchmark.workers import Batch, run_all
     from data.truth import open_truth
-    from reports.write import write_report
 
     images = [f"problem.images={options.images}"] if options.images else []
     runs = plan(override(chosen.tables, images), methods, seeds, options.epochs)
@@ -340,14 +390,7 @@ def run_command(options: argparse.Namespace) -> int:
             recorded = command.recorded(results, runs, len(missing), truth)
             run_all([Batch(setup, missing, results, recorded, with_curves(progress, curves))], jobs)
         failed = [(out, row) for row in results.failures_of(runs)]
-        if not results.runs:
-            raise RunError(failure_sentence(failed, len(runs)))
-        written = write_report(out, jobs=cores())
-    console.print((out / "summary.md").read_text().split("\n![", 1)[0])
-    console.print(f"{len(written)} files of tables and plots are in {out}; start with {out / 'report.html'}")
-    if failed:
-        raise RunError(failure_sentence(failed, len(runs)))
-    return 0
+        yield Searched(console, out, len(runs), failed, bool(results.runs))
 
 
 class Surroundings(NamedTuple):
@@ -406,6 +449,25 @@ def terminal() -> Console:
 
 
 def study_command(options: argparse.Namespace) -> int:
+    from reports.studies import write_study
+
+    with searched_study(options) as done:
+        try:
+            written = write_study(done.out)
+        except RowsError:
+            if not done.failed:
+                raise
+            raise RunError(failure_sentence(done.failed, done.total)) from None  # a variant may have no run at all
+    done.console.print((done.out / "study.md").read_text().split("\n![", 1)[0])
+    done.console.print(f"Written: {', '.join(str(path) for path in written)}")
+    if done.failed:
+        raise RunError(failure_sentence(done.failed, done.total))
+    return 0
+
+
+@contextmanager
+def searched_study(options: argparse.Namespace) -> Iterator[Searched]:
+    """As `searched`, for the runs of all variants of a `study`."""
     from benchmark.study import Given, carry_out, check_name, describe_plan, plan_study
 
     name = check_name(options.name)
@@ -417,7 +479,6 @@ def study_command(options: argparse.Namespace) -> int:
     from benchmark.runner import prepare_images
     from data.images import open_images
     from data.truth import open_truth
-    from reports.studies import write_study
 
     given = Given(chosen.tables, chosen.folder, chosen.device)
     console = chosen.console
@@ -446,17 +507,44 @@ def study_command(options: argparse.Namespace) -> int:
         failed = carry_out(
             name, planned, setup, truth, jobs, console, command, options.retry_failed, options.tensorboard
         )
-        try:
-            written = write_study(out)
-        except RowsError:
-            if not failed:
-                raise
-            raise RunError(failure_sentence(failed, total)) from None  # a variant may have no run at all
-    console.print((out / "study.md").read_text().split("\n![", 1)[0])
-    console.print(f"Written: {', '.join(str(path) for path in written)}")
-    if failed:
-        raise RunError(failure_sentence(failed, total))
-    return 0
+        yield Searched(console, out, total, failed, len(failed) < total)
+
+
+def reproduce_command(options: argparse.Namespace) -> int:
+    check_count("--jobs", options.jobs)
+    if options.out is not None and options.out.resolve() == options.folder.resolve():
+        raise UsageError(f"--out {options.out} is the folder to be reproduced; choose another")
+    from benchmark.reproduce import as_recorded, parts, provenance_of, truth_of
+    from reports.reproduction import differing_facts, differing_runs
+
+    names = parts(options.folder)
+    there = provenance_of(options.folder, names)
+    console = terminal()
+    with ExitStack() as stack:
+        out = options.out or Path(stack.enter_context(TemporaryDirectory(prefix="reproduce-")))
+        for entry in {entry.command: entry for entry in there.commands}.values():
+            again = as_recorded(entry, parser())
+            again.out, again.jobs, again.data_dir = out, options.jobs, options.data_dir
+            again.truth = truth_of(entry, again.truth, data_folder(options.data_dir))
+            console.print(f"Anew: {entry.command}")
+            with (searched if again.command is run_command else searched_study)(again):
+                pass
+        found = {
+            run if name == "." else f"{name} {run}": difference
+            for name in names
+            for run, difference in differing_runs(options.folder / name, out / name).items()
+        }
+        facts = differing_facts(there, provenance_of(out, names))
+    differing = {run: difference for run, difference in found.items() if difference}
+    console.print(f"\n{len(found) - len(differing)} of {len(found)} runs the same to the last bit")
+    for run, difference in differing.items():
+        console.print(f"  {run}: {difference}")
+    console.print(
+        "\nMade otherwise than then:" if facts else "\nSettings, versions, kernels and processor are as then."
+    )
+    for fact in facts:
+        console.print(f"  {fact}")
+    return int(bool(differing))
 
 
 def report_command(options: argparse.Namespace) -> int:
