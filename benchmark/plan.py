@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark.settings import HALVES, ProblemSettings, SettingsError, Table, checked, digest, over, table_of
+from benchmark.settings import (
+    HALVES,
+    ProblemSettings,
+    SettingsError,
+    Table,
+    checked,
+    digest,
+    over,
+    plain_default,
+    plain_value,
+    preset_label,
+    read_preset,
+    table_of,
+    written,
+)
 from data.splits import split_checksum
+from data.truth import TruthTable
 from methods import registry
 from reports import run_name
+from reports.rows import BETWEEN_CHANGES
+
+PUBLISHED = "paper"
+"""The preset that holds the published protocols."""
+
+PUBLISHED_TRUTH = "NAS-Bench-201"
+"""The table that all published numbers were looked up in."""
 
 MOST_SELECTIONS = 8
 """In one method; more than any has a meaning for."""
@@ -34,6 +57,13 @@ class Run:
     problem: ProblemSettings
     split: str
     """What tells the split apart: that of `problem`, or its file's checksum as planned, wherever the file lies."""
+    preset: str = ""
+    """The preset's name, as rows have it."""
+    changes: str = ""
+    """What it has otherwise than the preset, as for `--set`; images and split are not among them, but facts of their
+    own."""
+    published: bool = False
+    """Whether its problem and settings are those of the published protocol."""
 
     @property
     def name(self) -> str:
@@ -52,9 +82,22 @@ class Run:
         """Name of the file that holds the state of stage 0, 1, …: the same for all runs that share the stage."""
         return f"{run_name(self.stages[stage].method, self.seed)}-{self.hash_of(stage + 1)}.safetensors"
 
+    def facts(self, truth: TruthTable) -> dict[str, object]:
+        """What its row says of the conditions that it ran under."""
+        return {
+            "preset": self.preset,
+            "changes": self.changes,
+            "as_published": self.published and truth.name == PUBLISHED_TRUTH,
+        }
 
-def plan(tables: Table, methods: Sequence[str], seeds: Sequence[int], epochs: int | None = None) -> list[Run]:
+
+def plan(
+    tables: Table, methods: Sequence[str], seeds: Sequence[int], epochs: int | None = None, preset: str | None = None
+) -> list[Run]:
     """The runs of every method with every seed, seed by seed; `epochs`, if given, for every supernet.
+
+    Args:
+        preset: what `tables` are but for the command's changes, as `read_preset` takes it.
 
     Raises:
         SettingsError: for settings that cannot be used.
@@ -71,31 +114,92 @@ def plan(tables: Table, methods: Sequence[str], seeds: Sequence[int], epochs: in
     for section in tables:
         if section != "problem" and section not in known:
             raise SettingsError(f"[{section}] is neither [problem] nor a method; methods: {', '.join(known)}")
-    return [Run(method, seed, stages[method], problem, split) for seed in seeds for method in methods]
+    label, model = ("", tables) if preset is None else (preset_label(preset), read_preset(preset))
+    changes = {method: _changes(model, method, stages[method], problem) for method in methods}
+    published = {method: _is_published(method, stages[method], problem) for method in methods}
+    return [
+        Run(method, seed, stages[method], problem, split, label, changes[method], published[method])
+        for seed in seeds
+        for method in methods
+    ]
 
 
-def _stages(tables: Table, method: str, epochs: int | None, changes: Table | None = None) -> tuple[Stage, ...]:
-    """`changes` are what the method that follows wants otherwise than the table of `method` has it."""
+def stage_names(method: str, stages: Sequence[str]) -> list[str]:
+    """What the tables of a preset call the stages of `method`, given the methods of these: the supernet that a
+    selection starts from by default is a part of its own table, as `pt.supernet`."""
+    followers = [*stages[1:], None]
+    return [
+        f"{follower}.supernet" if follower == method else stage
+        for stage, follower in zip(stages, followers, strict=True)
+    ]
+
+
+def _stages(tables: Table, method: str, epochs: int | None) -> tuple[Stage, ...]:
+    found = []
+    for name, table in _stage_tables(tables, method):
+        settings = registry.load(name).Settings
+        if epochs is not None and any(field.name == "epochs" for field in dataclasses.fields(settings)):
+            table["epochs"] = epochs
+        found.append(Stage(name, checked(table, settings, name)))
+    return tuple(found)
+
+
+def _stage_tables(tables: Table, method: str, changes: Table | None = None) -> list[tuple[str, Table]]:
+    """The method of each stage with its settings as written. `changes` are what the method that follows wants otherwise
+    than the table of `method` has it."""
     start, _, name = method.rpartition("+")
     search = registry.load(name)
     table = over(table_of(tables, name), changes or {})
     of_supernet = table.pop("supernet", {})
-    before: tuple[Stage, ...] = ()
+    before: list[tuple[str, Table]] = []
     if search.follows is not None:
         # [pt.supernet] is of the supernet that PT starts from by default; that of bdarts+pt is as [bdarts] has it.
-        before = _stages(
-            tables, start or search.follows, epochs, of_supernet if start in ("", search.follows) else None
-        )
-        if reason := search.accepts(registry.load(before[-1].method)):
+        before = _stage_tables(tables, start or search.follows, of_supernet if start in ("", search.follows) else None)
+        if reason := search.accepts(registry.load(before[-1][0])):
             raise SettingsError(f"{method} is no method: {name} cannot start from {start}, for {reason}")
     elif start or of_supernet:
         raise SettingsError(
             f"{start or name}{'+' + name if start else '.supernet'} has no meaning: {name} is no selection "
             "rule that starts from another method's supernet"
         )
-    if epochs is not None and any(field.name == "epochs" for field in dataclasses.fields(search.Settings)):
-        table["epochs"] = epochs
-    return (*before, Stage(name, checked(table, search.Settings, name)))
+    return [*before, (name, table)]
+
+
+def _changes(model: Table, method: str, stages: Sequence[Stage], problem: ProblemSettings) -> str:
+    """The settings of a run that its preset, `model`, has otherwise or not at all, each as `--set` would change it."""
+    written_in = [table for _, table in _stage_tables(model, method)]
+    names = stage_names(method, [stage.method for stage in stages])
+    parts = [("problem", problem, model.get("problem", {}))]
+    parts += zip(names, (stage.settings for stage in stages), written_in, strict=True)
+    found = []
+    for name, settings, table in parts:
+        for field in dataclasses.fields(settings):
+            value = getattr(settings, field.name)
+            if name == "problem" and field.name in FACTS_OF_THEIR_OWN:
+                continue
+            if plain_value(value) != (table[field.name] if field.name in table else plain_default(field)):
+                found.append(f"{name}.{field.name}={written(value)}")
+    return BETWEEN_CHANGES.join(found)
+
+
+FACTS_OF_THEIR_OWN = ("images", "split")
+"""Settings of the problem that have columns of their own."""
+
+
+def _is_published(method: str, stages: tuple[Stage, ...], problem: ProblemSettings) -> bool:
+    """Whether these are the published protocol of a method: what `paper` says of it, on any number of threads."""
+    tables = _published()
+    if not all(stage.method in tables for stage in stages):
+        return False
+    as_published = checked(tables["problem"], ProblemSettings, "problem")
+    return stages == _stages(tables, method, None) and problem == dataclasses.replace(
+        as_published, threads=problem.threads
+    )
+
+
+@functools.cache
+def _published() -> Table:
+    return read_preset(PUBLISHED)
 
 
 def chains(runs: Sequence[Run]) -> list[list[Run]]:

@@ -16,15 +16,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import tomlkit
 import torch
 
 from benchmark.describe import field_docs, written_value
 from benchmark.energy import Meter, counters
-from benchmark.plan import Run
+from benchmark.plan import Run, stage_names
 from benchmark.results_folder import Results
-from benchmark.settings import cores, preset_documents
+from benchmark.settings import cores, plain_value, preset_documents
 from data.folder import write_atomically
 from data.truth import TruthTable
 from reports.provenance import FILE, Entry, Provenance, Setting, read_provenance
@@ -107,11 +106,9 @@ def settings_of(preset: str, runs: Sequence[Run]) -> list[Setting]:
     problem = runs[0].problem
     found = {setting.name: setting for setting in stage_settings(documents, problem, "problem", [["problem"]])}
     for run in {run.method: run for run in runs}.values():
-        for number, stage in enumerate(run.stages):
-            name, places = stage.method, [[stage.method]]
-            follower = run.stages[number + 1].method if number + 1 < len(run.stages) else None
-            if follower == run.method:  # it starts from the supernet that its own table describes
-                name, places = f"{follower}.supernet", [[follower, "supernet"], *places]
+        names = stage_names(run.method, [stage.method for stage in run.stages])
+        for name, stage in zip(names, run.stages, strict=True):
+            places = [[stage.method]] if name == stage.method else [name.split("."), [stage.method]]
             for setting in stage_settings(documents, stage.settings, name, places):
                 found.setdefault(setting.name, setting)
     return list(found.values())
@@ -123,7 +120,7 @@ def stage_settings(
     """The fields of `settings`; their sources stand in the preset at the first of `places` that has the same value."""
     meanings = field_docs(type(settings))
     for field in dataclasses.fields(settings):
-        value = msgspec.json.decode(msgspec.json.encode(getattr(settings, field.name)))  # as it will be read again
+        value = plain_value(getattr(settings, field.name))  # as it will be read again
         written = [written_value(documents, [*place, field.name]) for place in places]
         given = [(text, comment) for text, comment in written if text is not None]
         same = [comment for text, comment in given if tomllib.loads(f"value = {text}")["value"] == value]

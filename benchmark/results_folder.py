@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from benchmark.plan import Run
 from benchmark.settings import SettingsError
 from data.folder import remove_partial_files, write_atomically
-from data.truth import TruthTable
+from data.truth import TITLES, TruthTable
 from methods.search import ALL_OPERATIONS
 from reports import run_name
 from reports.rows import (
@@ -25,6 +25,8 @@ from reports.rows import (
     SCORE_COLUMNS,
     SPACE_COLUMNS,
     TEXT,
+    completed,
+    with_changes,
 )
 from spaces import EDGES, OPERATIONS
 
@@ -94,14 +96,28 @@ class Results:
         self.planned = {run.method: run.settings_hash for run in runs}
         for row in self.runs:
             if row["truth_checksum"] != truth.checksum[:12]:
+                names = [name for name, title in TITLES.items() if title == row["truth"] != truth.name]
+                go_on = f" or, to go on with these, --truth {names[0]}" if names else ""
                 raise SettingsError(
-                    f"{out} holds results looked up in another truth table ({row['truth']}); choose another --out"
+                    f"{out} holds results looked up in another truth table ({row['truth']} with checksum "
+                    f"{row['truth_checksum']}, and now it is {truth.name} with {truth.checksum[:12]}); choose another "
+                    f"--out{go_on}"
                 )
             if self.planned.get(row["method"], row["settings"]) != row["settings"]:
+                preset = with_changes([row["preset"]], [row["changes"]])
                 raise SettingsError(
-                    f"{out} holds results of {row['method']} with other settings (preset {row['preset']}, images "
+                    f"{out} holds results of {row['method']} with other settings (preset {preset}, images "
                     f"{row['images']}); choose another --out, or the settings they were made with"
                 )
+        self._complete(runs, truth)
+
+    def _complete(self, runs: Sequence[Run], truth: TruthTable) -> None:
+        """Writes what a folder of an earlier version does not say of its runs, and of those planned now is known."""
+        published = {run.method: run.facts(truth)["as_published"] for run in runs}
+        for row in self.runs:
+            row["as_published"] = published.get(row["method"], row["as_published"])
+        if self.runs and _csv(self.runs) != (self.out / "runs.csv").read_bytes():
+            write_rows(self.out / "runs.csv", self.runs)
 
     def missing(self, runs: Sequence[Run], retry_failed: bool = False) -> list[Run]:
         """Those of the runs that are yet to be carried out: failed ones where asked to, or where it may help."""
@@ -177,6 +193,8 @@ def read_if_there(path: Path, columns: Iterable[str]) -> list[Row]:
         return []
     try:
         rows = pd.read_csv(path, dtype=TEXT)
+        if path.name == "runs.csv":
+            rows = completed(rows)
         if lacking := [column for column in columns if column not in rows]:
             raise ValueError(f"it has no column {lacking[0]!r}")
         for column in {"seed", "epoch"}.intersection(rows):
@@ -187,7 +205,11 @@ def read_if_there(path: Path, columns: Iterable[str]) -> list[Row]:
 
 
 def write_rows(path: Path, rows: list[Row]) -> None:
-    write_atomically(path, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n").encode())
+    write_atomically(path, _csv(rows))
+
+
+def _csv(rows: list[Row]) -> bytes:
+    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n").encode()
 
 
 def write_effects(out: Path, truth: TruthTable, metric: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 import traceback
@@ -22,7 +23,7 @@ from benchmark.settings import HALVES, ProblemSettings, RunError, SettingsError,
 from data.folder import DataError, Progress, data_folder
 from data.images import ImageSet, open_images
 from data.splits import read_split
-from data.truth import TruthTable, open_truth
+from data.truth import TruthTable
 from methods import registry
 from methods.search import Measurements, Problem, Search, seeded
 from reports.rows import HISTORY_COLUMNS, RUN_COLUMNS, SCORE_COLUMNS, SCORED_CELLS
@@ -36,8 +37,7 @@ class Setup:
     out: Path
     data_dir: Path | None
     device: str
-    truth: str | None
-    preset: str
+    truth: TruthTable
     stacked: bool = False
     """Whether runs go side by side in threads of this process, which share its device, instead of in processes."""
 
@@ -99,18 +99,21 @@ def set_up_torch(problem: ProblemSettings) -> None:
 
 
 class Runner:
-    """One process's images, truth and device, made ready once for all the runs it carries out."""
+    """One process's images and device, made ready once for all the runs it carries out."""
 
     def __init__(self, setup: Setup, problem: ProblemSettings) -> None:
         set_up_torch(problem)
         self.setup = setup
         self.device = torch.device(setup.device)
-        folder = data_folder(setup.data_dir)
-        self.truth = open_truth(setup.truth, folder)
-        images = prepare_images(problem, folder)
+        self.truth = setup.truth
+        images = prepare_images(problem, data_folder(setup.data_dir))
         self.metric = main_metric(self.truth, problem.images)
         size = problem.channels, problem.cells_per_stage
-        self.problem = Problem(images.to(self.device), *size, self.truth, problem.precision)
+        self.problem = Problem(images.to(self.device), *size, precision=problem.precision)
+
+    def problem_of(self, method: type[Search]) -> Problem:
+        """What a search of this method is given: the truth only where it declares that it searches on the table."""
+        return dataclasses.replace(self.problem, truth=self.truth) if method.needs_truth else self.problem
 
     def attempt(self, run: Run) -> Iterator[News]:
         """The news of `carry_out`; whatever is wrong with this run alone is the last of them.
@@ -146,7 +149,8 @@ class Runner:
         for number, stage in enumerate(run.stages):
             path = self.setup.out / "checkpoints" / run.checkpoint_name(number)
             self.seed_generators(run, number)
-            search = registry.load(stage.method)(self.problem, stage.settings, run.seed, search)
+            method = registry.load(stage.method)
+            search = method(self.problem_of(method), stage.settings, run.seed, search)
             warnings: list[str] = []
             saved = checkpoint.read(path, warnings.append)
             yield from map(Notice, warnings)
@@ -229,11 +233,12 @@ class Runner:
             "other_selection": other[0] if other else None,
             "other_genotype": str(other[1]) if other else None,
             **({f"other_{metric}": value for metric, value in self.truth.query(other[1]).items()} if other else {}),
+            "asks": search.asks,
             "epochs": epochs,
             "search_seconds": round(seconds, 3),
             "device": device_name(self.device),
             "images": run.problem.images,
-            "preset": self.setup.preset,
+            **run.facts(self.truth),
             "settings": run.settings_hash,
             "truth": self.truth.name,
             "truth_checksum": self.truth.checksum[:12],

@@ -77,6 +77,14 @@ def read_preset(name: str) -> Table:
     return tables
 
 
+def preset_label(name: str) -> str:
+    """What rows call a preset: one of ours by its name, a file by its own, so that it never passes for one of ours."""
+    if name in PRESETS:
+        return name
+    of_file = Path(name).name
+    return f"{of_file} (a file)" if of_file in PRESETS else of_file
+
+
 def over(model: Table, table: Table) -> Table:
     """The settings of `model` but for those that `table` has; of a `supernet` too, unless `table` empties it."""
     merged = {**model, **table}
@@ -187,6 +195,24 @@ def digest(*parts: Any) -> str:
     """
     text = json.dumps([_told(part) for part in parts], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def written(value: Any) -> str:
+    """A setting's value as `--set` takes it."""
+    plain = plain_value(value)
+    return plain if isinstance(plain, str) else json.dumps(plain)
+
+
+def plain_value(value: Any) -> Any:
+    """A setting's value in the types that a preset's file has."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def plain_default(field: dataclasses.Field[Any]) -> Any:
+    """A setting's default, as `plain_value` would have it; `MISSING` where it has none."""
+    if field.default_factory is not dataclasses.MISSING:
+        return plain_value(field.default_factory())
+    return field.default if field.default is dataclasses.MISSING else plain_value(field.default)
 
 
 def _told(part: Any) -> Any:

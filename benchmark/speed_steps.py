@@ -35,7 +35,6 @@ from benchmark.settings import SettingsError, cores, read_preset
 from benchmark.speed import STEPS
 from benchmark.speed_floor import Network
 from data.images import ImageSet
-from data.truth import TruthTable
 from methods import registry
 from methods.batches import Batch, Half
 from methods.gradient import GradientSearch
@@ -108,8 +107,7 @@ class Ours:
         resolution = FULL if s.resolution == "full" else s.resolution
         self.network = Network(s.channels, s.cells_per_stage, CLASSES, resolution, settings.batch_size)
         images = random_images(2 * self.network.batch_size, resolution).to(device)
-        # No step looks at the truth.
-        problem = Problem(images, s.channels, s.cells_per_stage, TruthTable("", "", "", {}))
+        problem = Problem(images, s.channels, s.cells_per_stage)
         search: Search | None = None
         for stage in run.stages:
             search = registry.load(stage.method)(problem, stage.settings, 0, search)

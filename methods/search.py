@@ -50,8 +50,8 @@ class Problem:
     """C, the channels of the first stage (16 in NAS-Bench-201)."""
     cells_per_stage: int
     """N, the search cells of a stage (5 in NAS-Bench-201)."""
-    truth: TruthTable
-    """The table of true accuracies, for methods that search on the benchmark itself."""
+    truth: TruthTable | None = None
+    """The table of true accuracies, for a search that declares `needs_truth`; no other may know it."""
     precision: Precision = "fp32"
     """The number format of the supernets."""
 
@@ -88,6 +88,12 @@ class Search(ABC):
     def accepts(cls, start: type[Search]) -> str | None:
         """Of a selection rule: why it cannot start from such a search; None where it can."""
         return None
+
+    needs_truth: ClassVar[bool] = False
+    """Whether it searches on the table of true accuracies itself, and trains nothing. No other search is given it."""
+
+    asks: str | None = None
+    """Of a search on the table itself: the metric that it chooses by."""
 
     epochs: int
     """Epochs from start to end; of a search that follows another, its own only."""

@@ -41,10 +41,10 @@ def sample_cell(random: np.random.Generator) -> Cell:
     """A cell with uniform operations, where a node whose inputs would all be `none` is drawn again."""
     operations: list[int] = []
     for target in (1, 2, 3):
-        drawn = np.full(target, NONE)
-        while (drawn == NONE).all():
-            drawn = random.integers(len(OPERATIONS), size=target)
-        operations += drawn.tolist()
+        drawn = [NONE]
+        while all(operation == NONE for operation in drawn):
+            drawn = random.integers(len(OPERATIONS), size=target).tolist()
+        operations += drawn
     assert len(operations) == len(EDGES)
     return Cell(tuple(operations))
 

@@ -9,24 +9,23 @@ from pathlib import Path
 import pandas as pd
 
 from reports import RowsError
-from reports.resampling import RESAMPLES
 from reports.results import Results, method_name, metric_name, read_results
 from reports.statistics import Spread, spread
-from reports.summary import TEST_HEADER, improvement_cell, pair_cells, tests_note
+from reports.summary import TEST_HEADER, differences_note, improvement_cell, pair_cells, tests_note
 from reports.tables import improvement_columns, markdown_table, paired_columns, plus_minus
 from reports.write import write_file
 from spaces import Cell
 
 SIDES = ("a", "b")
 
-SOURCES = ("settings", "preset", "images", "device", "version")
+SOURCES = ("settings", "preset", "changes", "images", "device", "version")
 """Columns of the runs that `compare.csv` repeats for both sides."""
 
 COMPARE_COLUMNS = (
     *("method", "metric", "truth", "truth_checksum", "seeds", "a_seeds", "b_seeds", "n"),
     *("a_mean", "a_std", "b_mean", "b_std"),
-    *("difference_mean", "difference_std", "difference_low", "difference_high", "won", "lost", "tied"),
-    *("sign_test_p", "permutation_test_p", "smallest_p"),
+    *("difference_mean", "difference_std", "difference_low", "difference_high", "difference_normality_p"),
+    *("won", "lost", "tied", "sign_test_p", "permutation_test_p", "smallest_p"),
     *("improvement_probability", "improvement_probability_low", "improvement_probability_high"),
     *("same_cell", "same_settings"),
     *(f"{side}_{column}" for column in SOURCES for side in SIDES),
@@ -95,7 +94,7 @@ def compare_markdown(a: Results, b: Results, table: pd.DataFrame, folders: Seque
     """The text of `compare.md`."""
     heads = [
         f"- **{name}:** `{folder}`: {len(results.runs)} run{'s' * (len(results.runs) != 1)}, "
-        f"preset {_values(results, 'preset')}, searched on {results.images}, {_values(results, 'device')}, "
+        f"preset {results.preset}, searched on {results.images}, {_values(results, 'device')}, "
         f"version {_values(results, 'version')}"
         for name, folder, results in zip("AB", folders, (a, b), strict=True)
     ]
@@ -116,12 +115,12 @@ def compare_markdown(a: Results, b: Results, table: pd.DataFrame, folders: Seque
     ]
     note = (
         f"{metric_name(a.metric)} of the chosen cells, paired by seed: mean ± sample standard deviation over the n "
-        f"seeds that both have, and the bootstrap interval of the mean difference ({RESAMPLES:,} resamples; too narrow "
-        f"from few seeds). Won: seeds on which B is better. {tests_note(shown)} P(better): how likely a run of B is "
-        "better than one of A, over all couples of these runs, a tie as half. Same cell: seeds that end with the very "
+        f"seeds that both have, and Student's interval of the mean difference. {differences_note(shown)}Won: seeds on "
+        f"which B is better. {tests_note(shown)} P(better): how likely a run of B is better than one of A, over all "
+        "couples of these runs, a tie as half; with its bootstrap interval. Same cell: seeds that end with the very "
         "same cell."
     )
-    parts = ["# B against A", "\n".join(heads), *_digits(a, b), _settings(shown)]
+    parts = ["# B against A", "\n".join(heads), *_digits(a, b), _settings(a, b, shown)]
     parts += [f"{markdown_table([*header, 'P(better)', 'Same cell'], rows)}\n\n{note}"]
     unpaired = _unpaired(a, b, table)
     if unpaired:
@@ -135,7 +134,7 @@ def _digits(a: Results, b: Results) -> list[str]:
     return ["> **No claim is made from digits.** These images serve to try the program out."]
 
 
-def _settings(shown: pd.DataFrame) -> str:
+def _settings(a: Results, b: Results, shown: pd.DataFrame) -> str:
     """Which methods were run with the same settings on both sides, and how the others differ."""
     other = shown[shown["same_settings"] < shown["n"]]
     if other.empty:
@@ -143,8 +142,9 @@ def _settings(shown: pd.DataFrame) -> str:
     lines = []
     for _, row in other.iterrows():
         sides = [
-            f"{name} `{row[f'{side}_settings']}` (preset {row[f'{side}_preset']}, images {row[f'{side}_images']})"
-            for name, side in zip("AB", SIDES, strict=True)
+            f"{name} `{row[f'{side}_settings']}` (preset {results.made_with(row['method'])}, "
+            f"images {row[f'{side}_images']})"
+            for name, side, results in zip("AB", SIDES, (a, b), strict=True)
         ]
         lines.append(f"> - {method_name(row['method'])}: {', '.join(sides)}")
     return "> **Not the same settings on both sides**, so a difference is also theirs:\n>\n" + "\n".join(lines)

@@ -15,12 +15,17 @@ import pandas as pd
 from reports.paragraph import energy, methods_paragraph
 from reports.provenance import Provenance, Setting
 from reports.replication import (
+    AGREES,
     CONDITIONS,
-    NO_VERDICT,
+    DIFFERS,
     NOT_COMPARABLE,
     NOT_REPLICATED,
+    NOT_SO_FAR,
     REPLICATED,
+    SO_FAR,
+    UNDECIDED,
     left_out,
+    no_verdict,
     published_cells,
     published_sources,
     replication_section,
@@ -33,10 +38,16 @@ from reports.tables import chosen_cells, count, number
 from spaces import EDGES, NONE, Cell
 from spaces.drawing import NODES, STROKES
 
-FILES = "runs.csv, history.csv, scores.csv, failures.csv and space.csv"
+FILES = "runs.csv, history.csv, scores.csv, failures.csv, second-opinion.csv and space.csv"
 """What the page is made from; of some there may be none."""
 
-VERDICTS = {REPLICATED: ("yes", "✓"), NOT_REPLICATED: ("no", "✗"), NOT_COMPARABLE: ("open", "○")}
+VERDICTS = {
+    **dict.fromkeys((REPLICATED, AGREES), ("yes", "✓")),
+    **dict.fromkeys((NOT_REPLICATED, DIFFERS), ("no", "✗")),
+    SO_FAR: ("open", "✓"),
+    NOT_SO_FAR: ("open", "✗"),
+    **dict.fromkeys((UNDECIDED, NOT_COMPARABLE), ("open", "○")),
+}
 """The class and the sign of a verdict, which tells it without the colour."""
 
 
@@ -118,22 +129,21 @@ def _results_part(results: Results, section: Section) -> str:
 
 def _published_part(results: Results, table: pd.DataFrame) -> str:
     searches = table[table["method"] != "optimal"]
-    section = replication_section(table)
+    section = replication_section(results, table)
     parts = [f"<p>{_inline(CONDITIONS)}</p>"]
     if not searches.empty:
         parts.append(f"<p><strong>{escape(verdict_counts(searches).capitalize())}.</strong></p>")
-        if (searches["verdict"] == NOT_COMPARABLE).all():
-            parts.append(_aside(*NO_VERDICT))
+        parts += [_aside(*claim) for claim in no_verdict(table)]
     if len(table):
-        parts.append(_table_part(section, prose=("Why",)))
+        parts.append(_table_part(section))
         sources = "".join(f"<li>{escape(source)}</li>" for source in published_sources(table))
         parts.append(f'<ol class="sources note">{sources}</ol>')
     return "\n".join([*parts, *(f"<p>{_inline(text)}</p>" for text in [*published_cells(results), *left_out(results)])])
 
 
-def _table_part(section: Section, prose: Sequence[str] = ()) -> str:
+def _table_part(section: Section) -> str:
     rows = [[_verdict(cell) for cell in row] for row in section.rows]
-    table = _table(section.title, section.header, rows, section.left, section.references, prose)
+    table = _table(section.title, section.header, rows, section.left, section.references, section.prose)
     return f'{table}\n<p class="note">{_inline(section.note)}</p>'
 
 
@@ -146,7 +156,7 @@ def _cells_part(results: Results, figures: Sequence[Figure]) -> str:
     rows = []
     for row in runs.to_dict("records"):
         genotype = str(row["genotype"])
-        cells = [method_name(str(row["method"])), str(row["seed"])]
+        cells = [results.name(str(row["method"])), str(row["seed"])]
         cells += [number(row[metric]) for metric in [*results.metrics, "regret"]]
         cells += [count(row["rank"]), str(row["skip_connects"]), count(row["epochs"]), number(row["search_seconds"], 1)]
         drawn = f'<svg class="cell" viewBox="0 0 76 52" aria-hidden="true"><use href="#{drawings[genotype]}"/></svg>'
@@ -154,7 +164,8 @@ def _cells_part(results: Results, figures: Sequence[Figure]) -> str:
         rows.append([*map(escape, cells), drawn, f"<code>{nodes}</code>"])
     symbols = "".join(_symbol(Cell.parse(genotype), name) for genotype, name in drawings.items())
     note = (
-        "One row a run. In the small drawings the input is at the left and the output at the right; the colours are "
+        f"One row a run. {results.flattered}"
+        "In the small drawings the input is at the left and the output at the right; the colours are "
         "those of the figure above, and an edge with none is left out. Search: seconds of the search itself; a "
         "supernet that several methods share counts for each of them."
     )
@@ -382,9 +393,10 @@ def _aside(claim: str, text: str) -> str:
 
 
 def _verdict(cell: str) -> str:
-    if cell not in VERDICTS:
+    verdict = cell.partition(" (n = ")[0]
+    if verdict not in VERDICTS:
         return escape(cell)
-    kind, sign = VERDICTS[cell]
+    kind, sign = VERDICTS[verdict]
     return f'<span class="verdict {kind}">{sign} {cell}</span>'
 
 

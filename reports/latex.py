@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from reports.resampling import Interval
-from reports.results import Results, method_name, metric_name
+from reports.inference import Interval
+from reports.results import Results, metric_name
 from reports.statistics import Spread
-from reports.tables import REFERENCES, count, interval_text, number, plus_minus
+from reports.tables import DOUBTFUL, REFERENCES, count, interval_text, normality_doubt, number, plus_minus
 from spaces import NUM_CELLS
 
 SPECIAL = {
@@ -22,6 +22,8 @@ SPECIAL = {
     "α": r"$\alpha$",
     "β": r"$\beta$",
     "λ": r"$\lambda$",
+    "†": r"$\dagger$",
+    "‡": r"$\ddagger$",
 }
 """Characters that LaTeX takes for commands, or that its plain fonts lack."""
 
@@ -36,7 +38,7 @@ def summary_latex(results: Results, table: pd.DataFrame) -> str:
     alone = len(metrics) == 1
     header = ["Method", "n", *(metric_name(metric).removesuffix(" test") for metric in metrics)]
     header += ["95 % interval", "Median rank", "Collapsed"] if alone else ["Median rank"]
-    methods, references = [], []
+    methods, references, doubtful = [], [], False
     for _, row in table.iterrows():
         if row["kind"] == "reference":
             rank = count(row["rank_median"]) if row["method"] == "optimal" else ""
@@ -45,14 +47,17 @@ def summary_latex(results: Results, table: pd.DataFrame) -> str:
         else:
             levels = [plus_minus(Spread(row[f"{metric}_mean"], row[f"{metric}_std"])) for metric in metrics]
             rank = count(row["rank_median"])
-            interval = interval_text(Interval(row[f"{results.metric}_low"], row[f"{results.metric}_high"]))
-            cells = [method_name(row["method"]), str(row["n"]), *levels]
-            methods.append(cells + ([interval, rank, f"{row['collapsed']} of {row['n']}"] if alone else [rank]))
+            interval = Interval(row[f"{results.metric}_low"], row[f"{results.metric}_high"])
+            doubt = normality_doubt(interval, row[f"{results.metric}_normality_p"], results.best(results.metric))
+            doubtful |= bool(doubt)
+            of_seeds = [interval_text(interval, doubtful=bool(doubt)), rank, f"{row['collapsed']} of {row['n']}"]
+            methods.append([results.name(row["method"]), str(row["n"]), *levels, *(of_seeds if alone else [rank])])
+    of_mean = f", and Student's interval of the mean{f' ({DOUBTFUL} normality is doubtful)' * doubtful}"
     caption = (
         f"True test accuracy (%) of the chosen cells: mean ± sample standard deviation over n seeds"
-        f"{', and the bootstrap interval of the mean' if alone else ''}; rank by {metric_name(results.metric)} among "
+        f"{of_mean if alone else ''}; rank by {metric_name(results.metric)} among "
         f"all {NUM_CELLS:,} cells. Truth: {results.truth}; searched on {results.images}; "
-        f"preset {' / '.join(results.values('preset'))}."
+        f"preset {results.preset}. {results.flattered}".rstrip()
     )
     lines = [
         r"% needs \usepackage{booktabs}",

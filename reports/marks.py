@@ -47,10 +47,9 @@ def truth_name(results: Results) -> str:
 def source(results: Results, note: str, methods: tuple[str, ...] = ()) -> str:
     """The line under every figure: where its numbers come from."""
     counts = [len(results.of(method)) for method in methods or results.methods]
-    preset = " / ".join(results.values("preset"))
     return (
-        f"Truth: {truth_name(results)} · searched on {results.images} · preset {preset} · n = {seeds_text(counts)}"
-        f"{' a method' if len(counts) > 1 else ''} · {note}"
+        f"Truth: {truth_name(results)} · searched on {results.images} · preset {results.preset} · "
+        f"n = {seeds_text(counts)}{' a method' if len(counts) > 1 else ''} · {note}"
     )
 
 

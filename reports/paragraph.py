@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from reports.inference import EXACT_PAIRS, RESAMPLES
 from reports.provenance import Provenance
-from reports.resampling import EXACT_PAIRS, RESAMPLES
-from reports.results import Results, method_name, metric_name, seeds_text
+from reports.results import Results, listed, method_name, metric_name, seeds_text
 from reports.tables import number
 from spaces import NUM_CELLS
 
@@ -18,18 +18,18 @@ def methods_paragraph(results: Results, comparisons: pd.DataFrame, provenance: P
 
 
 def _searches(results: Results) -> str:
-    names = _listed([method_name(method) for method in results.methods])
+    names = listed([method_name(method) for method in results.methods])
     seeds = {method: _ranges([int(seed) for seed in results.of(method)["seed"]]) for method in results.methods}
     counts = [len(results.of(method)) for method in results.methods]
     if len(set(seeds.values())) == 1:
         which = f"with {seeds_text(counts)}{' each' * (len(counts) > 1)} ({next(iter(seeds.values()))})"
     else:
-        which = "with the seeds " + _listed([f"{text} ({method_name(method)})" for method, text in seeds.items()])
+        which = "with the seeds " + listed([f"{text} ({method_name(method)})" for method, text in seeds.items()])
     return f"We ran {names} on the search space of NAS-Bench-201 ({NUM_CELLS:,} cells), {which}."
 
 
 def _scale(results: Results, provenance: Provenance | None) -> str:
-    program = f"preset {' / '.join(results.values('preset'))} of Replica-201 {' / '.join(results.values('version'))}"
+    program = f"preset {results.preset} of Replica-201 {' / '.join(results.values('version'))}"
     if provenance is None:
         return f"The searches saw {results.images} ({program})."
     commits = [commit[:12] for commit in provenance.distinct(lambda entry: entry.commit or "") if commit]
@@ -65,8 +65,7 @@ def _statistics(results: Results, comparisons: pd.DataFrame) -> str:
     if single:
         return "There is a single run of each method, so no spread is given."
     text = (
-        "We report the mean ± sample standard deviation (n − 1) over seeds, with the 95 % percentile bootstrap "
-        f"interval of the mean ({RESAMPLES:,} resamples of the seeds)."
+        "We report the mean ± sample standard deviation (n − 1) over seeds, with Student's 95 % interval of the mean."
     )
     if comparisons.empty:
         return text
@@ -78,14 +77,14 @@ def _statistics(results: Results, comparisons: pd.DataFrame) -> str:
     text += (
         "all sign patterns" if most <= EXACT_PAIRS else f"{RESAMPLES:,} random sign patterns beyond {EXACT_PAIRS} pairs"
     )
-    text += "), and the probability of improvement with its bootstrap interval"
+    text += f"), and the probability of improvement with its percentile bootstrap interval ({RESAMPLES:,} resamples)"
     if len(comparisons) > 1:
         text += f"; p values are not corrected for the {len(comparisons)} comparisons"
     return f"{text}."
 
 
 def _effort(results: Results, provenance: Provenance | None) -> str:
-    seconds = _listed(
+    seconds = listed(
         [
             f"{number(mean, 0 if mean >= 10 else 1)} s ({method_name(method)})"
             for method in results.methods
@@ -110,7 +109,7 @@ def _energy(provenance: Provenance) -> str:
     joules = [entry.energy_joules for entry in searching if entry.energy_joules is not None]
     if not joules or len(joules) < len(searching):
         return ""
-    kinds = _listed(list(dict.fromkeys(f"the whole {entry.device_kind}" for entry in searching)))
+    kinds = listed(list(dict.fromkeys(f"the whole {entry.device_kind}" for entry in searching)))
     return f" During the searches {kinds} took {energy(sum(joules))}, all that ran on it included."
 
 
@@ -119,11 +118,6 @@ def energy(joules: float) -> str:
     if joules < 1000:
         return f"{number(joules, 0)} J"
     return f"{number(joules / 1e3, 1)} kJ" if joules < 3.6e6 else f"{number(joules / 3.6e6)} kWh"
-
-
-def _listed(words: list[str]) -> str:
-    """`a, b and c`."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _ranges(numbers: list[int]) -> str:

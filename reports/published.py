@@ -17,7 +17,7 @@ class Published(NamedTuple):
     mean: float
     """Accuracy, %."""
     std: float | None
-    """Over the runs, as published; None where the source gives none."""
+    """Over the runs, as published; None where the source gives none. None says by which divisor; n − 1 is assumed."""
     runs: int | None
     """Searches behind the mean; None where the source does not say."""
     source: str
@@ -52,6 +52,10 @@ PUBLISHED = (
     Published("darts", "imagenet16-120_test", 16.32, 0.00, 3, _NB201, "first order"),
     Published("darts2", "cifar10_valid", 39.77, 0.00, 3, _NB201, "second order"),
     Published("darts2", "cifar10_test", 54.30, 0.00, 3, _NB201, "second order"),
+    Published("darts2", "cifar100_valid", 15.03, 0.00, 3, _NB201, "second order"),
+    Published("darts2", "cifar100_test", 15.61, 0.00, 3, _NB201, "second order"),
+    Published("darts2", "imagenet16-120_valid", 16.43, 0.00, 3, _NB201, "second order"),
+    Published("darts2", "imagenet16-120_test", 16.32, 0.00, 3, _NB201, "second order"),
     Published("bdarts", "cifar10_valid", 91.55, 0.00, None, _BETA),
     Published("bdarts", "cifar10_test", 94.36, 0.00, None, _BETA),
     Published("bdarts", "cifar100_valid", 73.49, 0.00, None, _BETA),

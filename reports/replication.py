@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from reports.inference import Interval, mean_interval, normality_p, prediction_interval, share_interval
 from reports.published import CELLS, PUBLISHED, Published
-from reports.resampling import Interval
 from reports.results import DATA_SETS, Results, method_name, metric_name
+from reports.rows import BETWEEN_CHANGES
 from reports.section import Section
 from reports.statistics import Spread, spread
 from reports.tables import (
-    FEW_SEEDS,
+    DOUBTFUL,
     REFERENCES,
     collapsed,
     interval_text,
-    mean_interval,
+    normality_doubt,
     number,
     plus_minus,
 )
@@ -26,7 +28,15 @@ from spaces import Cell
 PRESET, TRUTH, IMAGES = "paper", "NAS-Bench-201", "cifar10"
 """What the published searches ran with: their own settings, that table, and those images."""
 
-REPLICATED, NOT_REPLICATED, NOT_COMPARABLE = "replicated", "not replicated", "not comparable"
+REPLICATED, NOT_REPLICATED = "replicated", "not replicated"
+SO_FAR, NOT_SO_FAR, UNDECIDED = "so far consistent", "so far not consistent", "so far undecided"
+AGREES, DIFFERS = "agrees", "differs"
+NOT_COMPARABLE = "not comparable"
+VERDICTS = (REPLICATED, NOT_REPLICATED, SO_FAR, NOT_SO_FAR, UNDECIDED, NOT_COMPARABLE)
+"""Of searches; of the best cell of the space, which nobody searched, `agrees` or `differs`."""
+
+ENOUGH_SEEDS = 3
+"""From so many seeds on there is a verdict; the published numbers are of as many, where their sources say."""
 
 ROUNDING = 0.005 + 1e-9
 """Published accuracies have two decimals: so far apart, points, two numbers may be and still print alike."""
@@ -40,15 +50,23 @@ COLUMNS = {
     "n": "our seeds",
     "ours_mean": "our mean, %",
     "ours_std": "our sample standard deviation",
-    "ours_low": "lower end of the 95 % interval of our mean",
+    "ours_low": "lower end of Student's 95 % interval of our mean",
     "ours_high": "its upper end",
+    "ours_normality_p": "p of Shapiro and Wilk's test of our seeds",
+    "inside": "(a) whether the published mean lies in that interval",
+    "predicted_low": "lower end of the 95 % prediction interval of a mean of n seeds, from what is published",
+    "predicted_high": "its upper end",
+    "predicted": "(b) whether our mean lies in it",
+    "cell_seeds": "(c) our seeds that ended in the published cell",
+    "cell_low": "lower end of the exact 95 % interval of their share",
+    "cell_high": "its upper end",
     "difference": "ours minus published, percentage points",
-    "inside": "whether the published number lies in our interval",
-    "verdict": f"`{REPLICATED}`, `{NOT_REPLICATED}` or `{NOT_COMPARABLE}`",
-    "reason": "what in the rows speaks against comparing, or may explain the difference",
+    "verdict": ", ".join(f"`{verdict}`" for verdict in (*VERDICTS, AGREES, DIFFERS)),
+    "reason": "what the verdict rests on, or what in the rows speaks against one",
     "source": "where the number was published",
     "note": "what the source says of it",
     "preset": "the preset of our runs",
+    "changes": "what they have otherwise",
     "images": "the images they searched on",
     "truth": "the truth table",
     "truth_checksum": "its checksum",
@@ -68,80 +86,127 @@ def replications(results: Results) -> pd.DataFrame:
             rows.append(_of_method(results, fact))
     order = {method: place for place, method in enumerate(("optimal", *results.methods))}
     rows.sort(key=lambda row: (results.metrics.index(str(row["metric"])), order[str(row["method"])]))
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"n": "Int64", "published_runs": "Int64"})
+    whole = dict.fromkeys(("n", "published_runs", "cell_seeds"), "Int64")
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(whole)
 
 
 def _of_optimum(results: Results, fact: Published) -> dict[str, object]:
     best = results.best(fact.metric)
-    agrees = abs(best - fact.mean) <= ROUNDING
     against = _other_truth(results)
-    return _row(results, fact, None, Spread(best, np.nan), Interval(np.nan, np.nan)) | {
-        "verdict": _verdict(agrees, against),
-        "reason": "; ".join(against) or ("" if agrees else NOTHING_SAYS_WHY),
+    agrees = abs(best - fact.mean) <= ROUNDING
+    return _row(results, fact, None, Spread(best, np.nan)) | {
+        "verdict": NOT_COMPARABLE if against else AGREES if agrees else DIFFERS,
+        "reason": "; ".join(against),
     }
 
 
 def _of_method(results: Results, fact: Published) -> dict[str, object]:
     runs = results.of(fact.method)
-    interval = mean_interval(runs[fact.metric])
+    tests = Tests.of(runs, fact)
     ours = spread(runs[fact.metric])
-    if np.isfinite(interval.low):
-        inside: bool | None = interval.low - ROUNDING <= fact.mean <= interval.high + ROUNDING
+    row = _row(results, fact, len(runs), ours) | tests.columns() | {"ours_normality_p": normality_p(runs[fact.metric])}
+    if against := _against(results, fact.method):
+        return row | {"verdict": NOT_COMPARABLE, "reason": "; ".join(against)}
+    passed = tests.passed()
+    if passed is None and abs(ours.mean - fact.mean) > ROUNDING:
+        why = "a single seed has no interval, and the published number no spread"
+        return row | {"verdict": UNDECIDED, "reason": why}
+    if len(runs) < ENOUGH_SEEDS:
+        verdict = NOT_SO_FAR if passed is False else SO_FAR
     else:
-        inside = None
-    agrees = abs(ours.mean - fact.mean) <= ROUNDING if inside is None else inside
-    against = _against(results, fact.method)
-    if inside is None and not agrees:
-        against.append("a single seed has no interval")
-    if against:
-        why = against
-    else:
-        why = [] if agrees else [NOTHING_SAYS_WHY]
-        gone = sum(collapsed(Cell.parse(genotype)) for genotype in runs["genotype"])
-        if gone and not agrees:
-            why.append(f"{gone} of {len(runs)} cells collapsed")
-        if len(runs) < FEW_SEEDS:
-            why.append("few seeds")
-    return _row(results, fact, len(runs), ours, interval) | {
-        "inside": inside,
-        "verdict": _verdict(agrees, against),
-        "reason": "; ".join(why),
-    }
+        verdict = REPLICATED if passed else NOT_REPLICATED
+    gone = sum(collapsed(Cell.parse(genotype)) for genotype in runs["genotype"])
+    why = f"{gone} of {len(runs)} cells collapsed" if gone and not passed else ""
+    return row | {"verdict": verdict, "reason": why}
 
 
-NOTHING_SAYS_WHY = "no difference of settings, images or truth stands in the rows"
+class Tests(NamedTuple):
+    """Whether seeds replicate a published number; None where a test does not apply."""
+
+    n: int
+    interval: Interval
+    inside: bool | None
+    """(a) The published mean lies in Student's interval of ours; it needs two seeds."""
+    prediction: Interval
+    predicted: bool | None
+    """(b) Our mean lies where the published ones predict it; it needs their spread and number."""
+    hits: int | None
+    """(c) Of a published number that is one cell's, ± 0.00: the seeds that ended in that very cell."""
+    share: Interval
+
+    @classmethod
+    def of(cls, runs: pd.DataFrame, fact: Published) -> Tests:
+        values, n = runs[fact.metric], len(runs)
+        interval = mean_interval(values)
+        inside = within(interval, fact.mean) if n > 1 else None
+        prediction, predicted = NO_INTERVAL, None
+        if fact.std and fact.runs:
+            prediction = prediction_interval(fact.mean, fact.std, fact.runs, n)
+            predicted = within(prediction, float(values.mean()))
+        hits, share = None, NO_INTERVAL
+        if fact.std == 0 and (cell := CELLS.get(fact.method)) is not None:
+            hits = sum(Cell.parse(genotype) == cell for genotype in runs["genotype"])
+            share = share_interval(hits, n)
+        return cls(n, interval, inside, prediction, predicted, hits, share)
+
+    @property
+    def in_cell(self) -> bool | None:
+        """Whether all seeds ended in the published cell. A share of 1, as the published runs had it, lies in the exact
+        interval only then."""
+        return None if self.hits is None else self.hits == self.n
+
+    def passed(self) -> bool | None:
+        """Whether every test that applies is passed; None where none does."""
+        applying = [test for test in (self.inside, self.predicted, self.in_cell) if test is not None]
+        return all(applying) if applying else None
+
+    def columns(self) -> dict[str, object]:
+        return {
+            "ours_low": self.interval.low,
+            "ours_high": self.interval.high,
+            "inside": self.inside,
+            "predicted_low": self.prediction.low,
+            "predicted_high": self.prediction.high,
+            "predicted": self.predicted,
+            "cell_seeds": self.hits,
+            "cell_low": self.share.low,
+            "cell_high": self.share.high,
+        }
 
 
-def _verdict(agrees: bool, against: Sequence[str]) -> str:
-    if against:
-        return NOT_COMPARABLE
-    return REPLICATED if agrees else NOT_REPLICATED
+NO_INTERVAL = Interval(float("nan"), float("nan"))
+
+
+def within(interval: Interval, value: float) -> bool:
+    """Whether an interval holds a value, but for rounding."""
+    return bool(interval.low - ROUNDING <= value <= interval.high + ROUNDING)
 
 
 def _against(results: Results, method: str) -> list[str]:
     """What in a method's rows speaks against comparing them with published numbers."""
+    runs = results.of(method)
+    others = runs[~runs["as_published"]]
+    if others.empty:
+        return []
     found = []
-    for preset in results.values("preset", method):
-        name, changed, changes = preset.partition(" with ")
-        if name != PRESET:
-            found.append(f"preset {name}")
-        if changed:
-            found.append(f"changed settings: {changes}")
+    for run in others.to_dict("records"):
+        if run["preset"] != PRESET:
+            found.append(f"preset {run['preset']}{' with changed settings' * bool(run['changes'])}")
+        elif run["changes"]:
+            found.append(f"changed settings: {run['changes'].replace(BETWEEN_CHANGES, ', ')}")
+        if run["images"] != IMAGES:
+            found.append(f"searched on {DATA_SETS.get(run['images'], run['images'])}")
     if len(results.values("settings", method)) > 1:
         found.append("seeds of several settings")
-    found += [
-        f"searched on {DATA_SETS.get(images, images)}"
-        for images in results.values("images", method)
-        if images != IMAGES
-    ]
-    return list(dict.fromkeys(found)) + _other_truth(results)
+    found += _other_truth(results)
+    return list(dict.fromkeys(found)) or ["an earlier version's rows, which do not say that all was as published"]
 
 
 def _other_truth(results: Results) -> list[str]:
     return [] if results.truth == TRUTH else [f"truth {results.truth}"]
 
 
-def _row(results: Results, fact: Published, n: int | None, ours: Spread, interval: Interval) -> dict[str, object]:
+def _row(results: Results, fact: Published, n: int | None, ours: Spread) -> dict[str, object]:
     of_method = fact.method if n else None
     return {
         "method": fact.method,
@@ -152,13 +217,10 @@ def _row(results: Results, fact: Published, n: int | None, ours: Spread, interva
         "n": n,
         "ours_mean": ours.mean,
         "ours_std": ours.std,
-        "ours_low": interval.low,
-        "ours_high": interval.high,
         "difference": ours.mean - fact.mean,
         "source": fact.source,
         "note": fact.note,
-        "preset": " / ".join(results.values("preset", of_method)),
-        "images": " / ".join(results.values("images", of_method)),
+        **{column: " / ".join(results.values(column, of_method)) for column in ("preset", "changes", "images")},
         "truth": results.truth,
         "truth_checksum": " / ".join(results.values("truth_checksum")),
     }
@@ -175,16 +237,25 @@ def verdicts_line(table: pd.DataFrame) -> str:
 def verdict_counts(searches: pd.DataFrame) -> str:
     """How many of the published numbers of searches came to each verdict."""
     found = searches["verdict"].value_counts()
-    return ", ".join(f"{found[name]} {name}" for name in (REPLICATED, NOT_REPLICATED, NOT_COMPARABLE) if name in found)
+    return ", ".join(
+        f"{found[verdict]} {verdict}{_stated(searches[searches['verdict'] == verdict])}"
+        for verdict in VERDICTS
+        if verdict in found
+    )
+
+
+def _stated(rows: pd.DataFrame) -> str:
+    """The numbers of seeds of rows with one verdict, in brackets, where it has too few of them; else nothing."""
+    if rows["verdict"].iloc[0] not in (SO_FAR, NOT_SO_FAR, UNDECIDED):
+        return ""
+    return f" (n = {' or '.join(str(n) for n in sorted(rows['n'].unique()))})"
 
 
 def replication_markdown(results: Results, table: pd.DataFrame) -> str:
     """The text of `paper-vs-ours.md`."""
-    section = replication_section(table)
+    section = replication_section(results, table)
     parts = [f"# {section.title}", CONDITIONS]
-    searches = table[table["method"] != "optimal"]
-    if not searches.empty and (searches["verdict"] == NOT_COMPARABLE).all():
-        parts.append(f"> **{NO_VERDICT[0]}** {NO_VERDICT[1]}")
+    parts += [f"> **{claim}** {text}" for claim, text in no_verdict(table)]
     if len(table):
         parts.append(section.markdown())
         parts.append("\n".join(f"{place}. {source}" for place, source in enumerate(published_sources(table), 1)))
@@ -194,57 +265,104 @@ def replication_markdown(results: Results, table: pd.DataFrame) -> str:
 
 
 CONDITIONS = (
-    f"A number counts as *{REPLICATED}* where it lies in the 95 % interval of our mean. That asks for the same "
-    f"conditions: preset `{PRESET}` without changes, truth table {TRUTH}, searched on {DATA_SETS[IMAGES]}. "
-    f"Whatever else is *{NOT_COMPARABLE}*, however near or far."
+    f"A number is *{REPLICATED}* where it passes every test that applies to it: (a) the published mean lies in the "
+    "95 % interval of ours; (b) our mean lies in the 95 % prediction interval of the published one, where that comes "
+    "with a spread and the number of its runs; (c) all our seeds end in the published cell, where the number is that "
+    f"of a single cell (± 0.00). With fewer than {ENOUGH_SEEDS} seeds it is no more than *{SO_FAR}* or "
+    f"*{NOT_SO_FAR}*, n stated. All of this asks for the published conditions: the problem and the settings of preset "
+    f"`{PRESET}`, and the truth table {TRUTH}. Whatever else is *{NOT_COMPARABLE}*, however near or far."
 )
 """What a verdict asks for."""
 
-NO_VERDICT = ("No verdict here.", "None of these runs was made under the published conditions; see *Why*.")
+
+def no_verdict(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Where nothing can be compared: that claim, and what is behind it."""
+    searches = table[table["method"] != "optimal"]
+    if searches.empty or (searches["verdict"] != NOT_COMPARABLE).any():
+        return []
+    why = f": {_shared_reason(table)}." if _shared_reason(table) else "; see *Why*."
+    return [("No verdict here.", f"None of these runs was made under the published conditions{why}")]
+
+
+def _shared_reason(table: pd.DataFrame) -> str:
+    """What all searches of the table have in common that speaks against comparing them; "" where they differ."""
+    reasons = table.loc[table["method"] != "optimal", "reason"].unique()
+    return str(reasons[0]) if len(reasons) == 1 else ""
 
 
 def published_sources(table: pd.DataFrame) -> list[str]:
     """Where the published numbers of the table stand, in the order of the numbers that its rows give them."""
-    return list(dict.fromkeys(_source_text(*source) for source in zip(table["source"], table["note"], strict=True)))
+    return list(dict.fromkeys(map(_source_text, table.to_dict("records"))))
 
 
-def replication_section(table: pd.DataFrame) -> Section:
+def replication_section(results: Results, table: pd.DataFrame) -> Section:
     """The table of `paper-vs-ours.md`."""
-    sources = published_sources(table)
-    header = ["Method", "Metric", "Verdict", "Why", "Published (%)", "Ours (%)", "n", "95 % interval", "Inside"]
-    header += ["Difference", "Source"]
-    rows = []
-    for _, row in table.iterrows():
+    sources, shared = published_sources(table), _shared_reason(table)
+    header = ["Method", "Metric", "Verdict", "Published (%)", "Ours (%)", "n"]
+    header += ["(a) Our interval", "(b) Predicted", "(c) In the cell", "Difference", "Why"]
+    rows, doubtful = [], False
+    for place, row in enumerate(table.to_dict("records")):
         optimum = row["method"] == "optimal"
         published = Spread(row["published_mean"], row["published_std"])
         ours = Spread(row["ours_mean"], row["ours_std"])
+        interval = Interval(row["ours_low"], row["ours_high"])
+        doubt = bool(normality_doubt(interval, row["ours_normality_p"], results.best(row["metric"])))
+        doubtful |= doubt
+        as_printed = plus_minus(published) if np.isfinite(published.std) else number(published.mean)
         rows.append(
             [
                 REFERENCES["optimal"] if optimum else method_name(row["method"]),
                 metric_name(row["metric"]),
-                row["verdict"],
-                row["reason"],
-                plus_minus(published) if np.isfinite(published.std) else number(published.mean),
+                f"{row['verdict']}{_stated(table.iloc[[place]])}",
+                f"{as_printed} [{sources.index(_source_text(row)) + 1}]",
                 number(ours.mean) if optimum else plus_minus(ours),
                 "" if optimum else str(row["n"]),
-                "" if optimum else interval_text(Interval(row["ours_low"], row["ours_high"])),
-                {True: "yes", False: "no"}.get(row["inside"], ""),
+                _tested(interval_text(interval, doubtful=doubt), row["inside"]),
+                _tested(interval_text(Interval(row["predicted_low"], row["predicted_high"])), row["predicted"]),
+                "" if pd.isna(row["cell_seeds"]) else _in_cell(row),
                 number(row["difference"], sign="+"),
-                f"[{sources.index(_source_text(row['source'], row['note'])) + 1}]",
+                "" if shared else row["reason"],
             ]
         )
-    note = (
-        "Ours: mean ± sample standard deviation (n − 1) over n seeds; the interval is of the mean, by bootstrap. "
-        "Published: as printed, ± where the source gives a standard deviation. Difference: ours − published, points. "
-        "Numbers that round to the same two decimals count as equal. A wide interval replicates easily, and one from "
-        "few seeds is too narrow: read its width and n beside the verdict."
-    )
+    meanings = {
+        "(a) Our interval": "(a) Student's 95 % interval of our mean; ✓ where it holds the published one."
+        + f" {DOUBTFUL} Normality is doubtful." * doubtful,
+        "(b) Predicted": "(b) Where the mean of n seeds is to be expected, 95 %, if ours are as the published ones "
+        "(Patil, Peng & Leek 2016); ✓ where it is there.",
+        "(c) In the cell": "(c) Seeds that ended in the published cell, with the exact binomial 95 % interval of their "
+        "share; ✓ where all did.",
+    }
+    used = [place for place in range(len(header)) if place < 3 or any(row[place] for row in rows)]
+    header, rows = [header[place] for place in used], [[row[place] for place in used] for row in rows]
+    note = [
+        "Published: as printed, ± where the source, whose number is in brackets, gives a standard deviation. Ours: "
+        "mean ± sample standard deviation (n − 1) over n seeds.",
+        *(text for name, text in meanings.items() if name in header),
+        "Difference: ours − published, points. Numbers that round to the same two decimals count as equal. A wide "
+        "interval replicates easily: read its width and n beside the verdict.",
+    ]
     references = tuple(place for place, method in enumerate(table["method"]) if method == "optimal")
-    return Section("Published numbers beside ours", header, rows, note, left=4, references=references)
+    return Section("Published numbers beside ours", header, rows, " ".join(note), 3, references, ("Why",))
 
 
-def _source_text(source: str, note: str) -> str:
-    return f"{source} ({note})" if note else source
+def _tested(interval: str, passed: Any) -> str:
+    """An interval and whether it holds what it should; nothing where there is none."""
+    return "" if pd.isna(passed) else f"{interval} {'✓' if passed else '✗'}"
+
+
+def _in_cell(row: Mapping[Any, Any]) -> str:
+    """`2 of 3 (9–99 %) ✗`."""
+    return _tested(
+        f"{row['cell_seeds']} of {row['n']} ({100 * row['cell_low']:.0f}–{100 * row['cell_high']:.0f} %)",
+        row["cell_seeds"] == row["n"],
+    )
+
+
+def _source_text(row: Mapping[Any, Any]) -> str:
+    """`Dong & Yang, NAS-Bench-201, ICLR 2020 (first order; 3 runs)`."""
+    runs = "" if pd.isna(row["published_runs"]) else f"{row['published_runs']} runs"
+    details = "; ".join(filter(None, (row["note"], runs)))
+    return f"{row['source']} ({details})" if details else str(row["source"])
 
 
 def published_cells(results: Results) -> list[str]:

@@ -10,7 +10,17 @@ import numpy as np
 import pandas as pd
 
 from reports import RowsError, run_name
-from reports.rows import FAILURE_COLUMNS, HISTORY_COLUMNS, RUN_COLUMNS, SCORE_COLUMNS, SPACE_COLUMNS, read_rows
+from reports.rows import (
+    FAILURE_COLUMNS,
+    HISTORY_COLUMNS,
+    RUN_COLUMNS,
+    SCORE_COLUMNS,
+    SECOND_COLUMNS,
+    SECOND_FILE,
+    SPACE_COLUMNS,
+    read_rows,
+    with_changes,
+)
 from reports.statistics import Floats
 from spaces import EDGES, NUM_CELLS, Cell, CellError
 
@@ -53,8 +63,14 @@ SCORES = {
 DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
 """The names that papers use for data sets; one that is not listed keeps its own."""
 
+FLATTERED = "‡"
+"""Stands at the name of a search on the table that chose by the test accuracy, having no other to choose by."""
+
 ONE_A_FOLDER = ("metric", "truth", "truth_checksum")
 """What all runs of a folder must share: a mean over two truth tables would be the truth of nothing."""
+
+FEW_CHANGES = 5
+"""So many changed settings are named where there is little space."""
 
 MOST_EPOCHS = 100_000
 """More than any search has; a damaged number of an epoch would otherwise ask for curves that fill the memory."""
@@ -66,12 +82,13 @@ SEEDS = (0, 2**32 - 1)
 @dataclass(frozen=True)
 class Results:
     """The rows of one folder: `runs` by method and seed, `history` by method, seed and epoch, of those runs alone, as
-    are `scores`; `failures` are of other runs."""
+    are `scores` and `second`, the second opinion; `failures` are of other runs."""
 
     runs: pd.DataFrame
     history: pd.DataFrame
     scores: pd.DataFrame
     failures: pd.DataFrame
+    second: pd.DataFrame
     space: pd.DataFrame
     methods: tuple[str, ...]
     metrics: tuple[str, ...]  # the main metric first
@@ -108,10 +125,34 @@ class Results:
         curves[rows["seed"].map(place), rows["epoch"] - 1] = rows[column]
         return curves
 
+    def asked_test(self, method: str) -> bool:
+        """Whether the method searched on the table by a test accuracy, which flatters it."""
+        return bool(self.of(method)["asks"].str.endswith("_test").any())
+
+    def name(self, method: str) -> str:
+        """`method_name`, with `FLATTERED` where that is so."""
+        return f"{method_name(method)} {FLATTERED}" if self.asked_test(method) else method_name(method)
+
+    @property
+    def flattered(self) -> str:
+        """What `FLATTERED` says, where a method has it."""
+        if not any(map(self.asked_test, self.methods)):
+            return ""
+        return f"{FLATTERED} A search on the table itself, which chose by the test accuracy that it is judged by. "
+
     def values(self, column: str, method: str | None = None) -> tuple[str, ...]:
         """The distinct values of a column of `runs`, as text, in order of appearance."""
         rows = self.runs if method is None else self.of(method)
         return tuple(str(value) for value in rows[column].dropna().unique())
+
+    def made_with(self, method: str | None = None, most: int | None = None) -> str:
+        """The preset of the runs and what was changed in it; of more than `most` settings, their number."""
+        return with_changes(self.values("preset", method), self.values("changes", method), most)
+
+    @property
+    def preset(self) -> str:
+        """The same in few words."""
+        return self.made_with(most=FEW_CHANGES)
 
     def best(self, metric: str) -> float:
         """The best cell's accuracy, %."""
@@ -140,8 +181,9 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     history = read_rows(folder, "history.csv", HISTORY_COLUMNS)
     scores = read_rows(folder, "scores.csv", SCORE_COLUMNS, optional=True)  # older folders have none
     failures = read_rows(folder, "failures.csv", FAILURE_COLUMNS, optional=True)  # nor have those without a failure
+    second = read_rows(folder, SECOND_FILE, SECOND_COLUMNS, optional=True)
     space = read_rows(folder, "space.csv", SPACE_COLUMNS)
-    for rows in (runs, history, scores, failures):
+    for rows in (runs, history, scores, failures, second):
         rows["method"] = rows["method"].astype(str)
     space["statistic"] = space["statistic"].astype(str)
     for column in ONE_A_FOLDER:
@@ -165,11 +207,16 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     _check_range(folder, "history.csv", history, {main: (0, 100)})
     counts = {"seed": SEEDS, "epoch": (1, MOST_EPOCHS), "skip_connects": (0, len(EDGES))}
     _check_range(folder, "history.csv", history, counts, whole=True)
+    _yes_or_no(folder, "runs.csv", runs, "as_published")
     _numeric(folder, "scores.csv", scores, ["seed", "score", "accuracy"])
     _check_range(folder, "scores.csv", scores, {"accuracy": (0, 100)})
     _check_range(folder, "scores.csv", scores, {"seed": SEEDS}, whole=True)
     _numeric(folder, "failures.csv", failures, ["seed"])
     _check_range(folder, "failures.csv", failures, {"seed": SEEDS}, whole=True)
+    _numeric(folder, SECOND_FILE, second, ["seed", "accuracy"])
+    _check_range(folder, SECOND_FILE, second, {"accuracy": (0, 100)})
+    _check_range(folder, SECOND_FILE, second, {"seed": SEEDS}, whole=True)
+    _check_key(folder, SECOND_FILE, second, ["method", "seed"])
     _check_cells(folder, runs)
     _check_key(folder, "space.csv", space, ["metric", "statistic"])
     _check_key(folder, "runs.csv", runs, ["method", "seed"])
@@ -180,10 +227,11 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     order += [name for name in rows_of if name not in order]
     runs = pd.concat([rows_of[name].sort_values("seed") for name in order], ignore_index=True)
     key = ["method", "seed"]
-    history, scores = (rows.merge(runs[key], on=key) for rows in (history, scores))  # unfinished runs have no n
+    # Unfinished runs have no n.
+    history, scores, second = (rows.merge(runs[key], on=key) for rows in (history, scores, second))
     history = history.sort_values(["method", "seed", "epoch"])
     finished = failures.merge(runs[key], on=key, how="left", indicator=True)["_merge"].to_numpy() == "both"
-    return Results(runs, history, scores, failures[~finished], space, tuple(order), tuple(metrics))
+    return Results(runs, history, scores, failures[~finished], second, space, tuple(order), tuple(metrics))
 
 
 def method_name(method: str) -> str:
@@ -211,6 +259,11 @@ def seeds_text(counts: Iterable[int]) -> str:
     return f"{low}–{high} seeds" if low < high else f"{low} seed{'s' * (low != 1)}"
 
 
+def listed(words: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
 def runs_text(count: int) -> str:
     return f"{count} run{'s' * (count != 1)}"
 
@@ -232,6 +285,15 @@ def _numeric(folder: Path, file: str, rows: pd.DataFrame, columns: Iterable[str]
             value = rows.loc[wrong, column].iloc[0]
             raise RowsError(f"{folder / file}: {str(value)!r} in column {column!r} is no number: the file was edited")
         rows[column] = numbers
+
+
+def _yes_or_no(folder: Path, file: str, rows: pd.DataFrame, column: str) -> None:
+    """Makes `column` booleans in place."""
+    values = rows[column].map({"True": True, "False": False})
+    if (wrong := values.isna()).any():
+        value = rows.loc[wrong, column].iloc[0]
+        raise RowsError(f"{folder / file}: {value!r} in column {column!r} is neither True nor False: was it edited?")
+    rows[column] = values.astype(bool)
 
 
 def _check_range(

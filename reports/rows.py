@@ -5,6 +5,7 @@
 - `scores.csv`: of each finished run whose search scores cells, a random sample of the scores.
 - `failures.csv`: one row a failed run; absent where none failed.
 - `space.csv`: the distribution of the ground truth over the whole space, so that a folder explains itself.
+- `second-opinion.csv`: of each finished run, what its cell reaches in another truth table; older folders have none.
 
 Accuracies are in percent. A *metric* is a data set and a split joined by `_`, as `cifar10_test`; which metrics a
 folder has depends on its truth table.
@@ -12,6 +13,7 @@ folder has depends on its truth table.
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -27,11 +29,14 @@ RUN_COLUMNS = {
     "rank": "1 + the number of the 15,625 cells that are strictly better",
     "other_selection": "a second selection rule on the same trained supernet, or empty",
     "other_genotype": "the cell that rule would have chosen",
+    "asks": "of a search on the truth table itself, the metric that it chose by; else empty",
     "epochs": "epochs of the search, selection included",
     "search_seconds": "time of the search without start-up and truth queries; a shared supernet counts for each user",
     "device": "the device's name",
     "images": "the image set searched on",
     "preset": "the preset's name",
+    "changes": "the settings that the run had otherwise than its preset, as for `--set`, separated by `; `",
+    "as_published": "True where problem, settings and truth table are those of the published protocol, else False",
     "settings": "hash of every setting that shapes the result",
     "truth": "the truth table's name",
     "truth_checksum": "its checksum",
@@ -49,8 +54,9 @@ HISTORY_COLUMNS = {
 }
 """Columns of `history.csv`. Beside them stand the metrics of `genotype` and what the searches measured (a value
 is empty where a search does not measure it): `train_loss`, `train_accuracy` (%), `valid_loss`, `valid_accuracy` (%),
-`largest_weight` (the largest softmax weight of α over all edges and operations), `weights` (the 6 × 5 softmax weights,
-edge by edge in the order of `spaces.EDGES` and `spaces.OPERATIONS`, separated by spaces), `angle` (radians),
+`asked_accuracy` (%, the true one of the cell that a search on the table asked for in this epoch), `largest_weight`
+(the largest softmax weight of α over all edges and operations), `weights` (the 6 × 5 softmax weights, edge by edge in
+the order of `spaces.EDGES` and `spaces.OPERATIONS`, separated by spaces), `angle` (radians),
 `tau` (Kendall's τ-b, over all 15,625 cells, of the search's scores with the true accuracies by the main metric; the
 score is the sum of the log weights of the cell's operations, or its angle), and of `discretisation`, which measures one
 operation on one edge an epoch: `edge` (0 to 5), `operation` (its name), `weight` (its softmax weight of α), `pt_score`
@@ -65,6 +71,9 @@ SCORE_COLUMNS = {
 }
 """Columns of `scores.csv`: SCORED_CELLS cells of a run, by score. Which cells they are is not said, so that the file is
 a picture of how scores and accuracies go together, and no part of the truth table."""
+
+BETWEEN_CHANGES = "; "
+"""Stands between two of the settings in `changes`."""
 
 SCORED_CELLS = 250
 
@@ -94,8 +103,66 @@ EFFECT_COLUMNS = {
 """Columns of `effects.csv`, which the study `discretisation` puts beside its rows."""
 
 
-TEXT = {"settings": str, "truth_checksum": str}
-"""Columns that pandas would take for numbers where their hexadecimal digits look like one, as 12345e678901."""
+SECOND_FILE = "second-opinion.csv"
+
+SECOND_METRIC = "cifar10_test"
+"""The one metric that both truth tables have."""
+
+SECOND_COLUMNS = {
+    "method": "name of the method",
+    "seed": "seed of the run",
+    "metric": "the metric",
+    "accuracy": "what the run's cell reaches in the other truth table, %",
+    "truth": "the other truth table's name",
+    "truth_checksum": "its checksum",
+}
+"""Columns of `second-opinion.csv`."""
+
+
+TEXT = dict.fromkeys(("settings", "truth_checksum", "asks", "preset", "changes", "as_published"), str)
+"""Columns that are text, whatever pandas would take it for: hexadecimal digits as 12345e678901, or nothing at all."""
+
+
+ASKED_THE_TABLE = ("random-search", "evolution")
+"""Methods that earlier versions let choose by the truth table without saying so in `asks`."""
+
+
+def completed(runs: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `runs.csv` with the columns that folders of earlier versions lack, derived from those that they have."""
+    if not {"method", "images", "preset"} <= set(runs):
+        return runs  # what is missing there is said by whoever wants it
+    found = runs.copy()
+    if "changes" not in found:
+        # The preset's name was followed by them, and they by how they were asked for.
+        parts = [str(text).partition(" with ") for text in found["preset"].fillna("")]
+        found["preset"], found["changes"] = [part[0] for part in parts], [part[2] for part in parts]
+    if "as_published" not in found:
+        found["as_published"] = "False"  # a file of that name passed for the preset `paper`, so its name is no proof
+    if "asks" not in found:
+        pairs = zip(found["method"], found["images"], strict=True)
+        found["asks"] = [_asked(str(images), runs) if method in ASKED_THE_TABLE else "" for method, images in pairs]
+    for column in ("asks", "preset", "changes"):
+        found[column] = found[column].fillna("")
+    return found
+
+
+def with_changes(presets: Iterable[str], changes: Iterable[str], most: int | None = None) -> str:
+    """Presets, and what rows have otherwise, as tables and plots call them: `proxy with problem.channels=16`.
+
+    Args:
+        changes: as rows have them; of more than `most` settings, their number.
+    """
+    text = " / ".join(dict.fromkeys(presets))
+    settings = dict.fromkeys(setting for row in changes for setting in row.split(BETWEEN_CHANGES) if setting)
+    if most is not None and len(settings) > most:
+        return f"{text} with {len(settings)} changed settings"
+    return f"{text} with {', '.join(settings)}" if settings else text
+
+
+def _asked(images: str, columns: Container[object]) -> str:
+    """What a search on the table chose by in earlier versions."""
+    metrics = (f"{images}_valid", "cifar10_valid", "cifar10_test")
+    return next((metric for metric in metrics if metric in columns), "")
 
 
 def read_rows(folder: Path, name: str, columns: dict[str, str], optional: bool = False) -> pd.DataFrame:
@@ -113,6 +180,8 @@ def read_rows(folder: Path, name: str, columns: dict[str, str], optional: bool =
         raise RowsError(f"{path} does not exist: give a folder that `benchmark run --out` has written") from None
     except (OSError, ValueError) as error:
         raise RowsError(f"{path} cannot be read as CSV ({error})") from None
+    if name == "runs.csv":
+        rows = completed(rows)
     missing = [column for column in columns if column not in rows]
     if missing:
         raise RowsError(f"{path} has no column {missing[0]!r}: it was not written by this program, or was edited")

@@ -20,8 +20,10 @@ class Section(NamedTuple):
     """So many columns are words, flush left."""
     references: tuple[int, ...] = ()
     """Rows that are no searches."""
+    prose: tuple[str, ...] = ()
+    """The columns of longer text, by their heads, flush left too."""
 
     def markdown(self) -> str:
         """The table and its note, without the title."""
         rows = [[f"*{row[0]}*", *row[1:]] if place in self.references else row for place, row in enumerate(self.rows)]
-        return f"{markdown_table(self.header, rows, self.left)}\n\n{self.note}"
+        return f"{markdown_table(self.header, rows, self.left, self.prose)}\n\n{self.note}"

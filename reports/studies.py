@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from reports.results import (
     score_name,
     seeds_text,
 )
-from reports.rows import EFFECT_COLUMNS, read_rows
+from reports.rows import BETWEEN_CHANGES, EFFECT_COLUMNS, read_rows, with_changes
 from reports.statistics import Floats, Spread, last, paired, present, rank_correlation, spread
 from reports.tables import FEW_SEEDS, MOSTLY_SKIPS, markdown_table, method_row, number, plus_minus
 from reports.write import write_file
@@ -93,9 +93,26 @@ class Study:
         return " / ".join(dict.fromkeys(variant.results.images for variant in self.variants))
 
     @property
+    def preset(self) -> str:
+        """The preset, and what all variants have otherwise than it."""
+        of_method: dict[str, list[list[str]]] = {}
+        for variant, method in self.each():
+            for changes in variant.results.values("changes", method):
+                of_method.setdefault(method, []).append(changes.split(BETWEEN_CHANGES))
+        common = [BETWEEN_CHANGES.join(in_all(lists)) for lists in of_method.values()]
+        presets = [preset for variant in self.variants for preset in variant.results.values("preset")]
+        return with_changes(presets, common)
+
+    @property
     def counts(self) -> list[int]:
         """The number of seeds of every variant and method."""
         return [len(variant.results.of(method)) for variant, method in self.each()]
+
+
+def in_all(lists: Sequence[Sequence[str]]) -> list[str]:
+    """What all the lists have, in the order of the first."""
+    first, *others = lists
+    return [item for item in first if all(item in other for other in others)]
 
 
 def read_study(folder: Path) -> Study:
@@ -174,7 +191,7 @@ def head(study: Study) -> str:
         "of its own with every row",
         "Truth table": f"{study.values('truth')} (checksum `{study.values('truth_checksum')}`), {study.metrics}",
         "Images searched on": study.images,
-        "Preset": study.values("preset"),
+        "Preset": study.preset,
         "Device": study.values("device"),
         "Seeds": " / ".join(dict.fromkeys(seeds)),
         "Version": study.values("version"),
@@ -510,7 +527,8 @@ def discretisation(study: Study) -> tuple[pd.DataFrame, str]:
     pairs.append(("discretisation_accuracy", "effect"))
     taus = {pair: edge_correlations(found, *pair) for pair in pairs}
     results = study.variants[0].results
-    sources = {name: study.values(name) for name in ("metric", "truth", "truth_checksum", "images", "preset", "device")}
+    columns = ("metric", "truth", "truth_checksum", "images", "preset", "changes", "device")
+    sources = {name: study.values(name) for name in columns}
     records, rows = [], []
     for edge in (*range(len(EDGES)), None):
         name = "all" if edge is None else edge_name(edge)

@@ -476,7 +476,7 @@ def truth(study: Study) -> str:
 def source(study: Study, note: str) -> str:
     """The line under every figure: where its numbers come from."""
     return (
-        f"Truth: {truth(study)} · searched on {study.images} · preset {study.values('preset')} · "
+        f"Truth: {truth(study)} · searched on {study.images} · preset {study.preset} · "
         f"n = {seeds_text(study.counts)} a variant and method · {note}"
     )
 

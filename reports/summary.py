@@ -7,27 +7,29 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from reports.inference import RESAMPLES, SIGNIFICANCE, Interval, smallest_p
 from reports.replication import verdicts_line
-from reports.resampling import RESAMPLES, Interval
-from reports.results import Results, failures_text, method_name, metric_name, runs_text
+from reports.results import Results, failures_text, listed, method_name, metric_name, runs_text
+from reports.second_opinion import second_opinion_section
 from reports.section import Section
-from reports.statistics import Spread, smallest_p
+from reports.statistics import Spread
 from reports.tables import (
+    DOUBTFUL,
     FEW_SEEDS,
     MOSTLY_SKIPS,
     REFERENCES,
     chosen_cells,
     count,
     interval_text,
+    normality_doubt,
     number,
+    p_text,
     plus_minus,
     selections,
 )
 
 MANY_METHODS = 5
 """Up to so many methods the page compares each with each; of more, each with the first, and the CSV has the rest."""
-
-SIGNIFICANCE = 0.05
 
 
 class Tables(NamedTuple):
@@ -62,6 +64,7 @@ def summary_sections(results: Results, tables: Tables) -> list[Section]:
         _summary_section(results, tables.summary),
         _robust_section(results, tables.summary),
         *_comparison_section(results, tables.comparisons),
+        *second_opinion_section(results, MANY_METHODS),
         *_selection_section(results),
     ]
 
@@ -75,7 +78,7 @@ def facts(results: Results) -> dict[str, str]:
         "Truth table": f"{results.truth} (checksum `{checksum}`): every accuracy here is that of the chosen cell "
         "trained by the table's authors, not of the search's own network",
         "Images searched on": results.images,
-        "Preset": " / ".join(results.values("preset")),
+        "Preset": results.made_with(),
         "Device": " / ".join(results.values("device")),
         "Seeds": _by_method(seeds),
         "Settings": _by_method({method: f"`{text}`" for method, text in settings.items()}),
@@ -96,6 +99,15 @@ def warnings(results: Results) -> list[tuple[str, str]]:
                 "No claim is made from digits.",
                 "These images serve to try the program out: cells trained on them rank almost at random against any "
                 "truth table.",
+            )
+        )
+    flattered = [method_name(method) for method in results.methods if results.asked_test(method)]
+    if flattered:
+        found.append(
+            (
+                f"{listed(flattered)} chose by the test accuracy.",
+                f"{results.truth} has no validation accuracy, so these searches on the table asked for the test "
+                "accuracy itself. They look better than any search that cannot know it.",
             )
         )
     few = {method: str(len(results.of(method))) for method in results.methods if len(results.of(method)) < FEW_SEEDS}
@@ -119,15 +131,21 @@ def _summary_section(results: Results, table: pd.DataFrame) -> Section:
     header = ["Method", "n", *(f"{metric_name(metric)} (%)" for metric in results.metrics)]
     header.insert(3, "95 % interval")
     header += ["Regret (points)", "Median rank", "Best–worst", "Skips", "Collapsed", "Search (s)"]
-    rows = []
+    best = results.best(results.metric)
+    rows: list[list[str]] = []
+    doubts: dict[str, list[str]] = {}
     for _, row in table.iterrows():
         reference = row["kind"] == "reference"
-        cells = [REFERENCES[row["method"]] if reference else method_name(row["method"])]
+        cells = [REFERENCES[row["method"]] if reference else results.name(row["method"])]
         cells.append("" if reference else str(row["n"]))
         for column in [*results.metrics, "regret"]:
             mean = row[f"{column}_mean"]
             cells.append(number(mean) if reference else plus_minus(Spread(mean, row[f"{column}_std"])))
-        cells.insert(3, "" if reference else interval_text(_interval(row, results.metric)))
+        interval = _interval(row, results.metric)
+        doubt = normality_doubt(interval, row[f"{results.metric}_normality_p"], best)
+        if doubt:
+            doubts.setdefault(f"where {doubt}", []).append(cells[0])
+        cells.insert(3, "" if reference else interval_text(interval, doubtful=bool(doubt)))
         if reference:
             cells += [count(row["rank_median"]) if row["method"] == "optimal" else "", "", "", "", ""]
         else:
@@ -137,9 +155,9 @@ def _summary_section(results: Results, table: pd.DataFrame) -> Section:
             cells += [number(row["search_seconds_mean"], 0 if row["search_seconds_mean"] >= 10 else 1)]
         rows.append(cells)
     note = (
-        "Mean ± sample standard deviation (n − 1) over n seeds. The interval is of the mean of "
-        f"{metric_name(results.metric)}, by bootstrap ({RESAMPLES:,} resamples of the seeds, percentiles). From few "
-        "seeds it is too narrow: of 5 draws from a normal distribution it holds the true mean about 4 times in 5. "
+        "Mean ± sample standard deviation (n − 1) over n seeds. The interval is Student's, of the mean of "
+        f"{metric_name(results.metric)}, and takes the seeds for draws from a normal distribution. "
+        f"{_doubts_text(doubts)}{results.flattered}"
         "Regret is the best accuracy of the space minus the chosen cell's, and rank 1 + the number of cells that are "
         f"strictly better, of all 15,625; both on {metric_name(results.metric)}. Skips: edges with skip_connect, of 6. "
         f"Collapsed: seeds whose cell has skip_connect on {MOSTLY_SKIPS} or more edges, or no convolution on any way "
@@ -150,12 +168,20 @@ def _summary_section(results: Results, table: pd.DataFrame) -> Section:
     return Section("What the searches found", header, rows, note, references=references)
 
 
+def _doubts_text(doubts: Mapping[str, Sequence[str]]) -> str:
+    """Where normality is doubtful, and of which methods; nothing where it is not."""
+    if not doubts:
+        return ""
+    where = " or ".join(f"{reason} ({', '.join(methods)})" for reason, methods in doubts.items())
+    return f"{DOUBTFUL} That is doubtful {where}: read the single seeds. "
+
+
 def _robust_section(results: Results, table: pd.DataFrame) -> Section:
     metric = results.metric
     header = ["Method", "n", "Median (%)", "IQM (%)", "95 % interval of the IQM", "Median percentile", "Above mean (%)"]
     rows = [
         [
-            method_name(row["method"]),
+            results.name(row["method"]),
             str(row["n"]),
             number(row[f"{metric}_median"]),
             number(row[f"{metric}_iqm"]),
@@ -166,8 +192,10 @@ def _robust_section(results: Results, table: pd.DataFrame) -> Section:
         for _, row in table[table["kind"] == "method"].iterrows()
     ]
     note = (
-        f"{metric_name(metric)}. IQM: interquartile mean, without the lowest and the highest quarter of the seeds "
-        "(n // 4 of each). Percentile: the percentage of all 15,625 cells that are no better than the chosen one. "
+        f"{metric_name(metric)}. {results.flattered}"
+        "IQM: interquartile mean, without the lowest and the highest quarter of the seeds "
+        f"(n // 4 of each); its interval is by bootstrap ({RESAMPLES:,} resamples of the seeds, percentiles), and too "
+        "narrow from few seeds. Percentile: the percentage of all 15,625 cells that are no better than the chosen one. "
         "Above mean: the accuracy minus the mean of the space, in percent of that mean."
     )
     return Section("The same runs by other statistics", header, rows, note)
@@ -180,17 +208,19 @@ def _comparison_section(results: Results, table: pd.DataFrame) -> list[Section]:
     header = ["Difference", "n", "Points", "95 % interval", "Won / lost / tied", *TEST_HEADER, "P(better)"]
     rows = [
         [
-            f"{method_name(row['second'])} − {method_name(row['first'])}",
+            f"{results.name(row['second'])} − {results.name(row['first'])}",
             *pair_cells(row),
             improvement_cell(row),
         ]
         for _, row in shown.iterrows()
     ]
     note = (
+        f"{results.flattered}"
         f"{metric_name(results.metric)} of the methods' cells, paired by seed: mean ± sample standard deviation of the "
-        "n differences, and the bootstrap interval of their mean. Won: seeds on which the first named is better. "
-        f"{tests_note(shown)} P(better): how likely a run of the first named is better than one of the other, over "
-        "all couples of these runs, a tie as half; with its interval, each method's seeds resampled on their own."
+        f"n differences, and Student's interval of their mean. {differences_note(shown)}Won: seeds on which the first "
+        f"named is better. {tests_note(shown)} P(better): how likely a run of the first named is better than one of "
+        "the other, over all couples of these runs, a tie as half; with its bootstrap interval, each method's seeds "
+        "resampled on their own."
     )
     if len(shown) < len(table):
         note += " `comparisons.csv` has every other pair of methods."
@@ -218,8 +248,9 @@ def _selection_section(results: Results) -> list[Section]:
     ]
     note = (
         f"Two selection rules on the very same trained supernet, paired by seed: {metric_name(results.metric)} of the "
-        "cell each would choose. Difference: own − other, mean ± sample standard deviation of the n differences; won: "
-        f"seeds where the method's own rule chose the better cell. {tests_note(table)}"
+        "cell each would choose. Difference: own − other, mean ± sample standard deviation of the n differences, with "
+        f"Student's interval of their mean. {differences_note(table)}Won: seeds where the method's own rule chose the "
+        f"better cell. {tests_note(table)}"
     )
     return [Section("Same supernet, two selection rules", header, rows, note, left=2)]
 
@@ -229,10 +260,10 @@ def pair_cells(row: pd.Series) -> list[str]:
     return [
         str(row["n"]),
         plus_minus(Spread(row["difference_mean"], row["difference_std"]), sign="+"),
-        interval_text(Interval(row["difference_low"], row["difference_high"]), sign="+"),
+        interval_text(_interval(row, "difference"), sign="+", doubtful=row["difference_normality_p"] < SIGNIFICANCE),
         f"{row['won']} / {row['lost']} / {row['tied']}",
-        _p(row["sign_test_p"]),
-        _p(row["permutation_test_p"]),
+        p_text(row["sign_test_p"]),
+        p_text(row["permutation_test_p"]),
     ]
 
 
@@ -240,6 +271,13 @@ def improvement_cell(row: pd.Series) -> str:
     """`0.84 (0.52 to 1.00)`; without an interval where one seed allows none."""
     interval = interval_text(_interval(row, "improvement_probability"))
     return f"{number(row['improvement_probability'])} ({interval})".replace(" (–)", "")
+
+
+def differences_note(table: pd.DataFrame) -> str:
+    """What the mark at an interval of differences says, where there is one."""
+    if not (table["difference_normality_p"] < SIGNIFICANCE).any():
+        return ""
+    return f"{DOUBTFUL} The differences are hardly normal (Shapiro–Wilk p < {SIGNIFICANCE:g}). "
 
 
 def tests_note(table: pd.DataFrame) -> str:
@@ -258,10 +296,6 @@ def tests_note(table: pd.DataFrame) -> str:
     return text
 
 
-def _p(value: float) -> str:
-    return "<0.0001" if value < 0.00005 else number(value, 4)
-
-
 def _interval(row: pd.Series, name: str) -> Interval:
     return Interval(float(row[f"{name}_low"]), float(row[f"{name}_high"]))
 
@@ -271,7 +305,7 @@ def _cells_part(results: Results) -> str:
     header = ("method", "seed", results.metric, "regret", "rank", "skips", "cell")
     rows = [
         (
-            method_name(str(row["method"])),
+            results.name(str(row["method"])),
             str(row["seed"]),
             number(row[results.metric]),
             number(row["regret"]),

@@ -9,7 +9,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from reports.resampling import Interval, permutation_test, stratified_bootstrap
+from reports.inference import (
+    SIGNIFICANCE,
+    Interval,
+    bootstrap_interval,
+    mean_interval,
+    normality_p,
+    permutation_test,
+    sign_test,
+    smallest_p,
+)
 from reports.results import Results
 from reports.statistics import (
     Floats,
@@ -19,8 +28,6 @@ from reports.statistics import (
     percentile,
     probability_of_improvement,
     relative_improvement,
-    sign_test,
-    smallest_p,
     spread,
 )
 from spaces import NUM_CELLS, Cell
@@ -32,22 +39,22 @@ FEW_SEEDS = 5
 MOSTLY_SKIPS = 4
 """From so many of its 6 edges with skip_connect on, a cell counts as collapsed."""
 
-RESAMPLING_SEED = 201
-"""Of every interval and test, each of which draws afresh: a row does not depend on the rows beside it."""
-
 REFERENCES = {"optimal": "best cell of the space", "space mean": "mean of the space"}
 """The last rows of the summary, which are no searches, as the tables call them."""
 
 COMPARISON_COLUMNS = (
     *("first", "second", "metric", "truth", "seeds", "n"),
     *("first_mean", "first_std", "second_mean", "second_std"),
-    *("difference_mean", "difference_std", "difference_low", "difference_high", "won", "lost", "tied"),
-    *("sign_test_p", "permutation_test_p", "smallest_p"),
+    *("difference_mean", "difference_std", "difference_low", "difference_high", "difference_normality_p"),
+    *("won", "lost", "tied", "sign_test_p", "permutation_test_p", "smallest_p"),
     *("improvement_probability", "improvement_probability_low", "improvement_probability_high"),
 )
 """Columns of `comparisons.csv`: differences are second − first over their common seeds."""
 
-PROVENANCE = ("metric", "truth", "truth_checksum", "images", "preset", "device", "settings", "version")
+PROVENANCE = (
+    *("metric", "truth", "truth_checksum", "images", "preset", "changes", "as_published", "device", "settings"),
+    "version",
+)
 """Columns of the runs that `summary.csv` repeats on each row, so that no row travels without its source."""
 
 
@@ -111,18 +118,19 @@ def paired_columns(first: str, before: ArrayLike, second: str, after: ArrayLike)
         "difference_std": both.difference.std,
         "difference_low": interval.low,
         "difference_high": interval.high,
+        "difference_normality_p": normality_p(change),
         "won": both.won,
         "lost": both.lost,
         "tied": both.tied,
         "sign_test_p": sign_test(both.won, both.lost),
-        "permutation_test_p": permutation_test(change, _generator()),
+        "permutation_test_p": permutation_test(change),
         "smallest_p": smallest_p(both.n),
     }
 
 
 def improvement_columns(before: Floats, after: Floats) -> dict[str, float]:
     """How likely a run of `after`, shape (m,), is better than one of `before`, shape (n,), with its interval."""
-    interval = stratified_bootstrap([before, after], probability_of_improvement, _generator())
+    interval = bootstrap_interval([before, after], probability_of_improvement)
     return {
         "improvement_probability": float(probability_of_improvement(before, after)),
         "improvement_probability_low": interval.low,
@@ -146,11 +154,10 @@ def method_row(results: Results, method: str) -> dict[str, object]:
     for metric in results.metrics:
         row[f"{metric}_mean"], row[f"{metric}_std"] = spread(runs[metric])
         row[f"{metric}_low"], row[f"{metric}_high"] = mean_interval(runs[metric])
+        row[f"{metric}_normality_p"] = normality_p(runs[metric])
         row[f"{metric}_median"] = float(np.median(runs[metric]))
         row[f"{metric}_iqm"] = float(interquartile_mean(runs[metric]))
-        row[f"{metric}_iqm_low"], row[f"{metric}_iqm_high"] = stratified_bootstrap(
-            [runs[metric]], interquartile_mean, _generator()
-        )
+        row[f"{metric}_iqm_low"], row[f"{metric}_iqm_high"] = bootstrap_interval([runs[metric]], interquartile_mean)
     row["regret_mean"], row["regret_std"] = spread(runs["regret"])
     row["improvement_mean"], row["improvement_std"] = spread(
         relative_improvement(runs[results.metric], results.mean(results.metric))
@@ -171,32 +178,44 @@ def collapsed(cell: Cell) -> bool:
     return cell.count(SKIP) >= MOSTLY_SKIPS or not set("13") & set(cell.canonical())
 
 
-def mean_interval(values: ArrayLike) -> Interval:
-    """The 95 % interval of the mean of `values`, shape (n,): one value a seed."""
-    return stratified_bootstrap([values], _row_means, _generator())
+def normality_doubt(interval: Interval, p: float, best: float) -> str:
+    """What makes it doubtful that the seeds behind a mean accuracy and its t interval are draws from a normal
+    distribution, as the end of a sentence; "" where nothing does.
+
+    Args:
+        p: of their test of normality, nan where there is none.
+        best: the accuracy that no cell exceeds, %.
+    """
+    if interval.low == interval.high:
+        return "all seeds are alike"
+    if interval.high > best:
+        return "the interval passes the best cell of the space"
+    return f"the Shapiro–Wilk test has p = {p_text(p)}".replace("= <", "< ") if p < SIGNIFICANCE else ""
 
 
-def _row_means(values: Floats) -> Floats:
-    return np.asarray(values.mean(axis=-1))
+def p_text(value: float) -> str:
+    return "<0.0001" if value < 0.00005 else number(value, 4)
 
 
-def _generator() -> np.random.Generator:
-    return np.random.default_rng(RESAMPLING_SEED)
-
-
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    """A Markdown table whose columns are also aligned in the raw text; the first `left` columns are flush left."""
+def markdown_table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1, prose: Sequence[str] = ()
+) -> str:
+    """A Markdown table whose columns are also aligned in the raw text; the first `left` columns are flush left, and
+    those whose heads are among `prose`."""
     body = [list(row) for row in rows]
     widths = [max(3, *(len(row[column]) for row in [header, *body])) for column in range(len(header))]
+    flush_left = [column < left or name in prose for column, name in enumerate(header)]
 
     def line(cells: Sequence[str]) -> str:
         padded = (
-            cell.ljust(width) if column < left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+            cell.ljust(width) if of_words else cell.rjust(width)
+            for cell, width, of_words in zip(cells, widths, flush_left, strict=True)
         )
         return "| " + " | ".join(padded) + " |"
 
-    rule = ["-" * width if column < left else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
+    rule = [
+        "-" * width if of_words else "-" * (width - 1) + ":" for width, of_words in zip(widths, flush_left, strict=True)
+    ]
     return "\n".join([line(header), line(rule), *map(line, body)])
 
 
@@ -213,11 +232,16 @@ def number(value: float, digits: int = 2, sign: str = "") -> str:
     return text.replace("-", "−") if float(text) else text.lstrip("+-")
 
 
-def interval_text(value: Interval, digits: int = 2, sign: str = "") -> str:
-    """`93.60 to 93.90`; `–` where there is none."""
+DOUBTFUL = "†"
+"""Stands at a t interval where normality is doubtful."""
+
+
+def interval_text(value: Interval, digits: int = 2, sign: str = "", doubtful: bool = False) -> str:
+    """`93.60 to 93.90`, with `DOUBTFUL` where asked; `–` where there is none."""
     if not np.isfinite(value.low):
         return "–"
-    return f"{number(value.low, digits, sign)} to {number(value.high, digits, sign)}"
+    mark = f" {DOUBTFUL}" * doubtful
+    return f"{number(value.low, digits, sign)} to {number(value.high, digits, sign)}{mark}"
 
 
 def count(value: float) -> str:

@@ -70,7 +70,7 @@ class BatchNorm(nn.BatchNorm2d):
         if self.track_running_stats and not self.training:
             assert self.running_mean is not None
             assert self.running_var is not None
-            factor = scale / (self.running_var + self.eps).sqrt()
+            factor = scale * (self.running_var + self.eps).rsqrt()
             return (x - self.running_mean[:, None, None]) * factor[:, None, None] + shift[:, None, None]
         y, mean, variance = native.normalise_with_statistics(x, scale, shift)
         if self.track_running_stats:
@@ -118,6 +118,15 @@ class Stem(nn.Sequential):
     def __init__(self, channels: int, track: bool = False) -> None:
         super().__init__(Convolution(3, channels, 3), BatchNorm(channels, track))
 
+    def forward(self, x: Tensor) -> Tensor:
+        convolution, norm = self
+        assert isinstance(convolution, Convolution)
+        assert isinstance(norm, BatchNorm)
+        if native.is_batch_last(x) and not norm.track_running_stats:
+            return native.normalised_convolution(x, convolution.weight, norm.weight, norm.bias)
+        output: Tensor = norm(convolution(x))
+        return output
+
 
 class Head(nn.Module):
     """Batch normalisation, ReLU, global average pool and the linear classifier: B × C × H × W in, B × classes out."""
@@ -128,11 +137,13 @@ class Head(nn.Module):
         self.classifier = nn.Linear(channels, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.norm(x)
-        if native.is_batch_last(x):
-            return native.classify(x, self.classifier.weight, self.classifier.bias)
-        logits: Tensor = self.classifier(F.relu(x).mean((2, 3)))
-        return logits
+        norm, linear = self.norm, self.classifier
+        if not native.is_batch_last(x):
+            logits: Tensor = linear(F.relu(norm(x)).mean((2, 3)))
+            return logits
+        if norm.track_running_stats:
+            return native.classify(norm(x), None, linear.weight, linear.bias)
+        return native.classify(x, (norm.weight, norm.bias), linear.weight, linear.bias)
 
 
 def initialise(network: nn.Module, generator: torch.Generator) -> None:

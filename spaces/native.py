@@ -28,6 +28,7 @@ __all__ = [
     "is_batch_last",
     "normalise",
     "normalise_with_statistics",
+    "normalised_convolution",
     "residual_block",
     "search_cell",
     "search_path",
@@ -157,6 +158,46 @@ def normalise(x: Tensor, scale: Tensor | None = None) -> Tensor:
     return normalise_with_statistics(x, ones, torch.zeros_like(ones))[0]
 
 
+class _NormalisedConvolution(torch.autograd.Function):
+    """See `normalised_convolution`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        x, weight = _maps(x), weight.contiguous()
+        inputs, height, width, batch = x.shape
+        outputs, _, kernel, _ = weight.shape
+        ctx.geometry = _integers(batch, inputs, height, width, outputs, height, width, kernel, 1)
+        convolved, y = x.new_empty(2, outputs, height, width, batch).unbind()
+        mean, inverse = x.new_empty(2, outputs).unbind()
+        _call("convolution", x.dtype, ctx.geometry, x, weight, convolved)
+        _call("normalise", x.dtype, outputs, y[0].numel(), convolved, scale, shift, y, mean, inverse, None)
+        ctx.save_for_backward(x, weight, scale, convolved, mean, inverse)
+        return _as_images(y)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, scale, convolved, mean, inverse = ctx.saved_tensors
+        dconvolved, dscale, dshift = torch.empty_like(convolved), torch.empty_like(scale), torch.empty_like(scale)
+        size = len(convolved), convolved[0].numel()
+        statistics = scale, mean, inverse
+        _call("normalise_gradient", x.dtype, *size, convolved, *statistics, _maps(dy), dconvolved, dscale, dshift)
+        dx = dweight = None
+        if ctx.needs_input_grad[0]:
+            dx = torch.empty_like(x)
+            _call("input_gradient", x.dtype, ctx.geometry, dconvolved, weight, dx)
+        if ctx.needs_input_grad[1]:
+            dweight = torch.empty_like(weight)
+            _call("weight_gradient", x.dtype, ctx.geometry, dconvolved, x, dweight)
+        return None if dx is None else _as_images(dx), dweight, dscale, dshift
+
+
+def normalised_convolution(x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Convolution of x (B, C, H, W) with weight (C′, C, k, k), k odd, and its normalisation with (C′,) numbers each."""
+    y: Tensor = _NormalisedConvolution.apply(x, weight, scale, shift)  # type: ignore[no-untyped-call]
+    return y
+
+
 class _Residual(torch.autograd.Function):
     """See `residual_block`."""
 
@@ -200,30 +241,49 @@ class _Classify(torch.autograd.Function):
     """See `classify`."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, scale: Tensor | None, shift: Tensor | None, weight: Tensor, bias: Tensor
+    ) -> Tensor:
         x, weight = _maps(x), weight.contiguous()
-        features, logits = x.new_empty(len(x), x.shape[3]), x.new_empty(len(weight), x.shape[3])
+        channels, batch, classes = len(x), x.shape[3], len(weight)
+        features, logits = x.new_empty(channels, batch), x.new_empty(classes, batch)
         ctx.shape = _integers(*x.shape)
-        _call("classify", x.dtype, ctx.shape, len(weight), x, weight, bias, features, logits)
-        ctx.save_for_backward(x, weight, features)
+        normalised = x
+        saved: tuple[Tensor, ...] = ()
+        if scale is not None:
+            normalised, (mean, inverse) = torch.empty_like(x), x.new_empty(2, channels).unbind()
+            saved = x, scale, mean, inverse
+            _call("normalise", x.dtype, channels, x[0].numel(), x, scale, shift, normalised, mean, inverse, None)
+        _call("classify", x.dtype, ctx.shape, classes, normalised, weight, bias, features, logits)
+        ctx.save_for_backward(normalised, weight, features, *saved)
         return logits.t().contiguous()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, features = ctx.saved_tensors
-        _, weight_wanted, bias_wanted = ctx.needs_input_grad
-        dx = torch.empty_like(x)
+        normalised, weight, features, *norm = ctx.saved_tensors
+        *_, weight_wanted, bias_wanted = ctx.needs_input_grad
         dweight = torch.empty_like(weight) if weight_wanted else None
-        dbias = x.new_empty(len(weight)) if bias_wanted else None
-        dlogits = dy.t().contiguous()
-        _call("classify_gradient", x.dtype, ctx.shape, len(weight), x, weight, features, dlogits, dx, dweight, dbias)
-        return _as_images(dx), dweight, dbias
+        dbias = features.new_empty(len(weight)) if bias_wanted else None
+        dx, dlogits = torch.empty_like(normalised), dy.t().contiguous()
+        saved = normalised, weight, features
+        _call("classify_gradient", dy.dtype, ctx.shape, len(weight), *saved, dlogits, dx, dweight, dbias)
+        if not norm:
+            return _as_images(dx), None, None, dweight, dbias
+        x, scale, *_ = norm
+        dnormalised, dx, dscale, dshift = dx, torch.empty_like(x), torch.empty_like(scale), torch.empty_like(scale)
+        _call("normalise_gradient", dy.dtype, len(x), x[0].numel(), *norm, dnormalised, dx, dscale, dshift)
+        return _as_images(dx), dscale, dshift, dweight, dbias
 
 
-def classify(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Logits (B, K) of the means over the pixels of ReLU(x), x (B, C, H, W); weight (K, C), bias (K,)."""
-    logits: Tensor = _Classify.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+def classify(x: Tensor, norm: Norm | None, weight: Tensor, bias: Tensor) -> Tensor:
+    """Logits (B, K) of x (B, C, H, W): normalised with `norm`, (C,) each, ReLU, mean over the pixels, linear layer.
+
+    Args:
+        norm: None where x is normalised already.
+        weight, bias: of the linear layer, (K, C) and (K,).
+    """
+    logits: Tensor = _Classify.apply(x, *(norm or (None, None)), weight, bias)  # type: ignore[no-untyped-call]
     return logits
 
 
@@ -260,10 +320,6 @@ def weighted_sum(weights: Tensor, terms: Sequence[Tensor | None], like: Tensor) 
     return y
 
 
-Operations = tuple[tuple[bool, ...], ...]
-"""Which operations of a cell, (6, 5)."""
-
-
 class _Plan(NamedTuple):
     """What a search cell computes."""
 
@@ -277,26 +333,39 @@ class _Plan(NamedTuple):
     """Whether convolutions of nodes 0, 1 and 2 are, 1 × 1 and then 3 × 3."""
 
 
-@functools.lru_cache(4096)  # thousands of single paths go through a search
-def _plan(used: Operations) -> _Plan:
-    alive, wanted = [True, False, False, False], [False, False, False, True]
-    for edge, (source, target) in enumerate(EDGES):
-        alive[target] |= alive[source] and any(used[edge])
-    for edge, (source, target) in reversed(tuple(enumerate(EDGES))):
-        wanted[source] |= wanted[target] and any(used[edge])
-    needed = [
-        [use and alive[source] and wanted[target] for use in used[edge]] for edge, (source, target) in enumerate(EDGES)
-    ]
-
-    def leaves(node: int, *operations: int) -> bool:
-        return any(needed[e][o] for e, (source, _) in enumerate(EDGES) if source == node for o in operations)
-
-    return _Plan(
-        bytes(use for edge in needed for use in edge),
-        (leaves(1, SKIP, CONV1, CONV3, POOL), leaves(2, SKIP, CONV1, CONV3, POOL)),
-        (leaves(0, POOL), leaves(1, POOL), leaves(2, POOL)),
-        tuple(leaves(node, operation) for operation in (CONV1, CONV3) for node in range(3)),
+def _leaving(node: int, *operations: int) -> tuple[int, ...]:
+    """Places in (6, 5) of some operations on the edges that leave a node."""
+    return tuple(
+        edge * len(OPERATIONS) + o for edge, (source, _) in enumerate(EDGES) if source == node for o in operations
     )
+
+
+NODES = [_leaving(node, SKIP, CONV1, CONV3, POOL) for node in (1, 2)]
+POOLED = [_leaving(node, POOL) for node in range(3)]
+CONVOLVED = [_leaving(node, operation) for operation in (CONV1, CONV3) for node in range(3)]
+
+
+@functools.lru_cache(4096)
+def _plan(used: bytes) -> _Plan:
+    """For the operations in use, (6, 5)."""
+    of_edges = [used[start : start + len(OPERATIONS)] for start in range(0, len(used), len(OPERATIONS))]
+    alive, wanted = [True, False, False, False], [False, False, False, True]
+    for (source, target), operations in zip(EDGES, of_edges, strict=True):
+        alive[target] |= alive[source] and any(operations)
+    for (source, target), operations in zip(reversed(EDGES), reversed(of_edges), strict=True):
+        wanted[source] |= wanted[target] and any(operations)
+    unneeded = bytes(len(OPERATIONS))
+    present = b"".join(
+        operations if alive[source] and wanted[target] else unneeded
+        for (source, target), operations in zip(EDGES, of_edges, strict=True)
+    )
+
+    def has(places: tuple[int, ...]) -> bool:
+        return any(present[place] for place in places)
+
+    node_1, node_2 = map(has, NODES)
+    pool_0, pool_1, pool_2 = map(has, POOLED)
+    return _Plan(present, (node_1, node_2), (pool_0, pool_1, pool_2), tuple(map(has, CONVOLVED)))
 
 
 class _SearchCell(torch.autograd.Function):
@@ -305,11 +374,12 @@ class _SearchCell(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weights: Tensor, plan: _Plan, *kernels: Tensor) -> Tensor:
         x, weights = _maps(x), weights.contiguous()
-        channels, *rest = x.shape
+        channels = len(x)
+        apart = x[0].numel() + 5 * 64 // x.element_size()  # as the compiled layers keep channels
         nodes = [x, *(torch.empty_like(x) if wanted else None for wanted in plan.nodes)]
         pooled = [torch.empty_like(x) if wanted else None for wanted in plan.pooled]
         convolved = [
-            x.new_empty(len(kernel), *rest) if wanted else None
+            x.new_empty(len(kernel), apart) if wanted else None
             for kernel, wanted in zip(kernels, plan.convolved, strict=True)
         ]
         output, statistics = torch.empty_like(x), x.new_empty(2, len(EDGES), 2, channels)
@@ -338,7 +408,7 @@ class _SearchCell(torch.autograd.Function):
         return _as_images(dx), dweights, None, *dkernels
 
 
-ALL_OPERATIONS: Operations = tuple(tuple(operation != NONE for operation in range(len(OPERATIONS))) for _ in EDGES)
+ALL_OPERATIONS = bytes(operation != NONE for _ in EDGES for operation in range(len(OPERATIONS)))
 
 
 def search_cell(x: Tensor, weights: Tensor, conv1: Iterable[Tensor], conv3: Iterable[Tensor]) -> Tensor:
@@ -351,21 +421,25 @@ def search_cell(x: Tensor, weights: Tensor, conv1: Iterable[Tensor], conv3: Iter
     """
     used = ALL_OPERATIONS
     if not (weights.requires_grad and torch.is_grad_enabled()):
-        used = tuple(tuple(w != 0 and o != NONE for o, w in enumerate(edge)) for edge in weights.tolist())
+        used = bytes(w != 0 and o != NONE for edge in weights.tolist() for o, w in enumerate(edge))
     y: Tensor = _SearchCell.apply(x, weights, _plan(used), *conv1, *conv3)  # type: ignore[no-untyped-call]
     return y
 
 
-@functools.lru_cache(4096)
-def _path(cell: Cell, dtype: torch.dtype) -> tuple[Tensor, _Plan]:
-    chosen = [[operation == own for operation in range(len(OPERATIONS))] for own in cell.operations]
-    used = tuple(tuple(is_own and operation != NONE for operation, is_own in enumerate(edge)) for edge in chosen)
-    return torch.tensor(chosen, dtype=dtype), _plan(used)
+@functools.cache
+def _one_hot(dtype: torch.dtype) -> Tensor:
+    """The weights (6, 5) of every cell's operations, by position."""
+    operations = torch.cartesian_prod(*[torch.arange(len(OPERATIONS))] * len(EDGES))
+    return torch.nn.functional.one_hot(operations, len(OPERATIONS)).to(dtype)
 
 
 def search_path(x: Tensor, cell: Cell, conv1: Iterable[Tensor], conv3: Iterable[Tensor]) -> Tensor:
     """As `search_cell`, for the one operation that a discrete cell has on each edge."""
-    y: Tensor = _SearchCell.apply(x, *_path(cell, x.dtype), *conv1, *conv3)  # type: ignore[no-untyped-call]
+    used = bytearray(len(ALL_OPERATIONS))
+    for edge, operation in enumerate(cell.operations):
+        used[edge * len(OPERATIONS) + operation] = operation != NONE
+    weights = _one_hot(x.dtype)[cell.position]
+    y: Tensor = _SearchCell.apply(x, weights, _plan(bytes(used)), *conv1, *conv3)  # type: ignore[no-untyped-call]
     return y
 
 

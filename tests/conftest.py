@@ -1,5 +1,6 @@
 """What the tests share: one core a process, and small problems."""
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import settings
 from benchmark.plan import plan
 from benchmark.settings import read_preset
 from data.images import ImageSet, open_images
-from data.truth import open_truth
+from data.truth import TruthTable, open_truth
 from methods import registry
 from methods.search import Problem, Search
 from spaces import native
@@ -32,7 +33,12 @@ def digits(tmp_path_factory) -> ImageSet:
 
 @pytest.fixture(scope="session")
 def problem(digits) -> Problem:
-    return Problem(digits, channels=4, cells_per_stage=1, truth=open_truth("analognas", Path()))
+    return Problem(digits, channels=4, cells_per_stage=1)
+
+
+@pytest.fixture(scope="session")
+def truth() -> TruthTable:
+    return open_truth("analognas", Path())
 
 
 @pytest.fixture(scope="module", params=["native", "PyTorch"])
@@ -54,7 +60,7 @@ def pytorch_layers(monkeypatch) -> None:
 
 
 @pytest.fixture
-def build(problem):
+def build(problem, truth):
     """`build("darts", seed=0, epochs=2)`: a search with the smoke preset's settings; PT gets a finished supernet."""
 
     def build(method: str, seed: int = 0, **changes) -> Search:
@@ -67,7 +73,9 @@ def build(problem):
             if search is not None:
                 for _ in range(search.epochs):
                     search.epoch()
-            search = registry.load(stage.method)(problem, stage.settings, seed, search)
+            kind = registry.load(stage.method)
+            given = dataclasses.replace(problem, truth=truth) if kind.needs_truth else problem
+            search = kind(given, stage.settings, seed, search)
         assert search is not None
         return search
 

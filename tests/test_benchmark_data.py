@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from shared_table import TABLE, needs_table
 
 from benchmark.cli import main
 
@@ -14,19 +13,16 @@ def test_status_says_what_is_missing_and_how_to_get_it(tmp_path, capsys):
     assert main(["data", "status", "--data-dir", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert str(tmp_path) in printed
-    assert "missing     NAS-Bench-201" in printed
+    assert "there       NAS-Bench-201    comes with the program" in printed
+    assert "python -m benchmark data verify" in printed
     assert "data download cifar10" in printed
     assert "there       AnalogNAS-Bench" in printed
 
 
-@needs_table
-def test_the_imported_table_is_the_truth_from_then_on(tmp_path, capsys):
-    assert main(["data", "import", str(TABLE), "--data-dir", str(tmp_path)]) == 0
-    assert main(["data", "status", "--data-dir", str(tmp_path)]) == 0
-    assert "there       NAS-Bench-201" in capsys.readouterr().out
-    assert main(["query", ALL_CONV3, "--data-dir", str(tmp_path)]) == 0
+def test_a_query_answers_from_nas_bench_201_without_any_download(tmp_path, capsys):
+    assert main(["query", ALL_CONV3, "--data-dir", str(tmp_path / "nowhere")]) == 0
     printed = capsys.readouterr().out
-    assert "official index 1462" in printed
+    assert "official index 1462; parameters 1,531,546; million operations 220.12" in printed
     for metric, accuracy in (
         ("cifar10_valid", 90.199),
         ("cifar10_test", 93.760),
@@ -37,19 +33,36 @@ def test_the_imported_table_is_the_truth_from_then_on(tmp_path, capsys):
     ):
         line = next(line for line in printed.splitlines() if metric in line and "200 epochs" in line)
         assert f"{accuracy:.3f} %" in line
+    assert not (tmp_path / "nowhere").exists()
 
 
-@needs_table
-def test_a_run_reports_all_metrics_of_the_imported_table(tmp_path, capsys):
-    data, out = str(tmp_path / "data"), tmp_path / "out"
-    assert main(["data", "import", str(TABLE), "--data-dir", data]) == 0
-    run = ["run", "--methods", "darts", "--seeds", "1", "--preset", "smoke", "--jobs", "1"]
-    assert main([*run, "--out", str(out), "--data-dir", data]) == 0
+RUN = ["run", "--methods", "darts", "--seeds", "1", "--preset", "smoke", "--jobs", "1"]
+
+
+def test_a_run_reports_all_metrics_and_a_folder_keeps_its_truth(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main([*RUN, "--out", str(out)]) == 0
     header = (out / "runs.csv").read_text().splitlines()[0].split(",")
     assert {"cifar10_valid", "cifar10_test", "cifar100_test", "imagenet16-120_valid"} <= set(header)
     # The same folder with another truth is refused.
-    assert main([*run, "--out", str(out), "--data-dir", data, "--truth", "analognas"]) == 2
-    assert "another truth table" in capsys.readouterr().err
+    assert main([*RUN, "--out", str(out), "--truth", "analognas"]) == 2
+    assert "another truth table (NAS-Bench-201 with checksum" in capsys.readouterr().err
+
+
+def test_a_folder_of_the_other_truth_goes_on_with_it(tmp_path, capsys):
+    """As those made when AnalogNAS-Bench was the default."""
+    out = tmp_path / "out"
+    assert main([*RUN, "--out", str(out), "--truth", "analognas"]) == 0
+    (out / "second-opinion.csv").unlink()  # older folders have none
+    before = (out / "runs.csv").read_bytes()
+    more = [*RUN, "--out", str(out)]
+    more[more.index("1")] = "2"
+    assert main(more) == 2
+    assert "choose another --out or, to go on with these, --truth analognas" in capsys.readouterr().err
+    assert main(["report", str(out)]) == 0
+    assert main([*more, "--truth", "analognas"]) == 0
+    assert (out / "runs.csv").read_bytes().startswith(before)
+    assert (out / "second-opinion.csv").read_text().count("NAS-Bench-201") == 2
 
 
 @pytest.mark.parametrize(
@@ -58,7 +71,7 @@ def test_a_run_reports_all_metrics_of_the_imported_table(tmp_path, capsys):
         (["data", "import", "nowhere.pth"], "nowhere.pth"),
         (["data", "import", __file__], Path(__file__).name),
         (["data", "download", "mnist"], "mnist"),
-        (["query", ALL_CONV3, "--truth", "nasbench201"], "not imported"),
+        (["query", ALL_CONV3, "--truth", "api:nowhere.pth"], "nowhere.pth"),
     ],
 )
 def test_what_cannot_be_had_is_refused_in_one_sentence(arguments, complaint, tmp_path, capsys):

@@ -27,7 +27,7 @@ SMOKE = ("run", "--seeds", "2", "--preset", "smoke", "--jobs", "1")
 @pytest.fixture(autouse=True)
 def short_report(monkeypatch):
     monkeypatch.setattr("reports.write.PLOTS", ("cost",))
-    monkeypatch.setattr("benchmark.cli.cores", lambda: 1)
+    monkeypatch.setattr("benchmark.settings.cores", lambda: 1)
 
 
 def rows(folder: Path, name: str = "runs.csv") -> pd.DataFrame:
@@ -39,7 +39,7 @@ def undisturbed(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("undisturbed")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("reports.write.PLOTS", ("cost",))
-        patch.setattr("benchmark.cli.cores", lambda: 1)
+        patch.setattr("benchmark.settings.cores", lambda: 1)
         assert main([*SMOKE, "--methods", "darts,random", "--out", str(out)]) == 0
     return out
 

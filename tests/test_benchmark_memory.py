@@ -9,6 +9,7 @@ import torch
 from benchmark.plan import plan
 from benchmark.runner import Event, Runner, Setup
 from benchmark.settings import read_preset
+from data.truth import open_truth
 
 EPOCHS = 60
 WARM = 20
@@ -25,7 +26,7 @@ def resident() -> float:
 def test_memory_does_not_grow_over_epochs(method, tmp_path):
     (tmp_path / "checkpoints").mkdir()
     (run,) = plan(read_preset("smoke"), [method], [0], epochs=EPOCHS)
-    runner = Runner(Setup(tmp_path, tmp_path, "cpu", "analognas", "smoke"), run.problem)
+    runner = Runner(Setup(tmp_path, tmp_path, "cpu", open_truth(None, tmp_path)), run.problem)
     memory: dict[int, float] = {}
     tensors: dict[int, int] = {}
 

@@ -16,9 +16,10 @@ import torch
 from benchmark.cli import main
 from benchmark.results_folder import read_if_there
 from benchmark.runner import prepare_images
-from benchmark.settings import ProblemSettings
+from benchmark.settings import ProblemSettings, read_preset
 from data.folder import DataError
 from methods import registry
+from reports.results import read_results
 from reports.rows import read_rows
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,11 +69,12 @@ def test_a_run_writes_one_row_a_run_and_epoch(smoke):
 
 def test_the_accuracies_are_the_tables(smoke, capsys):
     for row in rows(smoke, "runs.csv").itertuples():
-        assert main(["query", row.genotype, "--truth", "analognas"]) == 0
-        printed = capsys.readouterr().out
-        assert f"{row.cifar10_test:.3f} %" in printed
-        assert f"rank {row.rank:>6,} of 15,625" in printed
-        assert f"regret {row.regret:6.3f}" in printed
+        assert main(["query", row.genotype]) == 0
+        printed = capsys.readouterr().out.splitlines()
+        line = next(line for line in printed if line.startswith("  cifar10_test         200 epochs"))
+        assert f"{row.cifar10_test:.3f} %" in line
+        assert f"rank {row.rank:>6,} of 15,625" in line
+        assert f"regret {row.regret:6.3f}" in line
 
 
 def test_every_method_runs_from_the_same_command(tmp_path):
@@ -104,7 +106,7 @@ def test_pt_and_darts_of_a_seed_share_one_supernet(smoke):
 
 def test_the_report_names_truth_and_preset_and_can_be_made_again(smoke):
     summary = (smoke / "summary.md").read_text()
-    assert "AnalogNAS-Bench" in summary
+    assert "**Truth table:** NAS-Bench-201 (checksum" in summary
     assert "smoke" in summary
     assert "digits" in summary
     before = {path.name: path.read_bytes() for path in (smoke / "plots").iterdir()}
@@ -120,7 +122,7 @@ def test_the_report_names_truth_and_preset_and_can_be_made_again(smoke):
 def test_the_command_says_what_it_chose_and_shows_plain_progress(smoke):
     printed = (smoke.parent.parent / "stdout.txt").read_text()
     first = printed.splitlines()[0]
-    for word in ("smoke", "cpu", "2 at a time", "digits", "AnalogNAS-Bench", "out/smoke-digits"):
+    for word in ("smoke", "cpu", "2 at a time", "digits", "NAS-Bench-201", "out/smoke-digits"):
         assert word in first
     assert "8/8" in printed
     assert "\x1b" not in printed
@@ -260,16 +262,16 @@ def test_hashes_that_look_like_numbers_stay_text(smoke, tmp_path, digest):
 def test_changed_settings_are_named_wherever_the_preset_is(tmp_path):
     given = ["run", "--methods", "darts", "--seeds", "1", "--preset", "smoke", "--epochs", "1", "--jobs", "1"]
     assert main([*given, "--set", "darts.alpha_lr=0.1", "--out", str(tmp_path)]) == 0
-    name = "smoke with darts.alpha_lr=0.1, --epochs 1"
-    assert pd.read_csv(tmp_path / "runs.csv").preset.tolist() == [name]
-    assert name in (tmp_path / "summary.md").read_text()
+    (row,) = pd.read_csv(tmp_path / "runs.csv").to_dict("records")
+    assert (row["preset"], row["changes"]) == ("smoke", "darts.epochs=1; darts.alpha_lr=0.1")
+    assert "smoke with darts.epochs=1, darts.alpha_lr=0.1" in (tmp_path / "summary.md").read_text()
 
 
 def test_a_search_in_bfloat16_is_a_search_of_its_own(tmp_path, smoke):
     given = ["run", "--methods", "darts,rlnas", "--seeds", "1", "--preset", "smoke", "--jobs", "1"]
     assert main([*given, "--precision", "bf16", "--out", str(tmp_path)]) == 0
     runs, in_float32 = pd.read_csv(tmp_path / "runs.csv"), pd.read_csv(smoke / "runs.csv")
-    assert set(runs.preset) == {"smoke with problem.precision=bf16"}
+    assert set(runs.preset) == {"smoke"} and set(runs.changes) == {"problem.precision=bf16"}
     assert not set(runs.settings) & set(in_float32.settings)
     loss, expected = (
         pd.read_csv(folder / "history.csv").query("method == 'darts' and seed == 0").train_loss.iloc[0]
@@ -285,6 +287,27 @@ def test_without_compiled_layers_a_run_says_that_it_is_slower_and_why(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "slower than it could be: the C++ compiler no-such-compiler is not installed" in done.stdout
     assert pd.read_csv(tmp_path / "o" / "runs.csv").device.tolist() == ["CPU with PyTorch's layers"]
+
+
+def test_a_folder_of_an_earlier_version_is_completed_by_the_planner(smoke, tmp_path, monkeypatch):
+    """What the folder does not say, and the settings' hash does: here the smoke preset plays the published one."""
+    monkeypatch.setattr("benchmark.plan._published", lambda: read_preset("smoke"))
+    monkeypatch.setattr("benchmark.plan.PUBLISHED_TRUTH", "AnalogNAS-Bench")
+    for name in ("history.csv", "scores.csv", "space.csv"):
+        (tmp_path / name).write_bytes((smoke / name).read_bytes())
+    now = pd.read_csv(smoke / "runs.csv", dtype=str, keep_default_na=False)
+    now.drop(columns=["changes", "as_published", "asks"]).to_csv(tmp_path / "runs.csv", index=False)
+    assert not read_results(tmp_path).runs["as_published"].any()
+    given = ["run", "--methods", "darts,bdarts", "--seeds", "2", "--preset", "smoke", "--jobs", "1"]
+    assert main([*given, "--out", str(tmp_path)]) == 0
+    then = pd.read_csv(tmp_path / "runs.csv", dtype=str, keep_default_na=False)
+    assert dict(zip(then.method, then.as_published, strict=True)) == {
+        **dict.fromkeys(("darts", "bdarts"), "True"),
+        **dict.fromkeys(("rlnas", "pt"), "False"),
+    }
+    pd.testing.assert_frame_equal(
+        then.drop(columns="as_published")[list(now.columns.drop("as_published"))], now.drop(columns="as_published")
+    )
 
 
 def test_results_of_other_settings_are_never_mixed(smoke, capsys):

@@ -22,6 +22,7 @@ from benchmark.settings import (
     read_preset,
     table_of,
 )
+from data.truth import TruthTable
 from methods import registry
 
 METHODS = ["darts", "bdarts", "rlnas", "pt"]
@@ -135,6 +136,90 @@ def test_what_a_split_file_says_counts_and_not_where_it_lies(tmp_path):
     assert planned(other).settings_hash == by_file
     other.unlink()
     assert before.settings_hash == by_other  # what was planned stays planned
+
+
+def facts(method="darts", changes=(), preset="paper", truth="NAS-Bench-201", epochs=None):
+    (run,) = plan(override(read_preset(str(preset)), changes), [method], [0], epochs, str(preset))
+    return run.facts(TruthTable(truth, "", "", {}))
+
+
+def published(*arguments, **options):
+    return facts(*arguments, **options)["as_published"]
+
+
+@pytest.mark.parametrize("method", ["darts", "bdarts", "rlnas", "pt", "pt-fixed", "spos", "gdas"])
+def test_the_paper_preset_is_as_published(method):
+    assert facts(method) == {"preset": "paper", "changes": "", "as_published": True}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("darts.clip=1", "darts.clip=1.0"),
+        ("darts.alpha_betas=[0.9, 0.99]", "darts.alpha_betas=[0.9, 0.99]"),
+        ("darts.regulariser=beta", "darts.regulariser=beta"),
+        ("problem.precision=bf16", "problem.precision=bf16"),
+        ("problem.channels=4", "problem.channels=4"),
+        ("problem.images=digits", ""),  # they have a column of their own
+    ],
+)
+def test_a_changed_setting_is_said_and_is_not_as_published(change, said):
+    assert facts(changes=[change]) == {"preset": "paper", "changes": said, "as_published": False}
+
+
+@pytest.mark.parametrize("change", ["darts.clip=5", "darts.momentum=0.9", "rlnas.epochs=1", "darts.regulariser=none"])
+def test_what_changes_nothing_of_a_run_is_no_change(change):
+    assert facts(changes=[change]) == {"preset": "paper", "changes": "", "as_published": True}
+
+
+def test_threads_are_said_but_are_no_part_of_a_protocol():
+    assert facts(changes=["problem.threads=1"]) == {
+        "preset": "paper",
+        "changes": "problem.threads=1",
+        "as_published": True,
+    }
+
+
+def test_changes_are_said_of_the_runs_that_they_concern():
+    assert facts("pt", epochs=7)["changes"] == "pt.supernet.epochs=7"
+    assert facts("bdarts+pt", ["bdarts.epochs=7", "pt.finetune_epochs=1"])["changes"] == (
+        "bdarts.epochs=7; pt.finetune_epochs=1"
+    )
+    assert facts("sgas", ["darts.batch_size=32"])["changes"] == "sgas.batch_size=32"  # which is like darts
+
+
+def test_another_truth_is_not_the_published_one():
+    assert not published(truth="AnalogNAS-Bench")
+
+
+@pytest.mark.parametrize("preset", ["proxy", "mini", "smoke"])
+def test_a_smaller_preset_is_itself_and_not_as_published(preset):
+    assert facts(preset=preset) == {"preset": preset, "changes": "", "as_published": False}
+
+
+def test_a_file_called_paper_does_not_pass_for_the_preset(tmp_path):
+    """What counts is what it says: one with other settings is not as published, whatever it is called."""
+    path = tmp_path / "paper"
+    path.write_text('base = "paper"\n[darts]\nepochs = 2\n')
+    assert facts(preset=path) == {"preset": "paper (a file)", "changes": "", "as_published": False}
+    assert published("bdarts", preset=path)  # the file leaves it as it is
+    path.write_text('base = "smoke"\n')
+    assert not published(preset=path)
+    assert facts(preset=path)["preset"] == "paper (a file)"
+
+
+def test_settings_that_a_preset_lacks_are_changes(tmp_path):
+    path = tmp_path / "bare.toml"
+    path.write_text(tomlkit.dumps({"problem": read_preset("mini")["problem"]}))
+    found = facts("random-search", ["random-search.budget=3"], path)
+    assert found == {"preset": "bare.toml", "changes": "random-search.budget=3", "as_published": False}
+
+
+def test_a_method_that_the_paper_preset_does_not_know_has_no_published_protocol(monkeypatch):
+    tables = read_preset("paper")
+    del tables["random-search"]
+    monkeypatch.setattr("benchmark.plan._published", lambda: tables)
+    assert not published("random-search")
 
 
 class Colour(Enum):

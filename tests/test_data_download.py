@@ -185,13 +185,13 @@ def cifar100(server, monkeypatch):
 
 def test_images_are_downloaded_unpacked_and_found(cifar100, server, tmp_path):
     small, files = cifar100
-    assert status(tmp_path)[3].state == "missing"
+    assert status(tmp_path)[4].state == "missing"
     place = download("cifar100", tmp_path)
     assert place == tmp_path / "cifar-100-binary"
     assert {path.name: path.read_bytes() for path in place.iterdir()} == files
     assert visible(tmp_path) == ["cifar-100-binary"]
     assert download("cifar100", tmp_path) == place and len(server.requests) == 1
-    assert status(tmp_path)[3] == Status("CIFAR-100", "there", str(place))
+    assert status(tmp_path)[4] == Status("CIFAR-100", "there", str(place))
     assert cifar.read_cifar(small, tmp_path, None).images.shape == (30, 3, 32, 32)
 
 
@@ -199,7 +199,7 @@ def test_a_broken_off_download_shows_in_the_status(cifar100, server, tmp_path):
     server.break_after = 5000
     with pytest.raises(DataError, match=r"unpack cifar-100-binary\.tar\.gz so that .*train\.bin exists"):
         download("cifar100", tmp_path)
-    entry = status(tmp_path)[3]
+    entry = status(tmp_path)[4]
     assert entry.state == "incomplete"
     assert entry.details.startswith("5,000 bytes arrived; go on with python -m benchmark data download cifar100")
 
@@ -222,7 +222,7 @@ def test_the_benchmark_is_downloaded_then_imported(server, tmp_path, monkeypatch
         download("nb201", tmp_path)
     release = tmp_path / "NAS-Bench-201-v1_1-096897.pth"
     assert release.read_bytes() == CONTENT
-    assert status(tmp_path)[0].details == f"downloaded, not imported: python -m benchmark data import {release}"
+    assert status(tmp_path)[1].details == f"downloaded, not imported: python -m benchmark data import {release}"
 
 
 def test_without_a_network_one_sentence_says_where_the_benchmark_is(tmp_path, monkeypatch):
@@ -239,7 +239,8 @@ def test_an_unknown_download_is_answered_with_the_known_ones(tmp_path):
 def test_an_empty_folder_lacks_all_that_does_not_come_along(tmp_path):
     states = {entry.what: entry.state for entry in status(tmp_path / "none")}
     assert states == {
-        "NAS-Bench-201": "missing",
+        "NAS-Bench-201": "there",
+        "its release": "optional",
         "AnalogNAS-Bench": "there",
         "CIFAR-10": "missing",
         "CIFAR-100": "missing",
@@ -248,4 +249,4 @@ def test_an_empty_folder_lacks_all_that_does_not_come_along(tmp_path):
     }
     assert not (tmp_path / "none").exists()
     (tmp_path / "nasbench201.parquet").write_bytes(b"nonsense")
-    assert status(tmp_path)[0].state == "damaged"
+    assert status(tmp_path)[1].state == "damaged"

@@ -5,6 +5,7 @@ import collections
 import os
 import pickle
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 
 from data import nasbench201
 from data.folder import DataError, checksum
-from data.measurements import FLOPS, INDEX, METRICS, PARAMS, accuracy_column, seconds_column
+from data.metrics import FLOPS, IMAGES, INDEX, METRICS, PARAMS, accuracy_column, runs_column, seconds_column
 from data.nasbench201 import import_truth
 from data.official import ADMITTED, EVALUATED, read_nats, read_pth
+from data.official_api import read_api
 from data.pickle_stream import PickleStream
 from data.truth import open_truth
 from spaces import NUM_CELLS, Cell
@@ -122,6 +124,8 @@ def compare(measurements, official):
                     equal(accuracy_column(metric, epochs, seed), cell, run[answer])
                 training = data_set.replace("ImageNet", "imagenet")
                 equal(seconds_column(training, epochs), cell, info["train-all-time"])
+                seeds = official.arch2infos_dict[index][str(epochs)].get_dataset_seeds(data_set)
+                equal(runs_column(training, epochs), cell, len(seeds))
         costs = official.get_cost_info(index, "cifar10", hp="200")
         assert measurements.columns[PARAMS][cell.position] == cell.position
         assert costs["params"] == pytest.approx(cell.position / 1e6, abs=1e-12)
@@ -151,11 +155,41 @@ def test_what_torch_load_refuses_by_default_is_read(pth):
     assert np.isfinite(read_pth(pth, None).columns[INDEX]).sum() == len(CELLS)
 
 
+def test_the_package_itself_answers_the_same(pth, official):
+    """All that `--truth api:FILE` asks; of a file in the form of the official one, which PyTorch would not open."""
+    compare(read_api(pth), official)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_the_package_is_given_no_pickle_to_run(tmp_path, zipped):
+    bad = {"meta_archs": Command(f"touch {tmp_path / 'ran'}"), "arch2infos": {}, "evaluated_indexes": []}
+    torch.save(bad, tmp_path / "bad.pth", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(DataError, match=r"bad\.pth holds what has no place in NAS-Bench-201.*do not trust it"):
+        read_api(tmp_path / "bad.pth")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_what_the_package_cannot_answer_from_is_refused(tmp_path, monkeypatch):
+    for content, complaint in ((b"", "cannot answer from"), (b"nonsense", r"(cannot answer from|has no place)")):
+        (tmp_path / "x.pth").write_bytes(content)
+        with pytest.raises(DataError, match=complaint):
+            read_api(tmp_path / "x.pth")
+    torch.save({"meta_archs": [str(CELLS[0])], "arch2infos": {}, "evaluated_indexes": []}, tmp_path / "x.pth")
+    with pytest.raises(DataError, match=r"nas-bench-201 cannot answer from .*x\.pth"):
+        read_api(tmp_path / "x.pth")
+    with pytest.raises(DataError, match=r"no\.pth does not exist"):
+        read_api(tmp_path / "no.pth")
+    monkeypatch.setitem(sys.modules, "nas_201_api", None)
+    with pytest.raises(DataError, match=r"is not installed: run pip install 'replica-201\[api\]'"):
+        read_api(tmp_path / "x.pth")
+
+
 def test_v1_0_has_the_12_epochs_for_cifar10_alone(tmp_path):
     torch.save(benchmark(data_sets=("cifar10-valid",)), tmp_path / "v1_0.pth", _use_new_zipfile_serialization=False)
     columns = read_pth(tmp_path / "v1_0.pth", None).columns
     assert {name for name in columns if "_12" in name and "seed" not in name} == {
         "cifar10_valid_12",
+        "runs_cifar10-valid_12",
         "train_seconds_cifar10-valid_12",
     }
     assert set(columns) >= {accuracy_column(metric) for metric in METRICS}
@@ -210,7 +244,8 @@ def test_a_part_of_the_benchmark_is_refused_with_the_number_missing(source, requ
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A file of all cells, each with one run of which only what counts is there; and the accuracies in it."""
-    accuracies = np.random.default_rng(2).uniform(0, 100, (NUM_CELLS, 6))
+    images = np.array(list(IMAGES.values()))
+    accuracies = 100 * np.random.default_rng(2).integers(0, images, (NUM_CELLS, 6)) / images
     infos = {}
     for index, cell in enumerate(Cell.all()):
         runs = {(data_set, 777): {"epochs": 200, "eval_acc1es": {}, "train_times": None} for data_set in SETS}
@@ -228,8 +263,7 @@ def whole(tmp_path_factory):
 def test_a_whole_file_becomes_the_truth(whole, tmp_path, monkeypatch):
     path, accuracies = whole
     monkeypatch.setattr(nasbench201, "OFFICIAL", {checksum(path, "md5")[-6:]: "v9.9"})
-    import_truth(path, tmp_path)
-    truth = open_truth(None, tmp_path)
+    truth = open_truth(str(import_truth(path, tmp_path)), tmp_path)
     np.testing.assert_array_equal(np.stack([truth.accuracies[metric] for metric in METRICS], axis=1), accuracies)
     assert truth.label.startswith("NAS-Bench-201 (file v9.9): ")
 

@@ -81,7 +81,7 @@ def torch_zip(content, name="archive/data.pkl", method=zipfile.ZIP_STORED):
 def test_no_pickle_runs_anything_wherever_it_lies(imported, tmp_path, monkeypatch):
     marker = tmp_path / "ran"
     data_file = tmp_path / "data.anb"
-    monkeypatch.setattr("data.truth.find_file", lambda: data_file)
+    monkeypatch.setattr("data.analognas.find_file", lambda: data_file)
     for content in hold(marker):
         (tmp_path / "legacy.pth").write_bytes(content)
         imported(tmp_path / "legacy.pth")
@@ -97,7 +97,7 @@ def test_no_pickle_runs_anything_wherever_it_lies(imported, tmp_path, monkeypatc
 
 def test_the_table_that_is_installed_is_believed_only_as_it_was_published(tmp_path, monkeypatch):
     data_file = tmp_path / "data.anb"
-    monkeypatch.setattr("data.truth.find_file", lambda: data_file)
+    monkeypatch.setattr("data.analognas.find_file", lambda: data_file)
     assert answer("query", TEXT, "--truth", "analognas")[0] == 2
     for content in damaged(find_file().read_bytes()[:200_000], 20):
         data_file.write_bytes(content)

@@ -121,7 +121,7 @@ def test_damaged_studies_are_read_or_refused(tmp_path):
 
 def test_damaged_folders_are_reported_or_refused(tmp_path, monkeypatch):
     """The whole command, in one process, on rows that are few so that it is quick."""
-    monkeypatch.setattr("benchmark.cli.cores", functools.partial(int, 1))
+    monkeypatch.setattr("benchmark.settings.cores", functools.partial(int, 1))
     folder = copy_of(STUDY, tmp_path / "study")
     assert answer("report", str(folder))[0] == 0
     before = contents(folder)

@@ -15,8 +15,10 @@ import torch
 from hostile import answer, contents, damaged
 from pyarrow import parquet
 
-from data.measurements import METRICS, accuracy_column
-from data.nasbench201 import FILE, Provenance, content_checksum, read_table, write_table
+from data import IMPORTED
+from data.columns import content_checksum
+from data.metrics import METRICS, accuracy_column
+from data.nasbench201 import Provenance, read_table, write_table
 from spaces import NUM_CELLS, Cell
 
 ROOT = Path(__file__).parents[1]
@@ -37,8 +39,8 @@ def columns():
 def good(columns, tmp_path_factory):
     """A data folder with a good table in it."""
     folder = tmp_path_factory.mktemp("good")
-    write_table(folder / FILE, columns, Provenance("x", "x", "", content_checksum(columns)))
-    read_table(folder / FILE)
+    write_table(folder / IMPORTED, columns, Provenance("x", "x", "", content_checksum(columns)))
+    read_table(folder / IMPORTED)
     assert len(contents(folder)) == 2
     return folder
 
@@ -88,7 +90,7 @@ def test_a_damaged_csv_of_all_cells_is_imported_or_refused(columns, good, tmp_pa
     ]
     refused = 0
     for content in spoilt:
-        write_table(folder / FILE, columns, Provenance("x", "x", "", content_checksum(columns)))
+        write_table(folder / IMPORTED, columns, Provenance("x", "x", "", content_checksum(columns)))
         before = contents(folder)
         path.write_bytes(content)
         code, _ = answer("data", "import", str(path), "--data-dir", str(folder))
@@ -96,8 +98,8 @@ def test_a_damaged_csv_of_all_cells_is_imported_or_refused(columns, good, tmp_pa
             refused += 1
             assert contents(folder) == before
         else:
-            assert sorted(contents(folder)) == [FILE, FILE.replace(".parquet", ".safetensors")]
-            (folder / FILE.replace(".parquet", ".safetensors")).unlink()
+            assert sorted(contents(folder)) == [IMPORTED, IMPORTED.replace(".parquet", ".safetensors")]
+            (folder / IMPORTED.replace(".parquet", ".safetensors")).unlink()
     assert refused >= 5
 
 
@@ -187,19 +189,19 @@ def own(good, tmp_path):
 
 
 def test_damaged_parquet_files_are_refused_and_stay_as_they_are(own):
-    path = own / FILE
-    (own / FILE.replace(".parquet", ".safetensors")).unlink()
+    path = own / IMPORTED
+    (own / IMPORTED.replace(".parquet", ".safetensors")).unlink()
     content = path.read_bytes()
     head = len(content) - 6_000  # the description of the columns stands at the end
     spoilt = [*damaged(content, 40, seed=1), *(content[:head] + end for end in damaged(content[head:], 80, seed=2))]
     for one in spoilt:
         path.write_bytes(one)
-        code, said = answer("query", TEXT, "--data-dir", str(own))
+        code, said = answer("query", TEXT, "--truth", str(path), "--data-dir", str(own))
         if code == 2:
             assert "nasbench201.parquet is damaged or not ours" in said
-            assert list(contents(own)) == [FILE]
+            assert list(contents(own)) == [IMPORTED]
         else:  # where the damage does not count, as in a statistic
-            (own / FILE.replace(".parquet", ".safetensors")).unlink()
+            (own / IMPORTED.replace(".parquet", ".safetensors")).unlink()
         assert path.read_bytes() == one
 
 
@@ -207,8 +209,8 @@ def test_parquet_files_of_another_content_are_refused(own, columns):
     """Everything fits, checksum and all, but it is no table of the space."""
     import pyarrow
 
-    path = own / FILE
-    (own / FILE.replace(".parquet", ".safetensors")).unlink()
+    path = own / IMPORTED
+    (own / IMPORTED.replace(".parquet", ".safetensors")).unlink()
     good = Provenance("x", "x", "", content_checksum(columns))
 
     def save(columns, metadata, **options):
@@ -240,20 +242,21 @@ def test_parquet_files_of_another_content_are_refused(own, columns):
     ]
     for spoilt, metadata, options in cases:
         save(spoilt, metadata, **options)
-        for truth in ("nasbench201", str(path)):
+        for truth in ("nasbench201", str(path)):  # which shows what an import adds
             code, said = answer("query", TEXT, "--truth", truth, "--data-dir", str(own))
             assert code == 2 and "is damaged or not ours" in said
-        assert list(contents(own)) == [FILE]
+        assert list(contents(own)) == [IMPORTED]
 
 
 def test_a_damaged_copy_is_never_believed(own):
-    copy = own / FILE.replace(".parquet", ".safetensors")
+    copy = own / IMPORTED.replace(".parquet", ".safetensors")
     content = copy.read_bytes()
-    right, table = answer("query", TEXT, "--data-dir", str(own)), (own / FILE).read_bytes()
+    query = ("query", TEXT, "--truth", str(own / IMPORTED))
+    right, table = answer(*query), (own / IMPORTED).read_bytes()
     for one in (*damaged(content, 40), *(end + content[1_000:] for end in damaged(content[:1_000], 60))):
         copy.write_bytes(one)
-        assert answer("query", TEXT, "--data-dir", str(own)) == right
-        assert (own / FILE).read_bytes() == table and len(contents(own)) == 2
+        assert answer(*query) == right
+        assert (own / IMPORTED).read_bytes() == table and len(contents(own)) == 2
 
 
 def test_what_is_no_file_is_refused(imported, tmp_path):

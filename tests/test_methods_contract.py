@@ -1,10 +1,15 @@
 """What holds for every method there is."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from benchmark import checkpoint
+from benchmark.plan import plan
+from benchmark.runner import Runner, Setup
+from benchmark.settings import read_preset
 from methods import registry
 from methods.registry import MethodError
 from methods.search import seeded
@@ -86,6 +91,33 @@ def test_every_stream_of_every_seed_has_random_numbers_of_its_own():
     assert len(set(numbers)) == len(numbers)
     assert np.bitwise_or.reduce(numbers) == 2**63 - 1  # no bit is always 0
     assert np.bitwise_and.reduce(numbers) == 0
+
+
+def test_the_truth_is_given_to_searches_on_the_table_alone(tmp_path):
+    """Whatever is registered, ours or a third party's; see also the third party's own test."""
+    (run,) = plan(read_preset("smoke"), ["darts"], [0])
+    runner = Runner(Setup(tmp_path, tmp_path, "cpu", "analognas"), run.problem)
+    given = {name for name in registry.names() if runner.problem_of(registry.load(name)).truth is not None}
+    assert given == {"random", "random-search", "evolution"}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "images", "asked"),
+    [
+        (("cifar10_test",), "digits", "cifar10_test"),
+        (("cifar10_test", "cifar10_valid"), "digits", "cifar10_valid"),
+        (("cifar10_test", "cifar10_valid", "cifar100_valid"), "cifar100", "cifar100_valid"),
+    ],
+)
+def test_a_search_on_the_table_says_what_it_asks_for(problem, truth, metrics, images, asked):
+    accuracies = dict.fromkeys(metrics, truth.accuracies["cifar10_test"])
+    table = dataclasses.replace(truth, accuracies=accuracies)
+    given = dataclasses.replace(problem, truth=table, images=dataclasses.replace(problem.images, name=images))
+    for method, expected in (("random-search", asked), ("random", None)):
+        kind = registry.load(method)
+        search = kind(given, kind.Settings(budget=1 if expected is None else 3), 0)
+        assert search.asks == expected
+        assert set(search.epoch()) == {"asked_accuracy"}
 
 
 def test_an_unknown_method_is_refused_with_the_nearest_name():

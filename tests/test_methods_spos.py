@@ -121,9 +121,9 @@ def test_an_evolution_goes_on_from_its_state():
     assert whole.state() == resumed.state()
 
 
-def test_random_search_keeps_the_best_cell_asked_for(build, problem):
+def test_random_search_keeps_the_best_cell_asked_for(build, truth):
     search = build("random-search", budget=30)
-    values = problem.truth.accuracies["cifar10_test"]
+    values = truth.accuracies["cifar10_test"]
     best = []
     for _ in range(30):
         search.epoch()
@@ -153,7 +153,7 @@ def test_regularised_evolution_mutates_one_edge_of_a_living_cell(build):
         assert any(sum(a != b for a, b in zip(child, parent, strict=True)) == 1 for parent in living)
 
 
-def test_evolution_beats_random_search_at_the_same_budget(build, problem):
+def test_evolution_beats_random_search_at_the_same_budget(build, truth):
     """Over 20 seeds, by mean true accuracy: what NAS-Bench-201's authors found."""
     means = {}
     for method in ("evolution", "random-search"):
@@ -162,7 +162,7 @@ def test_evolution_beats_random_search_at_the_same_budget(build, problem):
             search = build(method, seed=seed, budget=150)
             for _ in range(150):
                 search.epoch()
-            found.append(problem.truth.query(search.cell())["cifar10_test"])
+            found.append(truth.query(search.cell())["cifar10_test"])
         means[method] = np.mean(found)
     assert means["evolution"] > means["random-search"]
 

@@ -23,19 +23,19 @@ GOLDEN = """\
 >
 > - DARTS: A `aaaa` (preset mini, images cifar10), B `1e5` (preset mini with darts.alpha_lr=0.1, images cifar10)
 
-| Method |         A (%) |        B (%) |   n |          B − A |  95 % interval | Won / lost / tied | p (sign) | \
+| Method |         A (%) |        B (%) |   n |          B − A |      95 % interval | Won / lost / tied | p (sign) | \
 p (permutation) |           P(better) | Same cell |
-| ------ | ------------: | -----------: | --: | -------------: | -------------: | ----------------: | -------: | \
+| ------ | ------------: | -----------: | --: | -------------: | -----------------: | ----------------: | -------: | \
 --------------: | ------------------: | --------: |
-| DARTS  | 79.00 ± 21.70 | 91.33 ± 2.31 |   3 | +12.33 ± 20.50 | 0.00 to +36.00 |         2 / 0 / 1 |   0.5000 | \
+| DARTS  | 79.00 ± 21.70 | 91.33 ± 2.31 |   3 | +12.33 ± 20.50 | −38.60 to +63.26 † |         2 / 0 / 1 |   0.5000 | \
          0.5000 | 0.67 (0.17 to 1.00) |    1 of 3 |
 
 CIFAR-10 test of the chosen cells, paired by seed: mean ± sample standard deviation over the n seeds that both have, \
-and the bootstrap interval of the mean difference (10,000 resamples; too narrow from few seeds). Won: seeds on which B \
-is better. p: two-sided, of the exact sign test and of the permutation test of the mean (signs of the differences). \
-The smallest p that either test can give is 0.25 with 3 pairs: so few pairs cannot pass 0.05 however they end, and 6 \
-are the least that can. P(better): how likely a run of B is better than one of A, over all couples of these runs, a \
-tie as half. Same cell: seeds that end with the very same cell.
+and Student's interval of the mean difference. † The differences are hardly normal (Shapiro–Wilk p < 0.05). Won: \
+seeds on which B is better. p: two-sided, of the exact sign test and of the permutation test of the mean (signs of the \
+differences). The smallest p that either test can give is 0.25 with 3 pairs: so few pairs cannot pass 0.05 however \
+they end, and 6 are the least that can. P(better): how likely a run of B is better than one of A, over all couples of \
+these runs, a tie as half; with its bootstrap interval. Same cell: seeds that end with the very same cell.
 
 ## Not compared
 
@@ -55,7 +55,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = pd.concat([runs, runs.tail(1).assign(seed=3)], ignore_index=True)
     runs["cifar10_test"] = [90.0, 90.0, 94.0, 92.0]
     runs["genotype"] = [example.FOUR, example.FOUR, example.CONVS, example.TWO]
-    example.write(Path("B"), runs.assign(settings="1e5", preset="mini with darts.alpha_lr=0.1"))
+    example.write(Path("B"), runs.assign(settings="1e5", changes="darts.alpha_lr=0.1"))
 
 
 def test_a_comparison_by_hand(capsys: pytest.CaptureFixture[str]) -> None:

@@ -220,10 +220,10 @@ def test_methods_paragraph_by_hand(tmp_path: Path) -> None:
         "mini of Replica-201 0.1.0, commit 0123456789ab with local changes. The accuracy of a chosen cell is not "
         "measured by us but looked up in AnalogNAS-Bench (CIFAR-10 test; checksum c0ffee), where the best cell has "
         "94.00 % and all cells 86.50 % in the mean; regret is the distance to the best, in percentage points. We "
-        "report the mean ± sample standard deviation (n − 1) over seeds, with the 95 % percentile bootstrap interval "
-        "of the mean (10,000 resamples of the seeds). Methods are compared pairwise on their common seeds: two-sided "
-        "exact sign test, and two-sided permutation test of the mean difference under flips of sign (all sign "
-        "patterns), and the probability of improvement with its bootstrap interval. A search took in the mean 60 s "
+        "report the mean ± sample standard deviation (n − 1) over seeds, with Student's 95 % interval of the mean. "
+        "Methods are compared pairwise on their common seeds: two-sided exact sign test, and two-sided permutation "
+        "test of the mean difference under flips of sign (all sign patterns), and the probability of improvement with "
+        "its percentile bootstrap interval (10,000 resamples). A search took in the mean 60 s "
         "(DARTS) and 9.0 s (DARTS-PT) on A CPU, 2 cores, with Python 3.12.1, PyTorch 2.13.0 and NumPy 2.1.0."
     )
 
@@ -265,7 +265,7 @@ def test_the_paragraph_of_uneven_and_single_seeds(tmp_path: Path) -> None:
     assert "with the seeds 0, 2 (DARTS) and 0 (DARTS-PT)." in methods_paragraph(uneven, comparisons(uneven), None)
     single = read_results(example.write(tmp_path, example.runs().iloc[[0]]))
     text = methods_paragraph(single, comparisons(single), None)
-    assert "with 1 seed (0)" in text and "no spread is given" in text and "bootstrap" not in text
+    assert "with 1 seed (0)" in text and "no spread is given" in text and "interval" not in text
 
 
 def test_settings_that_differ_are_not_said_of_all() -> None:

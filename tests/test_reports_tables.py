@@ -10,8 +10,8 @@ import pytest
 import test_reports_example as example
 
 from reports import RowsError
+from reports.inference import Interval
 from reports.replication import replications
-from reports.resampling import Interval
 from reports.results import Results, method_name, read_results
 from reports.summary import Tables, summary_markdown
 from reports.tables import (
@@ -43,23 +43,23 @@ table's authors, not of the search's own network
 > **Few seeds prove little.** n = 3: below 5 seeds a mean and its spread can turn with the next seed. Read the single \
 cells, and claim no difference between methods.
 
-| Method                   |   n | CIFAR-10 test (%) |  95 % interval | Regret (points) | Median rank \
+| Method                   |   n | CIFAR-10 test (%) |     95 % interval | Regret (points) | Median rank \
 |   Best–worst |     Skips | Collapsed | Search (s) |
-| ------------------------ | --: | ----------------: | -------------: | --------------: | ----------: \
+| ------------------------ | --: | ----------------: | ----------------: | --------------: | ----------: \
 | -----------: | --------: | --------: | ---------: |
-| DARTS                    |   3 |     79.00 ± 21.70 | 54.00 to 93.00 |   15.00 ± 21.70 |       8,000 \
+| DARTS                    |   3 |     79.00 ± 21.70 | 25.09 to 132.91 † |   15.00 ± 21.70 |       8,000 \
 | 1,001–15,000 | 4.0 ± 2.0 |    2 of 3 |         60 |
-| DARTS-PT                 |   3 |      92.67 ± 1.15 | 92.00 to 94.00 |     1.33 ± 1.15 |       2,500 \
+| DARTS-PT                 |   3 |      92.67 ± 1.15 |  89.80 to 95.54 † |     1.33 ± 1.15 |       2,500 \
 |      1–2,500 | 1.3 ± 1.2 |    0 of 3 |        9.0 |
-| *best cell of the space* |     |             94.00 |                |            0.00 |           1 \
+| *best cell of the space* |     |             94.00 |                   |            0.00 |           1 \
 |              |           |           |            |
-| *mean of the space*      |     |             86.50 |                |            7.50 |             \
+| *mean of the space*      |     |             86.50 |                   |            7.50 |             \
 |              |           |           |            |
 
-Mean ± sample standard deviation (n − 1) over n seeds. The interval is of the mean of CIFAR-10 test, by bootstrap \
-(10,000 resamples of the seeds, percentiles). From few seeds it is too narrow: of 5 draws from a normal distribution \
-it holds the true mean about 4 times in 5. Regret is the best accuracy of the space minus the chosen cell's, and rank \
-1 + the number of cells that are strictly better, of all 15,625; both on CIFAR-10 test. Skips: edges with \
+Mean ± sample standard deviation (n − 1) over n seeds. The interval is Student's, of the mean of CIFAR-10 test, and \
+takes the seeds for draws from a normal distribution. † That is doubtful where the interval passes the best cell of \
+the space (DARTS, DARTS-PT): read the single seeds. Regret is the best accuracy of the space minus the chosen cell's, \
+and rank 1 + the number of cells that are strictly better, of all 15,625; both on CIFAR-10 test. Skips: edges with \
 skip_connect, of 6. Collapsed: seeds whose cell has skip_connect on 4 or more edges, or no convolution on any way \
 through it; of all cells 13.9 % are so. The last two rows are no searches: the best accuracy of each column, and the \
 mean of all cells.
@@ -73,40 +73,42 @@ mean of all cells.
 | DARTS    |   3 |      90.00 |   79.00 |           54.00 to 93.00 |              48.8 |  −8.67 ± 25.09 |
 | DARTS-PT |   3 |      92.00 |   92.67 |           92.00 to 94.00 |              84.0 |   +7.13 ± 1.33 |
 
-CIFAR-10 test. IQM: interquartile mean, without the lowest and the highest quarter of the seeds (n // 4 of each). \
-Percentile: the percentage of all 15,625 cells that are no better than the chosen one. Above mean: the accuracy minus \
-the mean of the space, in percent of that mean.
+CIFAR-10 test. IQM: interquartile mean, without the lowest and the highest quarter of the seeds (n // 4 of each); its \
+interval is by bootstrap (10,000 resamples of the seeds, percentiles), and too narrow from few seeds. Percentile: the \
+percentage of all 15,625 cells that are no better than the chosen one. Above mean: the accuracy minus the mean of the \
+space, in percent of that mean.
 
 ## Methods compared seed by seed
 
-| Difference       |   n |         Points |   95 % interval | Won / lost / tied | p (sign) | p (permutation) \
+| Difference       |   n |         Points |      95 % interval | Won / lost / tied | p (sign) | p (permutation) \
 |           P(better) |
-| ---------------- | --: | -------------: | --------------: | ----------------: | -------: | --------------: \
+| ---------------- | --: | -------------: | -----------------: | ----------------: | -------: | --------------: \
 | ------------------: |
-| DARTS-PT − DARTS |   3 | +13.67 ± 21.08 | +1.00 to +38.00 |         3 / 0 / 0 |   0.2500 |          0.2500 \
+| DARTS-PT − DARTS |   3 | +13.67 ± 21.08 | −38.70 to +66.03 † |         3 / 0 / 0 |   0.2500 |          0.2500 \
 | 0.78 (0.33 to 1.00) |
 
-CIFAR-10 test of the methods' cells, paired by seed: mean ± sample standard deviation of the n differences, and the \
-bootstrap interval of their mean. Won: seeds on which the first named is better. p: two-sided, of the exact sign test \
-and of the permutation test of the mean (signs of the differences). The smallest p that either test can give is 0.25 \
-with 3 pairs: so few pairs cannot pass 0.05 however they end, and 6 are the least that can. P(better): how likely a \
-run of the first named is better than one of the other, over all couples of these runs, a tie as half; with its \
-interval, each method's seeds resampled on their own.
+CIFAR-10 test of the methods' cells, paired by seed: mean ± sample standard deviation of the n differences, and \
+Student's interval of their mean. † The differences are hardly normal (Shapiro–Wilk p < 0.05). Won: seeds on which the \
+first named is better. p: two-sided, of the exact sign test and of the permutation test of the mean (signs of the \
+differences). The smallest p that either test can give is 0.25 with 3 pairs: so few pairs cannot pass 0.05 however \
+they end, and 6 are the least that can. P(better): how likely a run of the first named is better than one of the \
+other, over all couples of these runs, a tie as half; with its bootstrap interval, each method's seeds resampled on \
+their own.
 
 ## Same supernet, two selection rules
 
-| Method   | Other rule | Other rule (%) | Method's own rule (%) |   n |   Difference | 95 % interval \
+| Method   | Other rule | Other rule (%) | Method's own rule (%) |   n |   Difference |  95 % interval \
 | Won / lost / tied | p (sign) | p (permutation) |
-| -------- | ---------- | -------------: | --------------------: | --: | -----------: | ------------: \
+| -------- | ---------- | -------------: | --------------------: | --: | -----------: | -------------: \
 | ----------------: | -------: | --------------: |
-| DARTS-PT | magnitude  |   91.67 ± 1.53 |          92.67 ± 1.15 |   3 | +1.00 ± 1.00 | 0.00 to +2.00 \
+| DARTS-PT | magnitude  |   91.67 ± 1.53 |          92.67 ± 1.15 |   3 | +1.00 ± 1.00 | −1.48 to +3.48 \
 |         2 / 0 / 1 |   0.5000 |          0.5000 |
 
 Two selection rules on the very same trained supernet, paired by seed: CIFAR-10 test of the cell each would choose. \
-Difference: own − other, mean ± sample standard deviation of the n differences; won: seeds where the method's own \
-rule chose the better cell. p: two-sided, of the exact sign test and of the permutation test of the mean (signs of \
-the differences). The smallest p that either test can give is 0.25 with 3 pairs: so few pairs cannot pass 0.05 \
-however they end, and 6 are the least that can.
+Difference: own − other, mean ± sample standard deviation of the n differences, with Student's interval of their \
+mean. Won: seeds where the method's own rule chose the better cell. p: two-sided, of the exact sign test and of the \
+permutation test of the mean (signs of the differences). The smallest p that either test can give is 0.25 with 3 \
+pairs: so few pairs cannot pass 0.05 however they end, and 6 are the least that can.
 
 ## Chosen cells
 
@@ -171,8 +173,8 @@ def test_three_data_sets_have_three_columns(tmp_path: Path) -> None:
     results = read_results(folder)
     assert results.metrics == ("cifar10_test", "cifar100_test", "imagenet16-120_test")
     text = page(results)
-    assert "| CIFAR-10 test (%) |  95 % interval | CIFAR-100 test (%) | ImageNet16-120 test (%) |" in text
-    assert "|     79.00 ± 21.70 | 54.00 to 93.00 |       70.00 ± 0.00 |            41.00 ± 1.00 |" in text
+    assert "| CIFAR-10 test (%) |     95 % interval | CIFAR-100 test (%) | ImageNet16-120 test (%) |" in text
+    assert "|     79.00 ± 21.70 | 25.09 to 132.91 † |       70.00 ± 0.00 |            41.00 ± 1.00 |" in text
 
 
 def test_pairs_without_a_partner_are_left_out(tmp_path: Path) -> None:
@@ -221,7 +223,8 @@ def test_comparison_by_hand(tmp_path: Path) -> None:
     assert (row["first"], row["second"], row["seeds"], row["n"]) == ("darts", "pt", "0 1 2", 3)
     assert (row["won"], row["lost"], row["tied"]) == (3, 0, 0)  # by 38, 2 and 1 points
     assert row["difference_mean"] == pytest.approx(41 / 3)
-    assert (row["difference_low"], row["difference_high"]) == (1, 38)  # 1 of 27 resamples each, more than 2.5 %
+    half = 4.302653 * 21.079216 / 3**0.5  # t of two degrees of freedom, and the standard error
+    assert (row["difference_low"], row["difference_high"]) == pytest.approx((41 / 3 - half, 41 / 3 + half))
     assert row["sign_test_p"] == row["permutation_test_p"] == row["smallest_p"] == 0.25
     assert row["improvement_probability"] == pytest.approx(7 / 9)  # both 92 beat 54 and 90, and 94 all
 
@@ -253,6 +256,43 @@ def test_what_few_pairs_cannot_show_is_said(tmp_path: Path, seeds: int, text: st
     found = page(read_results(example.write(tmp_path, pd.concat(rows))))
     assert text in found
     assert ("smallest p" in found) == bool(text)
+
+
+def test_a_search_that_chose_by_the_test_accuracy_is_marked_wherever_it_stands(tmp_path: Path) -> None:
+    runs = example.runs().replace({"method": {"pt": "random-search"}})
+    runs["asks"] = [None] * 3 + ["cifar10_test"] * 3
+    text = page(read_results(example.write(tmp_path, runs)))
+    assert "> **Random search chose by the test accuracy.** AnalogNAS-Bench has no validation accuracy" in text
+    assert text.count("‡ A search on the table itself, which chose by the test accuracy that it is judged by.") == 3
+    assert "| Random search ‡ " in text and "| Random search ‡ − DARTS " in text and "\nRandom search ‡ " in text
+    runs["asks"] = [None] * 3 + ["cifar10_valid"] * 3
+    assert "‡" not in page(read_results(example.write(tmp_path, runs)))
+
+
+def test_the_conditions_of_earlier_folders_are_derived_and_never_pass_as_published(tmp_path: Path) -> None:
+    earlier = example.runs().drop(columns=["changes", "as_published"])
+    earlier["preset"] = ["mini"] * 3 + ["paper with pt.finetune_epochs=1, --epochs 9"] * 3
+    results = read_results(example.write(tmp_path, earlier))
+    assert (results.made_with("darts"), results.values("changes", "darts")) == ("mini", ("",))
+    assert results.values("preset", "pt") == ("paper",)
+    assert results.values("changes", "pt") == ("pt.finetune_epochs=1, --epochs 9",)
+    assert not results.runs["as_published"].any()
+    assert "mini / paper with pt.finetune_epochs=1, --epochs 9" in page(results)
+
+
+def test_many_changed_settings_are_counted_where_there_is_little_space(tmp_path: Path) -> None:
+    changes = [f"darts.{name}=1" for name in "abcdef"]
+    results = read_results(example.write(tmp_path, example.runs().assign(changes="; ".join(changes))))
+    assert results.preset == "mini with 6 changed settings"
+    assert f"- **Preset:** mini with {', '.join(changes)}\n" in page(results)
+
+
+def test_what_searches_on_the_table_asked_is_derived_of_earlier_folders(tmp_path: Path) -> None:
+    earlier = example.runs().replace({"method": {"pt": "evolution"}}).drop(columns="asks")
+    assert not read_results(example.write(tmp_path, earlier)).asked_test("darts")
+    assert read_results(tmp_path).asked_test("evolution")
+    with_valid = earlier.assign(cifar10_valid=50.0)
+    assert not read_results(example.write(tmp_path, with_valid)).asked_test("evolution")
 
 
 def test_collapsed_cells() -> None:
@@ -297,6 +337,7 @@ def test_digits_carry_no_claim_and_mixed_settings_are_said(tmp_path: Path) -> No
         ("seed", 0.5, "0.5 in column 'seed' is no whole number from 0"),
         ("rank", 15626, "15626 in column 'rank' is no whole number from 1 to 15,625"),
         ("cifar10_test", 9197, "9197 in column 'cifar10_test' is no number from 0 to 100"),
+        ("as_published", "perhaps", "'perhaps' in column 'as_published' is neither True nor False"),
         ("regret", "inf", "'inf' in column 'regret' is no number"),
     ],
 )

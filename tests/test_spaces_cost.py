@@ -1,15 +1,14 @@
 """Parameters and multiply-adds: against the network itself, and against the benchmark's table."""
 
-import csv
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shared_table import TABLE, needs_table
 from torch import nn
 
+from data.metrics import FLOPS, PARAMS
+from data.shipped import read_shipped
 from spaces import CONV3, NONE, NUM_CELLS, Cell
 from spaces.cost import all_macs, all_parameters, macs, parameters
 from spaces.network import CellNetwork
@@ -68,17 +67,8 @@ def test_all_cells_at_once_by_position():
         assert of_macs[position] == macs(cell, 16, 5, 10, 32)
 
 
-@needs_table
 def test_all_cells_agree_with_the_benchmarks_table():
-    """All 15,625 parameters and multiply-adds agree to the last unit.
-
-    The table's `flops_m` is itself a formula fitted to the benchmark's numbers, from about 150 of which it differs;
-    the table does not say which cells they are.
-    """
-    with TABLE.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    positions = [Cell.parse(row["arch"]).position for row in rows]
-    assert sorted(positions) == list(range(NUM_CELLS))
-    of_parameters, of_macs = all_parameters(16, 5, 10)[positions], all_macs(16, 5, 10, 32)[positions]
-    assert (of_parameters == [int(row["params"]) for row in rows]).sum() == 15_625
-    assert (of_macs == [round(float(row["flops_m"]) * 1e6) for row in rows]).sum() == 15_625
+    """All 15,625 parameters and multiply-adds agree to the last unit."""
+    table = read_shipped()
+    assert (all_parameters(16, 5, 10) == table[PARAMS].array()).sum() == 15_625
+    assert (all_macs(16, 5, 10, 32) == np.rint(table[FLOPS].array() * 1e6)).sum() == 15_625

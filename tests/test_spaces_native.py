@@ -109,7 +109,7 @@ def test_needed_operations_lie_on_a_way_from_input_to_output():
     assert all(everything.nodes + everything.pooled + everything.convolved)
     only = [[False] * 5 for _ in EDGES]
     only[0][3] = only[1][2] = only[5][1] = True  # 0→1 leads nowhere, 0→2→3 does
-    plan = native._plan(tuple(map(tuple, only)))
+    plan = native._plan(bytes(use for edge in only for use in edge))
     assert [place for place, use in enumerate(plan.present) if use] == [1 * 5 + 2, 5 * 5 + 1]
     assert plan.nodes == (False, True)
     assert not any(plan.pooled)

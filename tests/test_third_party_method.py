@@ -31,10 +31,11 @@ class Dice(Search):
         self.epochs = settings.epochs
         self.random = np.random.default_rng(seed)
         self.drawn = 0
+        self.truth = problem.truth
 
     def epoch(self):
         self.drawn = int(self.random.integers(NUM_CELLS))
-        return {"pips": float(self.drawn)}
+        return {"pips": float(self.drawn), "truth": self.truth.name if self.truth else "hidden"}
 
     def cell(self):
         return Cell.at(self.drawn)
@@ -45,6 +46,14 @@ class Dice(Search):
     def load(self, state):
         self.drawn = state["drawn"]
         self.random.bit_generator.state = state["random"]
+'''
+
+METHOD += '''
+
+class Cheat(Dice):
+    """Cheat: the same, but it says that it searches on the table"""
+
+    needs_truth = True
 '''
 
 PROJECT = """
@@ -58,6 +67,7 @@ version = "1.0"
 
 [project.entry-points."benchmark.methods"]
 dice = "dice_nas:Dice"
+cheat = "dice_nas:Cheat"
 
 [tool.setuptools]
 py-modules = ["dice_nas"]
@@ -74,11 +84,16 @@ def test_an_installed_package_brings_its_method(tmp_path):
 
     listed = benchmark("methods", cwd=tmp_path, PYTHONPATH=str(site))
     assert "dice            Dice: the last cell drawn" in listed.stdout
-    assert "Cells drawn, one an epoch." in benchmark("methods", "dice", cwd=tmp_path, PYTHONPATH=str(site)).stdout
+    dice, cheat = (benchmark("methods", name, cwd=tmp_path, PYTHONPATH=str(site)).stdout for name in ("dice", "cheat"))
+    assert "Cells drawn, one an epoch." in dice
+    assert "searches on the table" in cheat and "searches on the table" not in dice
 
-    arguments = ["run", "--methods", "dice,darts", "--seeds", "2", "--preset", "smoke", "--out", "results"]
+    arguments = ["run", "--methods", "dice,cheat,darts", "--seeds", "2", "--preset", "smoke", "--out", "results"]
     done = benchmark(*arguments, "--set", "dice.epochs=2", cwd=tmp_path, PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
     runs = pd.read_csv(tmp_path / "results" / "runs.csv")
     assert runs[runs.method == "dice"].epochs.tolist() == [2, 2]
+    history = pd.read_csv(tmp_path / "results" / "history.csv")
+    given = history.groupby("method").truth.unique()
+    assert (given["dice"].tolist(), given["cheat"].tolist()) == (["hidden"], ["AnalogNAS-Bench"])
     assert "dice" in (tmp_path / "results" / "summary.md").read_text()

@@ -21,7 +21,7 @@ import platformdirs
 
 FOLDER = Path(__file__).parent
 SOURCE = FOLDER / "layers.cpp"
-FLAGS = ("-std=c++17", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fopenmp", "-fPIC")
+FLAGS = ("-std=c++17", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fPIC")
 BUILDS = {"v3": {"avx2", "fma", "bmi2"}, "v4": {"avx2", "fma", "bmi2", "avx512f", "avx512bw", "avx512dq", "avx512vl"}}
 """The builds for x86-64, and what each asks of the processor."""
 
@@ -77,7 +77,9 @@ def library() -> ctypes.CDLL:
     level, program = build(), compiler()
     if shutil.which(program) is None:
         raise Unavailable(f"the C++ compiler {program} is not installed")
-    flags = (*FLAGS, f"-march=x86-64-{level}") if level in BUILDS else FLAGS
+    # PyTorch brings GCC's threading library, for which Clang makes no threads: its layers use one.
+    threads = "-fopenmp=libgomp" if "clang" in Path(program).name else "-fopenmp"
+    flags = (*FLAGS, threads, *([f"-march=x86-64-{level}"] if level in BUILDS else []))
     path = platformdirs.user_cache_path("replica-201", appauthor=False) / f"layers-{_fingerprint(program, flags)}.so"
     try:
         if not path.exists():

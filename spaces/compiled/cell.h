@@ -10,7 +10,7 @@
 
 #pragma once
 
-#include "winograd.h"
+#include "weight_gradient.h"
 
 namespace {
 
@@ -25,7 +25,7 @@ struct Cell {
   const T* conv[2][NODES - 1];  // 1 × 1 and 3 × 3 weights of the edges that leave a node, one after the other
   T* node[NODES];               // node[0] is the input
   T* pooled[NODES - 1];         // average pool of a node
-  T* convolved[2][NODES - 1];   // the convolutions' outputs, laid out as their weights
+  T* convolved[2][NODES - 1];   // the convolutions' outputs, laid out as their weights, channels `apart`
   T* statistics;                // mean and inverse deviation of those outputs, (2 sizes, 6 edges, 2, channels)
 };
 
@@ -46,12 +46,15 @@ struct Computation {
   int64_t width() const { return one.in_width; }
   int64_t batch() const { return one.batch; }
   int64_t map() const { return one.in_map(); }
+  // How far apart the channels of `convolved` and their gradients are kept. Maps' sizes are powers of two; right behind each
+  // other, the same pixel of all channels would fall into the same few places of every cache.
+  int64_t apart() const { return map() + 5 * LANES<T>; }
   bool tiled() const { return has_tiles(height(), width()); }
   const Geometry& geometry(int size) const { return size ? three : one; }
   bool has(int edge, int operation) const { return present[edge * OPERATIONS + operation]; }
   T weight(int edge, int operation) const { return weights[edge * OPERATIONS + operation]; }
   const T* kernel(int size, int e) const { return cell.conv[size][SOURCE[e]] + RANK[e] * geometry(size).weights(); }
-  T* convolved(int size, int e) const { return cell.convolved[size][SOURCE[e]] + RANK[e] * channels() * map(); }
+  T* convolved(int size, int e) const { return cell.convolved[size][SOURCE[e]] + RANK[e] * channels() * apart(); }
   T* mean(int size, int e) const { return cell.statistics + (size * EDGES + e) * 2 * channels(); }
   T* inverse(int size, int e) const { return mean(size, e) + channels(); }
 };
@@ -100,7 +103,7 @@ void mix(const Computation<T>& k, int node) {
         if (k.has(e, CONV1 + size)) {
           T factor = k.weight(e, CONV1 + size) * k.inverse(size, e)[c];
           constant = fma(-factor, k.mean(size, e)[c], constant);
-          terms[count++] = {k.convolved(size, e) + c * k.map(), factor};
+          terms[count++] = {k.convolved(size, e) + c * k.apart(), factor};
         }
     }
     T* to = k.cell.node[node] + c * k.map();
@@ -134,7 +137,7 @@ void convolve_tiles(const Computation<T>& k, const std::vector<EdgeConvolution>&
   tile_row.for_groups<T>([&](int64_t column, int64_t b, int64_t images) {
     sources.template read<true>(tile_row, column, b, images, tiles, points);
     for (size_t i = 0; i < convolutions.size(); ++i) {
-      auto [e, size] = convolutions[i];
+      const int e = convolutions[i].edge, size = convolutions[i].size;
       T* map = k.convolved(size, e) + b;
       const T* kernel = kernels[i];
       for_blocks(channels, [&](auto at_once, int64_t first, int64_t valid) {
@@ -143,12 +146,11 @@ void convolve_tiles(const Computation<T>& k, const std::vector<EdgeConvolution>&
         int64_t numbers = channels * ROWS;
         for (int64_t r = 0; r < valid; ++r)  // the outputs lie far apart; without this, writing them would wait
           for (int corner = 0; corner < CORNERS; ++corner)
-            for (int64_t at = 0; at < GROUP<T>; at += LANES<T>)
-              __builtin_prefetch(map + (first + r) * k.map() + tile_row.pixel(column, corner) + at, 1);
+            prefetch(map + (first + r) * k.apart() + tile_row.pixel(column, corner), GROUP<T>);
         multiply_positions<ROWS>(positions, channels, kernel, size ? numbers : 0, size ? tiles : points, products);
         kernel += size ? positions * numbers : numbers;
         for (int64_t r = 0; r < valid; ++r) {
-          T* channel = map + (first + r) * k.map();
+          T* channel = map + (first + r) * k.apart();
           Gathered<T>& of_channel = gathered[i * channels + first + r];
           for (int64_t at = 0; at < std::min(GROUP<T>, images); at += WIDTH<T>) {
             Register<T> y[CORNERS];
@@ -204,10 +206,10 @@ void convolve_node(const Computation<T>& k, int node) {
       int64_t row = task / count, i = task % count, numbers = k.map() / rows;
       auto [e, size] = convolutions[i];
       const Geometry& g = k.geometry(size);
-      convolve_row<true>(x, k.map(), channels, starts[i], g.taps(), k.convolved(size, e), k.map(), row, k.width(), k.batch(),
+      convolve_row<true>(x, k.map(), channels, starts[i], g.taps(), k.convolved(size, e), k.apart(), row, k.width(), k.batch(),
                          channels, false, [&](int64_t y, int64_t x, Tap* taps) { return taps_of_output(g, y, x, taps); });
       for (int64_t c = 0; c < channels; ++c)  // while the row is in the cache
-        of_rows[task * channels + c] = moments(k.convolved(size, e) + c * k.map() + row * numbers, numbers);
+        of_rows[task * channels + c] = moments(k.convolved(size, e) + c * k.apart() + row * numbers, numbers);
     }
   }
   for (int64_t i = 0; i < count * channels; ++i) {
@@ -232,11 +234,6 @@ void cell_forward(const Computation<T>& k) {
 
 // ---- Backward ----
 
-// How far apart the channels of maps of n numbers are kept. Maps' sizes are powers of two; right behind each other, the same
-// pixel of all channels would fall into the same few places of every cache.
-template <class T>
-inline int64_t apart(int64_t n) { return n + 5 * LANES<T>; }
-
 // The gradient that an edge passes on, one channel of it: `dx` and `dpooled` += those of its source and its average pool,
 // `dconvolved` = those of its convolutions' outputs. `shares` are the channel's in the gradients of the edge's weights,
 // those of skip and pool only if `wanted`.
@@ -256,7 +253,7 @@ void edge_gradient(const Computation<T>& k, int e, int64_t c, const T* dy, T* dx
   for (int size = 0; size < 2; ++size) {
     if (!k.has(e, CONV1 + size)) continue;
     T unused;
-    normalise_gradient(n, k.convolved(size, e) + c * n, k.weight(e, CONV1 + size), k.mean(size, e)[c],
+    normalise_gradient(n, k.convolved(size, e) + c * k.apart(), k.weight(e, CONV1 + size), k.mean(size, e)[c],
                        k.inverse(size, e)[c], dy, dconvolved[size], shares[CONV1 + size], unused);
   }
 }
@@ -274,6 +271,11 @@ void input_gradient_of_tiles(const Computation<T>& k, const Sources<T>& sources,
     for_blocks(k.channels(), [&](auto at_once, int64_t first, int64_t valid) {
       constexpr int ROWS = at_once;
       T* of_points = products + POSITIONS * ROWS * GROUP<T>;
+      for (int64_t r = 0; r < valid; ++r)
+        for (int corner = 0; corner < CORNERS; ++corner) {
+          int64_t pixel = (first + r) * k.map() + tile_row.pixel(column, corner) + b;
+          prefetch(x + pixel, GROUP<T>), prefetch(dx + pixel, GROUP<T>);
+        }
       multiply_positions<ROWS>(sources.tile_count ? POSITIONS : 0, sources.tile_count,
                                kernels + first * POSITIONS * sources.tile_count, ROWS * sources.tile_count, tiles,
                                products);
@@ -308,7 +310,7 @@ void input_gradient_of_node(const Computation<T>& k, int node, const std::vector
 #pragma omp parallel for schedule(dynamic)
     for (int64_t i = 0; i < count; ++i) {
       auto [e, size] = convolutions[i];
-      for (int64_t c = 0; c < channels; ++c) maps[i * channels + c] = dconvolved(size, e) + c * apart<T>(n);
+      for (int64_t c = 0; c < channels; ++c) maps[i * channels + c] = dconvolved(size, e) + c * k.apart();
       if (size)
         transform_kernels(k.kernel(size, e), channels, channels, int64_t(9), channels * 9, true, kernels, i * channels,
                           threes * channels);
@@ -333,7 +335,7 @@ void input_gradient_of_node(const Computation<T>& k, int node, const std::vector
     for (int64_t i = 0; i < count; ++i) {
       auto [e, size] = convolutions[i];
       const Geometry& g = k.geometry(size);
-      convolve_row<false>(dconvolved(size, e), apart<T>(n), channels, kernels + i * size_of_kernels * 9, g.taps(), dactive, n, row,
+      convolve_row<false>(dconvolved(size, e), k.apart(), channels, kernels + i * size_of_kernels * 9, g.taps(), dactive, n, row,
                           k.width(), k.batch(), channels, i > 0,
                           [&](int64_t y, int64_t x, Tap* taps) { return taps_of_input(g, y, x, taps); });
     }
@@ -347,7 +349,7 @@ void input_gradient_of_node(const Computation<T>& k, int node, const std::vector
 template <class T>
 void cell_backward(const Computation<T>& k, T* const* dnode, T* const* dconv, T* dweights) {
   const Cell<T>& cell = k.cell;
-  int64_t n = k.map(), channels = k.channels(), numbers = channels * apart<T>(n);
+  int64_t n = k.map(), channels = k.channels(), numbers = channels * k.apart();
   // Gradients of a node's pool, and of up to three convolutions of either size.
   T* dpooled = work_space<T>(GRADIENTS, numbers * (1 + 2 * (NODES - 1)));
   auto dconvolved = [=](int size, int e) { return dpooled + (1 + 2 * RANK[e] + size) * numbers; };
@@ -361,7 +363,7 @@ void cell_backward(const Computation<T>& k, T* const* dnode, T* const* dconv, T*
       if (cell.pooled[node]) std::fill(dpooled + c * n, dpooled + (c + 1) * n, T(0));
       for (int e = 0; e < EDGES; ++e) {
         if (SOURCE[e] != node || !dnode[TARGET[e]]) continue;
-        T* const of_convolutions[2] = {dconvolved(0, e) + c * apart<T>(n), dconvolved(1, e) + c * apart<T>(n)};
+        T* const of_convolutions[2] = {dconvolved(0, e) + c * k.apart(), dconvolved(1, e) + c * k.apart()};
         edge_gradient(k, e, c, dnode[TARGET[e]] + c * n, dx + c * n, dpooled + c * n, of_convolutions,
                       &shares[(e * channels + c) * OPERATIONS], dweights);
       }
@@ -370,13 +372,11 @@ void cell_backward(const Computation<T>& k, T* const* dnode, T* const* dconv, T*
     auto convolutions = convolutions_leaving(k, node);
     if (convolutions.empty()) continue;
     input_gradient_of_node(k, node, convolutions, dconvolved, dx);
-    if (!dconv[node]) continue;
     std::vector<WeightGradient<T>> wanted;
-    for (auto [e, size] : convolutions) {
-      T* dw = dconv[size * (NODES - 1) + node] + RANK[e] * k.geometry(size).weights();
-      wanted.push_back({k.geometry(size), dconvolved(size, e), apart<T>(n), dw});
-    }
-    weight_gradients<true>(wanted, cell.node[node]);
+    for (auto [e, size] : convolutions)
+      if (T* dw = dconv[size * (NODES - 1) + node])
+        wanted.push_back({k.geometry(size), dconvolved(size, e), k.apart(), dw + RANK[e] * k.geometry(size).weights()});
+    if (!wanted.empty()) weight_gradients<true>(wanted, cell.node[node]);
   }
   for (int i = 0; dweights && i < EDGES * OPERATIONS; ++i) {
     dweights[i] = 0;

@@ -1,12 +1,11 @@
-// Direct convolutions, k × k with zero padding of k / 2, and their gradients.
+// Direct convolutions, k × k with zero padding of k / 2, and the gradients of their input.
 //
 // Feature maps are laid out (channels, height, width, batch). With the images of a batch side by side, a register holds
 // one pixel of many images, so that every loop vectorises whatever the channels and the image size, and the border needs
 // no padding: taps that fall outside are left out.
 //
 // Order of summation. An output, or a gradient of the input, is a chain of multiply-adds, source by source and in each
-// tap by tap. A gradient of a weight is such a chain along each row of outputs, pixel by pixel and in each image by image;
-// the rows of a band are added to each other, then the bands.
+// tap by tap.
 
 #pragma once
 
@@ -54,7 +53,8 @@ int taps_of_input(const Geometry& g, int64_t row, int64_t column, Tap* taps) {
 
 // Calls work(at_once, first, valid) for the blocks in which `channels` are computed, as many at once as registers hold
 // beside what they are computed of; `at_once` is a constant, and the last block may have fewer than that.
-template <int MOST = REGISTER_BYTES == 64 ? 8 : 6, class Work>
+constexpr int BLOCK = REGISTER_BYTES == 64 ? 8 : 6;
+template <int MOST = BLOCK, class Work>
 inline void for_blocks(int64_t channels, Work work) {
   for (int64_t first = 0; first < channels;) {
     int64_t left = channels - first;
@@ -136,156 +136,6 @@ void convolve_row(const T* from, int64_t from_map, int64_t sources, const T* ker
   }
 }
 
-// ---- Gradients of weights ----
-
-// Numbers that one pixel of one image takes where channels lie side by side, zeros behind the last.
-template <class T>
-inline int64_t channels_side_by_side(int64_t channels) { return (channels + LANES<T> - 1) / LANES<T> * LANES<T>; }
-
-// to (numbers, to_stride) = `channels` ≤ 16 rows of from (channels, from_stride), or of their ReLU.
-template <bool RELU, class T>
-inline void transpose(const T* from, int64_t from_stride, int64_t channels, int64_t numbers, T* to, int64_t to_stride) {
-  auto gated = [](T value) { return RELU ? relu(value) : value; };
-  int64_t done = 0;
-#if defined(__x86_64__)
-  if constexpr (sizeof(T) == 4)
-    for (; done + 4 <= numbers; done += 4)
-      for (int64_t c = 0; c + 4 <= channels; c += 4) {
-        __m128 rows[4], zero = _mm_setzero_ps();
-        for (int i = 0; i < 4; ++i) {
-          rows[i] = _mm_loadu_ps(from + (c + i) * from_stride + done);
-          if (RELU) rows[i] = _mm_max_ps(rows[i], zero);
-        }
-        _MM_TRANSPOSE4_PS(rows[0], rows[1], rows[2], rows[3]);
-        for (int i = 0; i < 4; ++i) _mm_storeu_ps(to + (done + i) * to_stride + c, rows[i]);
-      }
-#endif
-  for (int64_t i = 0; i < numbers; ++i)
-    for (int64_t c = i < done ? channels / 4 * 4 : 0; c < LANES<T>; ++c)
-      to[i * to_stride + c] = c < channels ? gated(from[c * from_stride + i]) : 0;
-}
-
-// A row of x (inputs, H, W, B), or of its ReLU, as (1 + W + 1, B, channels side by side), with zeros for the pixels beside.
-template <bool RELU, class T>
-void row_side_by_side(const Geometry& g, const T* x, int64_t row, int64_t beside, T* to) {
-  int64_t wide = channels_side_by_side<T>(g.inputs), pixels = g.in_width * g.batch, edge = beside * g.batch * wide;
-  std::fill(to, to + edge, T(0));
-  std::fill(to + edge + pixels * wide, to + 2 * edge + pixels * wide, T(0));
-  for (int64_t c = 0; c < g.inputs; c += LANES<T>)
-    transpose<RELU>(x + c * g.in_map() + row * pixels, g.in_map(), std::min<int64_t>(LANES<T>, g.inputs - c), pixels,
-                    to + edge + c, wide);
-}
-
-// sum[r][t] = Σ over a row's pixels and images of dy of output r × one register of channels of x at tap t.
-template <int ROWS, int TAPS, class T>
-inline void multiply_row(const T* dy, int64_t dy_map, const T* x, int64_t pixel, int64_t image, int64_t next, int64_t width,
-                         int64_t batch, Register<T> (&sum)[ROWS][TAPS]) {
-  for (int r = 0; r < ROWS; ++r)
-    for (int t = 0; t < TAPS; ++t) sum[r][t] = Register<T>{};
-  for (int64_t column = 0; column < width; ++column) {
-    const T* from = x + column * pixel;
-    for (int64_t b = 0; b < batch; ++b, ++dy, from += image) {
-      Register<T> pixels[TAPS];
-      for (int t = 0; t < TAPS; ++t) pixels[t] = load(from + t * next);
-      for (int r = 0; r < ROWS; ++r) {
-        Register<T> gradient = all(dy[r * dy_map]);
-        for (int t = 0; t < TAPS; ++t) sum[r][t] = fma(gradient, pixels[t], sum[r][t]);
-      }
-    }
-  }
-}
-
-// dw (outputs, inputs, k, k) = or += one row's part of the gradient of the weights. `rows[i]` is the row of x that tap row
-// i meets, null outside the image, with `beside` pixels of zeros on either side.
-template <class T>
-void weight_gradient_of_row(const Geometry& g, const T* dy, int64_t dy_map, int64_t row, const T* const* rows,
-                            int64_t beside, T* dw, bool add) {
-  int64_t wide = channels_side_by_side<T>(g.inputs), pixel = g.batch * wide;
-  const T* of_row = dy + row * g.out_width * g.batch;
-  auto with = [&](auto rows_at_once, auto taps_at_once, int64_t first, const T* x, int64_t channel, int64_t tap) {
-    constexpr int ROWS = rows_at_once, TAPS = taps_at_once;
-    Register<T> sum[ROWS][TAPS];
-    multiply_row(of_row + first * dy_map, dy_map, x + channel, g.stride * pixel, wide, pixel, g.out_width, g.batch, sum);
-    for (int r = 0; r < ROWS; ++r)
-      for (int t = 0; t < TAPS; ++t) {
-        T numbers[WIDTH<T>];
-        store(numbers, sum[r][t]);
-        T* to = dw + ((first + r) * g.inputs + channel) * g.taps() + tap + t;
-        for (int64_t i = 0; i < std::min<int64_t>(WIDTH<T>, g.inputs - channel); ++i)
-          to[i * g.taps()] = add ? to[i * g.taps()] + numbers[i] : numbers[i];
-      }
-  };
-  auto of_rows = [&](auto rows_at_once, int64_t first) {
-    for (int64_t i = 0; i < g.kernel; ++i) {
-      if (!rows[i]) {
-        if (add) continue;
-        for (int64_t r = first; r < first + rows_at_once; ++r)
-          for (int64_t c = 0; c < g.inputs; ++c)
-            std::fill_n(dw + (r * g.inputs + c) * g.taps() + i * g.kernel, g.kernel, T(0));
-        continue;
-      }
-      for (int64_t channel = 0; channel < g.inputs; channel += WIDTH<T>)
-        if (g.kernel == 3)
-          with(rows_at_once, std::integral_constant<int, 3>{}, first, rows[i] + (beside - 1) * pixel, channel, i * 3);
-        else
-          with(rows_at_once, std::integral_constant<int, 1>{}, first, rows[i] + beside * pixel, channel, 0);
-    }
-  };
-  for_blocks<REGISTER_BYTES == 64 ? 8 : 4>(g.outputs, [&](auto at_once, int64_t first, int64_t valid) {
-    if (valid == at_once)
-      of_rows(at_once, first);
-    else
-      for (int64_t r = 0; r < valid; ++r) of_rows(std::integral_constant<int, 1>{}, first + r);
-  });
-}
-
-// A convolution whose weights' gradient is wanted.
-template <class T>
-struct WeightGradient {
-  Geometry geometry;
-  const T* dy;
-  int64_t dy_map;  // how far apart its channels are
-  T* dw;
-};
-
-// The gradients of the weights of convolutions of one x, or of its ReLU, all of one stride.
-template <bool RELU, class T>
-void weight_gradients(const std::vector<WeightGradient<T>>& wanted, const T* x) {
-  const Geometry& g = wanted[0].geometry;
-  int64_t rows_in_band = (g.out_height + 7) / 8, bands = (g.out_height + rows_in_band - 1) / rows_in_band, numbers = 0;
-  for (auto& one : wanted) numbers += one.geometry.weights();
-  T* parts = work_space<T>(PARTIAL_SUMS, bands * numbers);
-  int64_t row_numbers = (g.in_width + 2) * g.batch * channels_side_by_side<T>(g.inputs);
-#pragma omp parallel for schedule(dynamic)
-  for (int64_t band = 0; band < bands; ++band) {
-    T* ring = work_space<T>(PIXELS, 3 * row_numbers);  // row y of x is kept in place y mod 3
-    int64_t made = -1;                                 // rows of x up to this one
-    for (int64_t row = band * rows_in_band; row < std::min((band + 1) * rows_in_band, g.out_height); ++row) {
-      int64_t middle = row * g.stride, last = std::min(middle + 1, g.in_height - 1);
-      for (int64_t y = std::max({made + 1, middle - 1, int64_t(0)}); y <= last; ++y)
-        row_side_by_side<RELU>(g, x, y, 1, ring + y % 3 * row_numbers);
-      made = last;
-      T* to = parts + band * numbers;
-      for (auto& one : wanted) {
-        const T* rows[3] = {};
-        for (int64_t i = 0; i < one.geometry.kernel; ++i) {
-          int64_t y = middle + i - one.geometry.kernel / 2;
-          if (y >= 0 && y < g.in_height) rows[i] = ring + y % 3 * row_numbers;
-        }
-        weight_gradient_of_row(one.geometry, one.dy, one.dy_map, row, rows, 1, to, row != band * rows_in_band);
-        to += one.geometry.weights();
-      }
-    }
-  }
-  for (auto& one : wanted) {
-    int64_t count = one.geometry.weights();
-    std::copy(parts, parts + count, one.dw);
-    for (int64_t band = 1; band < bands; ++band)
-      for (int64_t i = 0; i < count; ++i) one.dw[i] += parts[band * numbers + i];
-    parts += count;
-  }
-}
-
 // ---- A convolution by itself ----
 
 // y (outputs, H′, W′, B), the convolution of x (inputs, H, W, B), or of its ReLU, by w (outputs, inputs, k, k).
@@ -308,12 +158,6 @@ void input_gradient(const Geometry& g, const T* dy, const T* w, T* dx) {
   for (int64_t row = 0; row < g.in_height; ++row)
     convolve_row<false>(dy, g.out_map(), g.outputs, kernels, g.taps(), dx, g.in_map(), row, g.in_width, g.batch, g.inputs,
                         false, [&](int64_t y, int64_t x, Tap* taps) { return taps_of_input(g, y, x, taps); });
-}
-
-// dw, the gradient of the weights, given dy, the output's.
-template <class T>
-void weight_gradient(const Geometry& g, const T* dy, const T* x, T* dw) {
-  weight_gradients<false, T>({{g, dy, g.out_map(), dw}}, x);
 }
 
 }  // namespace

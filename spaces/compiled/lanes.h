@@ -66,6 +66,12 @@ inline void store_some(T* to, Register<T> value, int64_t count) {
     std::memcpy(to, &value, count * sizeof(T));
 }
 
+// Asks for `count` numbers that are needed soon, where the processor would not guess it.
+template <class T>
+inline void prefetch(const T* from, int64_t count) {
+  for (int64_t i = 0; i < count; i += LANES<T>) __builtin_prefetch(from + i);
+}
+
 template <class T>
 inline Register<T> all(T value) { return value - Register<T>{}; }
 

@@ -22,9 +22,9 @@ void pass_relu(int64_t numbers, const T* x, const T* dy, T* dx) {
   for (int64_t i = 0; i < numbers; ++i) dx[i] += x[i] > 0 ? dy[i] : 0;
 }
 
-// y (channels, H/2, W/2, B) = the averages of 2 × 2 pixels of x; or, `transposed`, x += a quarter of each y.
+// y (channels, H/2, W/2, B) = the averages of 2 × 2 pixels of x; or, where x is not constant, x += a quarter of each y.
 template <class T, class X>
-void halve(const Geometry& g, X* x, T* y, bool transposed) {
+void halve(const Geometry& g, X* x, T* y) {
   int64_t width = g.in_width / 2, height = g.in_height / 2;
 #pragma omp parallel for
   for (int64_t row = 0; row < g.inputs * height; ++row)
@@ -71,7 +71,7 @@ void residual_forward(const int64_t* shape, const T* x, T* y, void* const* tenso
   convolution<true>(g.a, x, r.conv_a, r.convolved_a);
   normalise<false, T>(channels, n, r.convolved_a, r.scale_a, r.shift_a, r.normalised_a, of_a, of_a + channels, nullptr);
   convolution<true>(g.b, r.normalised_a, r.conv_b, r.convolved_b);
-  halve<T>(g.a, x, r.halved, false);
+  halve<T>(g.a, x, r.halved);
   convolution<false>(g.shortcut, r.halved, r.shortcut, y);
   normalise<true, T>(channels, n, r.convolved_b, r.scale_b, r.shift_b, y, of_b, of_b + channels, nullptr);
 }
@@ -96,7 +96,7 @@ void residual_backward(const int64_t* shape, const T* x, const T* dy, T* dx, voi
   input_gradient(g.a, gradient, r.conv_a, other);
   pass_relu(g.a.inputs * g.a.in_map(), x, other, dx);
   input_gradient(g.shortcut, dy, r.shortcut, gradient);
-  halve<T>(g.a, dx, gradient, true);
+  halve<T>(g.a, dx, gradient);
 }
 
 // ---- The classifier: ReLU, mean over the pixels, linear layer ----

@@ -64,30 +64,35 @@ void transform_kernels(const T* weights, int64_t channels, int64_t sources, int6
   });
 }
 
-// The tile's numbers of one source, Bᵀ d B, to (16 positions, `next` apart). `at` are its pixels; fewer images than a group
-// are `PARTIAL`.
+// A register of a tile's numbers, Bᵀ d B, to (16 positions, `next` apart); pixel(i, j) is that of d.
+template <class T, class Pixel>
+inline void transform_register(Pixel pixel, T* to, int64_t next) {
+  auto write = [&](int i, Register<T> d0, Register<T> d1, Register<T> d2, Register<T> d3) {
+    store(to + (4 * i) * next, d0 - d2);
+    store(to + (4 * i + 1) * next, d1 + d2);
+    store(to + (4 * i + 2) * next, d2 - d1);
+    store(to + (4 * i + 3) * next, d1 - d3);
+  };
+  Register<T> one[4], two[4], other[4];
+  for (int j = 0; j < 4; ++j) one[j] = pixel(1, j), two[j] = pixel(2, j);
+  write(1, one[0] + two[0], one[1] + two[1], one[2] + two[2], one[3] + two[3]);
+  write(2, two[0] - one[0], two[1] - one[1], two[2] - one[2], two[3] - one[3]);
+  for (int j = 0; j < 4; ++j) other[j] = pixel(0, j);
+  write(0, other[0] - two[0], other[1] - two[1], other[2] - two[2], other[3] - two[3]);
+  for (int j = 0; j < 4; ++j) other[j] = pixel(3, j);
+  write(3, one[0] - other[0], one[1] - other[1], one[2] - other[2], one[3] - other[3]);
+}
+
+// The same of a group of images of one source, whose pixels are `at`; fewer images than a group are `PARTIAL`.
 template <bool RELU, bool PARTIAL, class T>
 inline void transform_tile(const T* const (&at)[4][4], int64_t images, T* to, int64_t next) {
-  for (int64_t b = 0; b < GROUP<T>; b += WIDTH<T>, to += WIDTH<T>) {
-    auto pixel = [&](int i, int j) {
-      Register<T> value = PARTIAL ? load_some(at[i][j] + b, images - b) : load(at[i][j] + b);
-      return RELU ? relu(value) : value;
-    };
-    auto write = [&](int i, Register<T> d0, Register<T> d1, Register<T> d2, Register<T> d3) {
-      store(to + (4 * i) * next, d0 - d2);
-      store(to + (4 * i + 1) * next, d1 + d2);
-      store(to + (4 * i + 2) * next, d2 - d1);
-      store(to + (4 * i + 3) * next, d1 - d3);
-    };
-    Register<T> one[4], two[4], other[4];
-    for (int j = 0; j < 4; ++j) one[j] = pixel(1, j), two[j] = pixel(2, j);
-    write(1, one[0] + two[0], one[1] + two[1], one[2] + two[2], one[3] + two[3]);
-    write(2, two[0] - one[0], two[1] - one[1], two[2] - one[2], two[3] - one[3]);
-    for (int j = 0; j < 4; ++j) other[j] = pixel(0, j);
-    write(0, other[0] - two[0], other[1] - two[1], other[2] - two[2], other[3] - two[3]);
-    for (int j = 0; j < 4; ++j) other[j] = pixel(3, j);
-    write(3, one[0] - other[0], one[1] - other[1], one[2] - other[2], one[3] - other[3]);
-  }
+  for (int64_t b = 0; b < GROUP<T>; b += WIDTH<T>)
+    transform_register<T>(
+        [&](int i, int j) {
+          Register<T> value = PARTIAL ? load_some(at[i][j] + b, images - b) : load(at[i][j] + b);
+          return RELU ? relu(value) : value;
+        },
+        to + b, next);
 }
 
 // The outputs of a tile, Aᵀ m A, of one channel and register.
@@ -126,18 +131,23 @@ struct Sources {
       const T* at[4][4];
       for (int64_t i = 0; i < 4; ++i)
         for (int64_t j = 0; j < 4; ++j) at[i][j] = offsets[i][j] < 0 ? outside : of_tiles[s] + offsets[i][j];
+      for (int64_t i = 0; i < 4; ++i)  // the columns that the next tile reads beside these
+        for (int64_t j = 4; j < 6 && offsets[i][2] >= 0; ++j)
+          prefetch(of_tiles[s] + offsets[i][2] + (j - 2) * tiles.batch, GROUP<T>);
       if (images == GROUP<T>)
         transform_tile<RELU, false>(at, images, to_tiles + s * GROUP<T>, tile_count * GROUP<T>);
       else
         transform_tile<RELU, true>(at, images, to_tiles + s * GROUP<T>, tile_count * GROUP<T>);
     }
     for (int64_t s = 0; s < point_count; ++s)
-      for (int corner = 0; corner < CORNERS; ++corner)
+      for (int corner = 0; corner < CORNERS; ++corner) {
+        const T* from = of_points[s] + tiles.pixel(column, corner) + b;
+        prefetch(from + 2 * tiles.batch, GROUP<T>);
         for (int64_t i = 0; i < GROUP<T>; i += WIDTH<T>) {
-          const T* from = of_points[s] + tiles.pixel(column, corner) + b + i;
-          Register<T> value = images - i >= WIDTH<T> ? load(from) : load_some(from, images - i);
+          Register<T> value = load_some(from + i, images - i);
           store(to_points + (corner * point_count + s) * GROUP<T> + i, RELU ? relu(value) : value);
         }
+      }
   }
 };
 
