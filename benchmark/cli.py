@@ -9,8 +9,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from data import DOWNLOADS, IMAGE_SETS, TRUTH_TABLES
@@ -21,6 +22,7 @@ from spaces import Cell, CellError, Precision
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from benchmark.results_folder import Results
     from benchmark.runner import Setup
     from benchmark.settings import ProblemSettings, Table
     from data.truth import TruthTable
@@ -77,7 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt as stop:
-        goes_on = options.command in (run_command, study_command)
+        goes_on = options.command in (run_command, study_command) or (
+            options.command is reproduce_command and options.out
+        )
         what_next = "; the same command goes on from the last finished epoch" if goes_on else ""
         print(f"\nbenchmark: stopped{what_next}", file=sys.stderr)
         return 143 if isinstance(stop, Terminated) else 130
@@ -153,6 +157,13 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=as_written,
     )
     commands.add_parser(
+        "reproduce",
+        options=reproduce_options,
+        help="carry a results folder's recorded commands out anew, and compare row by row",
+        description="Carry the commands that a results folder has recorded out anew, in another folder, and compare: "
+        "every number of runs.csv, history.csv and scores.csv, to the last bit. Exit code 1 where a run differs.",
+    )
+    commands.add_parser(
         "report", options=report_options, help="write tables and plots again from a results folder's rows"
     )
     commands.add_parser(
@@ -204,6 +215,20 @@ def study_options(study: argparse.ArgumentParser) -> None:
     study.add_argument("name", metavar="NAME", help=f"the study: {', '.join(STUDIES)}")
     study.add_argument("--out", type=Path, metavar="DIR", help="its folder (default out/study-NAME-PRESET-IMAGES)")
     add_run_options(study)
+
+
+def reproduce_options(reproduce: argparse.ArgumentParser) -> None:
+    reproduce.set_defaults(command=reproduce_command)
+    reproduce.add_argument("folder", type=Path, metavar="DIR", help="a folder that `run` or `study` has written")
+    reproduce.add_argument("--jobs", type=int, metavar="N", help="runs side by side (default: what the cores allow)")
+    reproduce.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="the folder of the new runs, so that the same command goes on from the last finished epoch (default: a "
+        "temporary one, removed in the end)",
+    )
+    add_data_dir(reproduce)
 
 
 def report_options(report: argparse.ArgumentParser) -> None:
@@ -406,6 +431,28 @@ def add_data_dir(command: argparse.ArgumentParser) -> None:
 
 
 def run_command(options: argparse.Namespace) -> int:
+    from benchmark.second_opinion import write_second_opinions
+    from benchmark.settings import RunError, cores
+    from reports.write import write_report
+
+    with searched(options) as done:
+        if not any(results.runs for results in done.results):
+            raise RunError(failure_sentence(done.failed, done.total))
+        for notice in write_second_opinions(done.results, done.truth):
+            done.console.print(notice)
+        written = write_report(done.out, jobs=cores())
+    done.console.print((done.out / "summary.md").read_text().split("\n![", 1)[0])
+    done.console.print(
+        f"{len(written)} files of tables and plots are in {done.out}; start with {done.out / 'report.html'}"
+    )
+    if done.failed:
+        raise RunError(failure_sentence(done.failed, done.total))
+    return 0
+
+
+@contextmanager
+def searched(options: argparse.Namespace) -> Iterator[Searched]:
+    """Carries out what is missing of the runs of a `run`; its folder is locked until what is inside ends."""
     methods = parse_methods(options.methods)
     seeds = parse_seeds(options.seeds)
     check_count("--epochs", options.epochs)
@@ -415,12 +462,10 @@ def run_command(options: argparse.Namespace) -> int:
     from benchmark.provenance import Command
     from benchmark.results_folder import Results, locked, write_space
     from benchmark.runner import prepare_images
-    from benchmark.second_opinion import write_second_opinions
-    from benchmark.settings import RunError, cores, override
+    from benchmark.settings import override
     from benchmark.tensorboard import FOLDER, with_curves
     from benchmark.workers import Batch, run_all
     from data.truth import open_truth
-    from reports.write import write_report
 
     images = [f"problem.images={options.images}"] if options.images else []
     runs = plan(override(chosen.tables, images), methods, seeds, options.epochs, chosen.preset)
@@ -449,16 +494,21 @@ def run_command(options: argparse.Namespace) -> int:
             recorded = command.recorded(results, runs, len(missing), truth)
             run_all([Batch(setup, missing, results, recorded, with_curves(progress, curves))], jobs)
         failed = [(out, row) for row in results.failures_of(runs)]
-        if not results.runs:
-            raise RunError(failure_sentence(failed, len(runs)))
-        for notice in write_second_opinions([results], truth):
-            console.print(notice)
-        written = write_report(out, jobs=cores())
-    console.print((out / "summary.md").read_text().split("\n![", 1)[0])
-    console.print(f"{len(written)} files of tables and plots are in {out}; start with {out / 'report.html'}")
-    if failed:
-        raise RunError(failure_sentence(failed, len(runs)))
-    return 0
+        yield Searched(console, out, len(runs), failed, [results], truth)
+
+
+class Searched(NamedTuple):
+    """What `run` and `study` have done before they write a report."""
+
+    console: Console
+    out: Path
+    total: int
+    """Runs asked for."""
+    failed: list[tuple[Path, dict[str, Any]]]
+    """Rows of failures.csv, each with its folder."""
+    results: Sequence[Results]
+    """The rows of a `run`; those of a study's variants lie in their folders."""
+    truth: TruthTable
 
 
 class Surroundings(NamedTuple):
@@ -516,6 +566,26 @@ def terminal() -> Console:
 
 
 def study_command(options: argparse.Namespace) -> int:
+    from benchmark.settings import RunError
+    from reports.studies import write_study
+
+    with searched_study(options) as done:
+        try:
+            written = write_study(done.out)
+        except RowsError:
+            if not done.failed:
+                raise
+            raise RunError(failure_sentence(done.failed, done.total)) from None  # a variant may have no run at all
+    done.console.print((done.out / "study.md").read_text().split("\n![", 1)[0])
+    done.console.print(f"Written: {', '.join(str(path) for path in written)}")
+    if done.failed:
+        raise RunError(failure_sentence(done.failed, done.total))
+    return 0
+
+
+@contextmanager
+def searched_study(options: argparse.Namespace) -> Iterator[Searched]:
+    """As `searched`, for the runs of all variants of a `study`."""
     from benchmark.study import Given, carry_out, check_name, describe_plan, plan_study
 
     name = check_name(options.name)
@@ -525,10 +595,8 @@ def study_command(options: argparse.Namespace) -> int:
     from benchmark.provenance import Command
     from benchmark.results_folder import locked
     from benchmark.runner import prepare_images
-    from benchmark.settings import RunError
     from data.images import open_images
     from data.truth import open_truth
-    from reports.studies import write_study
 
     given = Given(chosen.tables, chosen.folder, chosen.device, chosen.preset)
     console = chosen.console
@@ -557,17 +625,44 @@ def study_command(options: argparse.Namespace) -> int:
         failed = carry_out(
             name, planned, setup, truth, jobs, console, command, options.retry_failed, options.tensorboard
         )
-        try:
-            written = write_study(out)
-        except RowsError:
-            if not failed:
-                raise
-            raise RunError(failure_sentence(failed, total)) from None  # a variant may have no run at all
-    console.print((out / "study.md").read_text().split("\n![", 1)[0])
-    console.print(f"Written: {', '.join(str(path) for path in written)}")
-    if failed:
-        raise RunError(failure_sentence(failed, total))
-    return 0
+        yield Searched(console, out, total, failed, (), truth)
+
+
+def reproduce_command(options: argparse.Namespace) -> int:
+    check_count("--jobs", options.jobs)
+    if options.out is not None and options.out.resolve() == options.folder.resolve():
+        raise UsageError(f"--out {options.out} is the folder to be reproduced; choose another")
+    from benchmark.reproduce import as_recorded, parts, provenance_of, truth_of
+    from reports.reproduction import differing_facts, differing_runs
+
+    names = parts(options.folder)
+    there = provenance_of(options.folder, names)
+    console = terminal()
+    with ExitStack() as stack:
+        out = options.out or Path(stack.enter_context(TemporaryDirectory(prefix="reproduce-")))
+        for entry in {entry.command: entry for entry in there.commands}.values():
+            again = as_recorded(entry, parser())
+            again.out, again.jobs, again.data_dir = out, options.jobs, options.data_dir
+            again.truth = truth_of(entry, again.truth, data_folder(options.data_dir))
+            console.print(f"Anew: {entry.command}")
+            with (searched if again.command is run_command else searched_study)(again):
+                pass
+        found = {
+            run if name == "." else f"{name} {run}": difference
+            for name in names
+            for run, difference in differing_runs(options.folder / name, out / name).items()
+        }
+        facts = differing_facts(there, provenance_of(out, names))
+    differing = {run: difference for run, difference in found.items() if difference}
+    console.print(f"\n{len(found) - len(differing)} of {len(found)} runs the same to the last bit")
+    for run, difference in differing.items():
+        console.print(f"  {run}: {difference}")
+    console.print(
+        "\nMade otherwise than then:" if facts else "\nSettings, versions, kernels and processor are as then."
+    )
+    for fact in facts:
+        console.print(f"  {fact}")
+    return int(bool(differing))
 
 
 def report_command(options: argparse.Namespace) -> int:

@@ -144,6 +144,11 @@ def without_home(text: str) -> str:
     return re.sub(rf"(^|[\s='\",]){home}(?=[/\s'\",]|$)", r"\1~", text)
 
 
+def with_home(text: str) -> str:
+    """The inverse of `without_home`, for one word of a command."""
+    return re.sub(r"(^|[\s='\",])~(?=[/\s'\",]|$)", lambda found: f"{found[1]}{Path.home()}", text)
+
+
 def layers() -> tuple[str, str | None]:
     """The build of the compiled layers on a CPU, `torch` where they are PyTorch's, and what compiled them."""
     if why_unavailable() is not None:
