@@ -26,6 +26,7 @@ from spaces import Cell, CellError, Precision
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from benchmark.plan import Run
     from benchmark.runner import Setup
     from benchmark.settings import ProblemSettings, Table
 
@@ -185,12 +186,13 @@ def parser() -> argparse.ArgumentParser:
     download.add_argument("name", metavar="NAME", help=f"one of {', '.join(DOWNLOADS)}")
     importing = actions.add_parser(
         "import",
-        help="import NAS-Bench-201 from the official release, or from a CSV",
+        help="import NAS-Bench-201 from the official release, or from a CSV; or the official split of CIFAR-10",
         description="Import NAS-Bench-201 from NAS-Bench-201-v1_0-e61699.pth, NAS-Bench-201-v1_1-096897.pth, the "
-        "folder NATS-tss-v1_0-3ffb9-simple, or a CSV with a row a cell. Pickles in it are read, never executed.",
+        "folder NATS-tss-v1_0-3ffb9-simple, or a CSV with a row a cell. Pickles in it are read, never executed. Or "
+        "AutoDL-Projects' cifar-split.txt, the halves of CIFAR-10 that several methods of `paper` search on.",
     )
     importing.set_defaults(command=import_command)
-    importing.add_argument("file", type=Path, metavar="FILE", help="the release, as downloaded")
+    importing.add_argument("file", type=Path, metavar="FILE", help="the release or the split file, as downloaded")
     for action in (status, download, importing):
         add_data_dir(action)
 
@@ -306,7 +308,7 @@ def run_command(options: argparse.Namespace) -> int:
     from benchmark.progress import Fetching, Progress
     from benchmark.provenance import Command
     from benchmark.results_folder import Results, locked, write_space
-    from benchmark.runner import prepare_images
+    from benchmark.runner import check_images
     from benchmark.settings import override
     from benchmark.tensorboard import FOLDER, with_curves
     from benchmark.workers import Batch, run_all
@@ -314,7 +316,7 @@ def run_command(options: argparse.Namespace) -> int:
     from reports.write import write_report
 
     images = [f"problem.images={options.images}"] if options.images else []
-    runs = plan(override(chosen.tables, images), methods, seeds, options.epochs, chosen.preset)
+    runs = plan(override(chosen.tables, images), methods, seeds, options.epochs, chosen.preset, chosen.folder)
     problem = runs[0].problem
     check_precision(problem.precision, chosen.device)
     out = options.out or Path("out") / f"{Path(chosen.preset).stem}-{problem.images}"
@@ -322,13 +324,14 @@ def run_command(options: argparse.Namespace) -> int:
     truth = open_truth(options.truth, chosen.folder)
     console = chosen.console
     with Fetching(console) as fetching:
-        prepare_images(problem, chosen.folder, fetching)  # what is missing or wrong is said now, not by a worker
+        check_images(runs, chosen.folder, fetching)
     jobs, side_by_side = choose_jobs(options, chosen.device, problem)
     console.print(
         f"{chosen.heading}: {len(methods)} method{'s' * (len(methods) > 1)} × {len(seeds)} "
         f"seed{'s' * (len(seeds) > 1)} {side_by_side}; images {problem.images}, truth {truth.name}, results in {out}"
     )
     announce(console, chosen.device)
+    tell_splits(console, runs)
     setup = chosen.setup(options, out)
     with locked(out):
         results = Results(out, runs, truth)
@@ -413,7 +416,7 @@ def study_command(options: argparse.Namespace) -> int:
     from benchmark.progress import Fetching
     from benchmark.provenance import Command
     from benchmark.results_folder import locked
-    from benchmark.runner import prepare_images
+    from benchmark.runner import check_images
     from data.images import open_images
     from data.truth import open_truth
     from reports.studies import write_study
@@ -423,8 +426,7 @@ def study_command(options: argparse.Namespace) -> int:
     with Fetching(console) as fetching:
         open_images(given.images, given.folder, fetching)
         planned = plan_study(name, given, seeds)
-        for asked in {runs[0].problem for _, runs in planned}:
-            prepare_images(asked, given.folder)
+        check_images([run for _, runs in planned for run in runs], given.folder)
     for _, runs in planned:
         check_precision(runs[0].problem.precision, chosen.device)
     problem = planned[0][1][0].problem
@@ -439,6 +441,7 @@ def study_command(options: argparse.Namespace) -> int:
         f"{side_by_side}; truth {truth.name}, results in {out}\n{describe_plan(planned)}"
     )
     announce(console, chosen.device)
+    tell_splits(console, [run for _, runs in planned for run in runs])
     setup = chosen.setup(options, out)
     command = Command(options.typed, chosen.preset, chosen.device)
     with locked(out):
@@ -515,10 +518,10 @@ def download_command(options: argparse.Namespace) -> int:
 
 def import_command(options: argparse.Namespace) -> int:
     from benchmark.progress import Fetching
-    from data.nasbench201 import import_truth
+    from data.inventory import import_file
 
     with Fetching(terminal()) as fetching:
-        path = import_truth(options.file, data_folder(options.data_dir), fetching)
+        path = import_file(options.file, data_folder(options.data_dir), fetching)
     print(path)
     return 0
 
@@ -630,6 +633,18 @@ def announce(console: Console, device: str) -> None:
     if device == "cpu" and (reason := native.why_unavailable()):
         console.print(f"Several times slower than it could be: {reason}; PyTorch's layers are used")
     console.print(LEGEND, style="dim")
+
+
+def tell_splits(console: Console, runs: Sequence[Run]) -> None:
+    """Which methods do without the split of their protocols, and why."""
+    without: dict[str, dict[str, None]] = {}
+    for run in runs:
+        if run.why:
+            without.setdefault(run.why, {})[run.method] = None
+    for why, methods in without.items():
+        console.print(
+            f"Not as published: {', '.join(methods)} on the first and the second half of the images, since {why}"
+        )
 
 
 def make_results_folder(out: Path, within: str = "checkpoints") -> None:

@@ -10,7 +10,9 @@ from data import DOWNLOADS, imagenet16, nasbench201
 from data.analognas import DISTRIBUTION, find_file
 from data.cifar import CIFAR10, CIFAR100, Publication, fetch_cifar
 from data.folder import DataError, Progress
-from data.nasbench201 import FILE, RELEASE, RELEASE_PAGE, download_nasbench201
+from data.nasbench201 import FILE, RELEASE, RELEASE_PAGE, download_nasbench201, import_truth
+from data.splits import FILE as FILE_OF_SPLIT
+from data.splits import PAGE, import_split, looks_like_split, official_split
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,18 @@ def download(name: str, folder: Path, progress: Progress | None = None) -> Path:
     return folder / publication.binary.folder
 
 
+def import_file(path: Path, folder: Path, progress: Progress | None = None) -> Path:
+    """Import a release of NAS-Bench-201, or AutoDL-Projects' split file, into the data folder.
+
+    Returns:
+        The file written.
+
+    Raises:
+        DataError: where it is neither, or damaged.
+    """
+    return import_split(path, folder) if looks_like_split(path) else import_truth(path, folder, progress)
+
+
 def status(folder: Path) -> list[Status]:
     """Everything the program can use, in the order in which it is wanted."""
     return [
@@ -52,6 +66,7 @@ def status(folder: Path) -> list[Status]:
         _cifar(CIFAR10, "cifar10", folder),
         _cifar(CIFAR100, "cifar100", folder),
         _imagenet16(folder),
+        _split(folder),
         Status("digits", "there", "comes with scikit-learn"),
     ]
 
@@ -93,6 +108,16 @@ def _imagenet16(folder: Path) -> Status:
     if imagenet16.lies_in(folder):
         return Status("ImageNet16-120", "there", str(folder / imagenet16.FOLDER))
     return Status("ImageNet16-120", "missing", imagenet16.by_hand(folder))
+
+
+def _split(folder: Path) -> Status:
+    try:
+        split = official_split(folder)
+    except DataError as error:
+        return Status(FILE_OF_SPLIT, "damaged", str(error))
+    if split is not None:
+        return Status(FILE_OF_SPLIT, "there", f"{split.path}: the halves of CIFAR-10 in `paper`")
+    return Status(FILE_OF_SPLIT, "missing", f"get it from {PAGE} and run python -m benchmark data import FILE")
 
 
 def _missing(what: str, target: Path, get: str) -> Status:
