@@ -320,6 +320,20 @@ def test_changed_settings_are_named_wherever_the_preset_is(tmp_path):
     assert "smoke with darts.epochs=1, darts.alpha_lr=0.1" in (tmp_path / "summary.md").read_text()
 
 
+def test_a_file_called_as_a_preset_of_ours_does_not_pass_for_it(tmp_path):
+    """Rows, page and verdicts go by what was run, not by what the file is called."""
+    path = tmp_path / "anywhere" / "paper"
+    path.parent.mkdir()
+    path.write_text('base = "smoke"\n')
+    given = ["run", "--methods", "darts", "--seeds", "3", "--epochs", "1", "--preset", str(path)]
+    assert main([*given, "--out", str(tmp_path / "out")]) == 0
+    runs = pd.read_csv(tmp_path / "out" / "runs.csv")
+    assert set(runs.preset) == {"paper (a file)"} and not runs.as_published.any()
+    found = pd.read_csv(tmp_path / "out" / "paper-vs-ours.csv").set_index("method")
+    assert found.verdict["darts"] == "not comparable"
+    assert found.reason["darts"].startswith("preset paper (a file) with changed settings; searched on digits")
+
+
 def test_a_search_in_bfloat16_is_a_search_of_its_own(tmp_path, smoke):
     given = ["run", "--methods", "darts,rlnas", "--seeds", "1", "--preset", "smoke", "--jobs", "1"]
     assert main([*given, "--precision", "bf16", "--out", str(tmp_path)]) == 0
