@@ -77,7 +77,7 @@ def test_damaged_provenance_is_not_written_over(tmp_path: Path, capsys: pytest.C
 def test_every_setting_has_its_source() -> None:
     found = sources(["darts", "pt", "bdarts+pt"], "mini", ("darts.lr=0.5", "problem.precision=bf16"))
     assert found["problem.resolution"] == (8, "8 × 8 pixels of the paper's 32 × 32")
-    assert found["problem.split"][1].startswith("Beta-DARTS, darts-pt")  # from the base of the preset
+    assert found["problem.split"] == ("halves", "of so few images there is no other")
     assert found["darts.lr"] == (0.5, "changed; the preset has 0.025")
     assert found["problem.precision"] == ("bf16", "changed")
     assert found["darts.regulariser"] == ("none", "the program's default")
@@ -85,6 +85,17 @@ def test_every_setting_has_its_source() -> None:
     assert found["bdarts.strength_epochs"] == (40, "λ reaches the paper's 50 at the end of this shorter search")
     assert found["pt.supernet.epochs"] == (20, "0.4 of the paper's"), "mini trains it by [darts] itself"
     assert not any(name.startswith("bdarts+pt") for name in found)
+
+
+def test_the_split_of_each_method_has_its_source() -> None:
+    found = sources(["darts", "bdarts", "sgas+pt", "random"], "paper", ("problem.split.sgas=cifar-split",))
+    why = "instead of cifar-split: AutoDL-Projects' cifar-split.txt is not in the data folder"
+    assert found["problem.split.darts"][0] == "halves" and found["problem.split.darts"][1].startswith(why)
+    assert found["problem.split.bdarts"][1].startswith("Beta-DARTS, train_search.py")
+    assert found["problem.split.random"] == ("halves", "the program's default")
+    assert found["problem.split.sgas+pt"][1].startswith(why)
+    found = sources(["bdarts", "pt"], "proxy", ("problem.split=cifar-split",))
+    assert found["problem.split"][0] == "halves" and "problem.split.pt" not in found
 
 
 @pytest.mark.parametrize("preset", PRESETS)

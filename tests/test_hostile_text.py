@@ -32,7 +32,7 @@ def planned(preset, changes=(), methods=METHODS):
     try:
         tables = override(read_preset(str(preset)) if isinstance(preset, Path) else preset, changes)
         for method in methods:
-            plan(tables, [method], [0])
+            plan(tables, [method], [0], None, str(preset))
     except (SettingsError, MethodError, DataError) as error:
         assert str(error) and len(str(error)) < 6_000
         return False
@@ -57,6 +57,7 @@ VALUES = (
 )
 NAMES = (
     *("problem.channels", "problem.images", "problem.resolution", "problem.split", "problem.threads", "darts.epochs"),
+    *("problem.split.darts", "problem.split.x"),
     *("darts.alpha_lr", "darts.alpha_betas", "darts.like", "pt.supernet", "pt.supernet.epochs", "pt.like", "like"),
     *(
         "random.like",

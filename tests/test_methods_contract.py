@@ -97,7 +97,8 @@ def test_the_truth_is_given_to_searches_on_the_table_alone(tmp_path):
     """Whatever is registered, ours or a third party's; see also the third party's own test."""
     (run,) = plan(read_preset("smoke"), ["darts"], [0])
     runner = Runner(Setup(tmp_path, tmp_path, "cpu", "analognas"), run.problem)
-    given = {name for name in registry.names() if runner.problem_of(registry.load(name)).truth is not None}
+    problems = {name: runner.problem_of(registry.load(name), run.split) for name in registry.names()}
+    given = {name for name, problem in problems.items() if problem.truth is not None}
     assert given == {"random", "random-search", "evolution"}
 
 
