@@ -272,8 +272,8 @@ def data_options(data: argparse.ArgumentParser) -> None:
         help="import a release of NAS-Bench-201, for what the table inside lacks, or the official split of CIFAR-10",
         description=f"Import a release of NAS-Bench-201: {RELEASES}. It is compared with the table that comes with the "
         "program. What that lacks (single test runs, single runs of 12 epochs and their seconds) is shown by `query` "
-        "from then on; searches go by the program's own table all the same. Pickles are read, never executed. Or import "
-        "AutoDL-Projects' cifar-split.txt, the halves of CIFAR-10 that several methods of `paper` search on.",
+        "from then on; searches go by the program's own table all the same. Pickles are read, never executed. Or "
+        "import AutoDL-Projects' cifar-split.txt, the halves of CIFAR-10 that several methods of `paper` search on.",
     )
     actions.add_parser(
         "verify",
