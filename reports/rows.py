@@ -138,7 +138,7 @@ def completed(runs: pd.DataFrame) -> pd.DataFrame:
         parts = [str(text).partition(" with ") for text in found["preset"].fillna("")]
         found["preset"], found["changes"] = [part[0] for part in parts], [part[2] for part in parts]
     if "split" not in found:
-        by_file = found["changes"].str.extract(r"problem\.split=(?:.*/)?([^,;/]+)", expand=False)
+        by_file = found["changes"].fillna("").astype(str).str.extract(r"problem\.split=(?:.*/)?([^,;/]+)", expand=False)
         found["split"] = by_file.fillna("halves")
     if "as_published" not in found:
         found["as_published"] = "False"  # a file of that name passed for the preset `paper`, so its name is no proof

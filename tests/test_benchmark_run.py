@@ -331,8 +331,9 @@ def test_a_file_called_as_a_preset_of_ours_does_not_pass_for_it(tmp_path):
     runs = pd.read_csv(tmp_path / "out" / "runs.csv")
     assert set(runs.preset) == {"paper (a file)"} and not runs.as_published.any()
     found = pd.read_csv(tmp_path / "out" / "paper-vs-ours.csv").set_index("method")
-    assert found.verdict["darts"] == "not comparable"
-    assert found.reason["darts"].startswith("preset paper (a file) with changed settings; searched on digits")
+    assert set(found.verdict.loc[["darts"]]) == {"not comparable"}
+    beginning = "preset paper (a file) with changed settings; searched on digits"
+    assert found.reason.loc[["darts"]].str.startswith(beginning).all()
 
 
 def test_a_search_in_bfloat16_is_a_search_of_its_own(tmp_path, smoke):
@@ -360,7 +361,6 @@ def test_without_compiled_layers_a_run_says_that_it_is_slower_and_why(tmp_path):
 def test_a_folder_of_an_earlier_version_is_completed_by_the_planner(smoke, tmp_path, monkeypatch):
     """What the folder does not say, and the settings' hash does: here the smoke preset plays the published one."""
     monkeypatch.setattr("benchmark.plan._published", lambda: read_preset("smoke"))
-    monkeypatch.setattr("benchmark.plan.PUBLISHED_TRUTH", "AnalogNAS-Bench")
     for name in ("history.csv", "scores.csv", "space.csv"):
         (tmp_path / name).write_bytes((smoke / name).read_bytes())
     now = pd.read_csv(smoke / "runs.csv", dtype=str, keep_default_na=False)
