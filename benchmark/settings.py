@@ -56,7 +56,7 @@ class ProblemSettings:
     split: str = HALVES
     """The training images to train on and to validate on: the first and the second half, or a split file's path."""
     threads: Annotated[int, msgspec.Meta(ge=1)] | Literal["all"]
-    """CPU threads of one run. A setting, since it decides the order of sums and so the last bits of a result."""
+    """CPU threads of one run. A setting, since with PyTorch's layers the last bits of a result depend on it."""
     precision: Precision = "fp32"
     """Number format of the supernets: "fp32", "tf32" (GPU: products rounded to 10 bits) or "bf16" (feature maps)."""
 
