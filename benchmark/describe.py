@@ -7,12 +7,13 @@ import dataclasses
 import inspect
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tomlkit
 
-from benchmark.settings import PRESETS, preset_documents, read_preset, table_of
+from benchmark.settings import PRESETS, ProblemSettings, preset_documents, read_preset, table_of
+from data.splits import HALVES
 from methods import registry
 
 
@@ -37,15 +38,12 @@ def describe(name: str) -> str:
         lines.append(f"starts from the trained supernet of: {method.follows}")
     if method.needs_truth:
         lines.append("searches on the table of true accuracies itself, which no other method is given")
+    lines += ["", "problem.split", *textwrap.wrap(field_docs(ProblemSettings)["split"], 110)]
+    lines += _of_presets({preset: written_split(preset_documents(preset), name) for preset in PRESETS})
     meanings = field_docs(method.Settings)
     for field in dataclasses.fields(method.Settings):
         lines += ["", f"{name}.{field.name}", *textwrap.wrap(meanings.get(field.name, ""), 110)]
-        presets: dict[tuple[str, str], list[str]] = {}
-        for preset in PRESETS:
-            value, reason = preset_value(preset, [name, field.name])
-            if value is not None:
-                presets.setdefault((value, reason), []).append(preset)
-        lines += [f"    {', '.join(who):<20} {value:<14} {reason}" for (value, reason), who in presets.items()]
+        lines += _of_presets({preset: preset_value(preset, [name, field.name]) for preset in PRESETS})
         if field.default is not dataclasses.MISSING:
             lines.append(f"    default {field.default!r}")
     if method.follows:
@@ -55,6 +53,15 @@ def describe(name: str) -> str:
                 value, reason = preset_value(preset, [name, "supernet", key])
                 lines.append(f"    {preset:<6} {f'{key} = {value}':<26} {reason}")
     return "\n".join(lines)
+
+
+def _of_presets(found: Mapping[str, tuple[str | None, str]]) -> list[str]:
+    """A line a value, with the presets that have it and where it comes from."""
+    presets: dict[tuple[str, str], list[str]] = {}
+    for preset, (value, reason) in found.items():
+        if value is not None:
+            presets.setdefault((value, reason), []).append(preset)
+    return [f"    {', '.join(who):<20} {value:<14} {reason}" for (value, reason), who in presets.items()]
 
 
 def first_line(method: type) -> str:
@@ -96,3 +103,15 @@ def written_value(documents: Sequence[tomlkit.TOMLDocument], path: list[str]) ->
         if model is None:
             return None, ""
         section = model
+
+
+def written_split(documents: Sequence[tomlkit.TOMLDocument], method: str) -> tuple[str, str]:
+    """The split that a preset has for a method, and the comment behind it."""
+    for document in documents:
+        item: Any = document.get("problem", {})
+        for key in ("split", method):
+            if isinstance(item, Mapping):
+                item = item.item(key) if key in item else {}  # type: ignore[attr-defined]
+        if item != {}:
+            return str(item.unwrap()), item.trivia.comment.lstrip("# ")
+    return HALVES, ""

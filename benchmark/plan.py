@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.settings import (
-    HALVES,
     ProblemSettings,
     SettingsError,
     Table,
@@ -23,7 +22,7 @@ from benchmark.settings import (
     table_of,
     written,
 )
-from data.splits import split_checksum
+from data.splits import CIFAR_SPLIT, HALVES, OFFICIAL, Split, official_split, split_by_file
 from data.truth import TruthTable
 from methods import registry
 from reports import run_name
@@ -55,8 +54,12 @@ class Run:
     seed: int
     stages: tuple[Stage, ...]
     problem: ProblemSettings
-    split: str
-    """What tells the split apart: that of `problem`, or its file's checksum as planned, wherever the file lies."""
+    """As asked for, but for its split: that is this run's own."""
+    split: Split
+    asked: str = HALVES
+    """The split that its settings ask for."""
+    why: str = ""
+    """Why it has halves where they ask for `CIFAR_SPLIT`, as the end of a sentence."""
     preset: str = ""
     """The preset's name, as rows have it."""
     changes: str = ""
@@ -70,12 +73,20 @@ class Run:
         return run_name(self.method, self.seed)
 
     @property
+    def other(self) -> Run | None:
+        """This run as another moment could have planned it: with the official split where that was not to be had, or
+        with halves where it was."""
+        if self.asked != CIFAR_SPLIT:
+            return None
+        return dataclasses.replace(self, split=Split() if self.split.path else OFFICIAL)
+
+    @property
     def settings_hash(self) -> str:
         return self.hash_of(len(self.stages))
 
     def hash_of(self, stages: int) -> str:
         """Hash of everything that shapes the first so many stages, but the seed."""
-        problem = dataclasses.replace(self.problem, split=self.split)
+        problem = dataclasses.replace(self.problem, split=self.split.identity)
         return digest(problem, *(part for stage in self.stages[:stages] for part in (stage.method, stage.settings)))
 
     def checkpoint_name(self, stage: int) -> str:
@@ -87,25 +98,31 @@ class Run:
         return {
             "preset": self.preset,
             "changes": self.changes,
+            "split": self.split.label,
             "as_published": self.published and truth.name == PUBLISHED_TRUTH,
         }
 
 
 def plan(
-    tables: Table, methods: Sequence[str], seeds: Sequence[int], epochs: int | None = None, preset: str | None = None
+    tables: Table,
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    epochs: int | None = None,
+    preset: str | None = None,
+    folder: Path | None = None,
 ) -> list[Run]:
     """The runs of every method with every seed, seed by seed; `epochs`, if given, for every supernet.
 
     Args:
         preset: what `tables` are but for the command's changes, as `read_preset` takes it.
+        folder: of data, where the official split may lie.
 
     Raises:
         SettingsError: for settings that cannot be used.
         MethodError: for an unknown method.
         DataError: for a split file that cannot be read.
     """
-    problem = checked(tables.get("problem", {}), ProblemSettings, "problem")
-    split = HALVES if problem.split == HALVES else split_checksum(Path(problem.split))
+    asked = checked(tables.get("problem", {}), ProblemSettings, "problem")
     for method in methods:
         if method.startswith("+") or method.count("+") > MOST_SELECTIONS:
             raise SettingsError(f"{method[:60]!r} is no method: a selection follows a supernet's method, as bdarts+pt")
@@ -114,14 +131,27 @@ def plan(
     for section in tables:
         if section != "problem" and section not in known:
             raise SettingsError(f"[{section}] is neither [problem] nor a method; methods: {', '.join(known)}")
+    if unknown := [name for name in asked.split if name not in known] if isinstance(asked.split, dict) else []:
+        raise SettingsError(f"problem.split names {unknown[0]!r}, which is no method; methods: {', '.join(known)}")
+    problem = dataclasses.replace(asked, split=HALVES)
     label, model = ("", tables) if preset is None else (preset_label(preset), read_preset(preset))
-    changes = {method: _changes(model, method, stages[method], problem) for method in methods}
-    published = {method: _is_published(method, stages[method], problem) for method in methods}
-    return [
-        Run(method, seed, stages[method], problem, split, label, changes[method], published[method])
-        for seed in seeds
-        for method in methods
-    ]
+    runs = {}
+    for method in methods:
+        asked_split = split_of(asked.split, method)
+        split, why = _split(asked_split, asked, folder)
+        runs[method] = Run(
+            method=method,
+            seed=seeds[0],
+            stages=stages[method],
+            problem=problem,
+            split=split,
+            asked=asked_split,
+            why=why,
+            preset=label,
+            changes=_changes(model, method, stages[method], problem),
+            published=_is_published(method, stages[method], problem, split),
+        )
+    return [dataclasses.replace(runs[method], seed=seed) for seed in seeds for method in methods]
 
 
 def stage_names(method: str, stages: Sequence[str]) -> list[str]:
@@ -186,15 +216,52 @@ FACTS_OF_THEIR_OWN = ("images", "split")
 """Settings of the problem that have columns of their own."""
 
 
-def _is_published(method: str, stages: tuple[Stage, ...], problem: ProblemSettings) -> bool:
+def split_of(asked: str | dict[str, str], method: str) -> str:
+    """The split that a problem's settings ask for `method`."""
+    return asked if isinstance(asked, str) else asked.get(split_key(method), HALVES)
+
+
+def split_key(method: str) -> str:
+    """The method whose split a run of `method` has: that whose supernet it trains, as darts2 of darts2+pt."""
+    start, _, name = method.rpartition("+")
+    return name if start in ("", registry.load(name).follows) else split_key(start)
+
+
+def _split(asked: str, problem: ProblemSettings, folder: Path | None) -> tuple[Split, str]:
+    """The split asked for; or the halves, and why the official one is not to be had.
+
+    Raises:
+        SettingsError: for a split file that cannot be of these images.
+        DataError: for one that cannot be read.
+    """
+    if asked == HALVES:
+        return Split(), ""
+    if asked != CIFAR_SPLIT:
+        if problem.training_images != "all":
+            raise SettingsError(
+                'a split file is of all images: set problem.training_images to "all", or problem.split to "halves"'
+            )
+        return split_by_file(Path(asked)), ""
+    if problem.images != "cifar10":
+        return Split(), f"AutoDL-Projects' cifar-split.txt is of CIFAR-10, not of {problem.images}"
+    if problem.training_images != "all":
+        return Split(), f"AutoDL-Projects' cifar-split.txt is of all images, not of {problem.training_images:,}"
+    official = None if folder is None else official_split(folder)
+    if official:
+        return official, ""
+    return Split(), "AutoDL-Projects' cifar-split.txt is not in the data folder (python -m benchmark data status)"
+
+
+def _is_published(method: str, stages: tuple[Stage, ...], problem: ProblemSettings, split: Split) -> bool:
     """Whether these are the published protocol of a method: what `paper` says of it, on any number of threads."""
     tables = _published()
     if not all(stage.method in tables for stage in stages):
         return False
     as_published = checked(tables["problem"], ProblemSettings, "problem")
-    return stages == _stages(tables, method, None) and problem == dataclasses.replace(
-        as_published, threads=problem.threads
-    )
+    same_problem = problem == dataclasses.replace(as_published, threads=problem.threads, split=HALVES)
+    of_protocol = OFFICIAL if split_of(as_published.split, method) == CIFAR_SPLIT else Split()
+    same_split = split.identity == of_protocol.identity
+    return same_problem and same_split and stages == _stages(tables, method, None)
 
 
 @functools.cache

@@ -19,11 +19,11 @@ from typing import Any
 import tomlkit
 import torch
 
-from benchmark.describe import field_docs, written_value
+from benchmark.describe import field_docs, written_split, written_value
 from benchmark.energy import Meter, counters
-from benchmark.plan import Run, stage_names
+from benchmark.plan import Run, split_key, stage_names
 from benchmark.results_folder import Results
-from benchmark.settings import cores, plain_value, preset_documents
+from benchmark.settings import ProblemSettings, cores, plain_value, preset_documents
 from data.folder import write_atomically
 from data.truth import TruthTable
 from reports.provenance import FILE, Entry, Provenance, Setting, read_provenance
@@ -104,7 +104,11 @@ def settings_of(preset: str, runs: Sequence[Run]) -> list[Setting]:
     """Every setting that shapes these runs, each once: the problem's, then stage by stage those of each method."""
     documents = preset_documents(preset)
     problem = runs[0].problem
-    found = {setting.name: setting for setting in stage_settings(documents, problem, "problem", [["problem"]])}
+    of_problem = [
+        *stage_settings(documents, problem, "problem", [["problem"]], without=("split",)),
+        *split_settings(documents, runs),
+    ]
+    found = {setting.name: setting for setting in of_problem}
     for run in {run.method: run for run in runs}.values():
         names = stage_names(run.method, [stage.method for stage in run.stages])
         for name, stage in zip(names, run.stages, strict=True):
@@ -114,12 +118,38 @@ def settings_of(preset: str, runs: Sequence[Run]) -> list[Setting]:
     return list(found.values())
 
 
+def split_settings(documents: Sequence[tomlkit.TOMLDocument], runs: Sequence[Run]) -> Iterator[Setting]:
+    """The split of each method, by what it is called rather than by where it lies; once, where all have the same."""
+    found = {}
+    for run in runs:
+        wanted, comment = written_split(documents, split_key(run.method))
+        if run.why:
+            source = f"instead of {run.asked}: {run.why}"
+        elif wanted == run.asked:
+            source = comment or "the program's default"
+        else:
+            source = f"changed; the preset has {wanted}"
+        found[run.method] = run.split.label, source
+    meaning = field_docs(ProblemSettings)["split"]
+    if len(set(found.values())) == 1:
+        found = {"": next(iter(found.values()))}
+    for method, (label, source) in found.items():
+        yield Setting(f"problem.split{method and f'.{method}'}", label, meaning, source)
+
+
 def stage_settings(
-    documents: Sequence[tomlkit.TOMLDocument], settings: Any, name: str, places: Sequence[list[str]]
+    documents: Sequence[tomlkit.TOMLDocument],
+    settings: Any,
+    name: str,
+    places: Sequence[list[str]],
+    without: Sequence[str] = (),
 ) -> Iterator[Setting]:
-    """The fields of `settings`; their sources stand in the preset at the first of `places` that has the same value."""
+    """The fields of `settings` but for those `without`; their sources stand in the preset at the first of `places` that
+    has the same value."""
     meanings = field_docs(type(settings))
     for field in dataclasses.fields(settings):
+        if field.name in without:
+            continue
         value = plain_value(getattr(settings, field.name))  # as it will be read again
         written = [written_value(documents, [*place, field.name]) for place in places]
         given = [(text, comment) for text, comment in written if text is not None]

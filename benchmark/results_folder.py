@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from benchmark.plan import Run
+from benchmark.plan import Run, split_key
 from benchmark.settings import SettingsError
 from data.folder import remove_partial_files, write_atomically
 from data.truth import TITLES, TruthTable
@@ -107,7 +107,7 @@ class Results:
                 preset = with_changes([row["preset"]], [row["changes"]])
                 raise SettingsError(
                     f"{out} holds results of {row['method']} with other settings (preset {preset}, images "
-                    f"{row['images']}); choose another --out, or the settings they were made with"
+                    f"{row['images']}, split {row['split']}); choose another --out, or the settings they were made with"
                 )
         self._complete(runs, truth)
 
@@ -124,7 +124,29 @@ class Results:
         done = {_key(row) for row in self.runs}
         if not retry_failed:
             done |= {_key(row) for row in self.failures_of(runs) if not row["transient"]}
-        return [run for run in runs if (run.method, run.seed) not in done]
+        missing = [run for run in runs if (run.method, run.seed) not in done]
+        self._refuse_other_split(missing)
+        return missing
+
+    def _refuse_other_split(self, runs: Sequence[Run]) -> None:
+        """A search that was begun with halves, for want of the official split, would begin anew with it, or the other
+        way round.
+
+        Raises:
+            SettingsError: where there is one.
+        """
+        begun = self.out / "checkpoints"
+        for run in runs:
+            if (other := run.other) is None or not (begun / other.checkpoint_name(0)).exists():
+                continue
+            if run.split.path:
+                how = (
+                    "since cifar-split.txt was not in the data folder then; to go on so, add "
+                    f"--set problem.split.{split_key(run.method)}=halves, or choose another --out"
+                )
+            else:
+                how = f"but {run.why}; import it again, or choose another --out"
+            raise SettingsError(f"{run.name} was begun in {self.out} with the split {other.split.label}, {how}")
 
     def failures_of(self, runs: Sequence[Run]) -> list[Row]:
         """The rows of those runs that failed with their present settings."""

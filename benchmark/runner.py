@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
+import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,10 +19,10 @@ from scipy.stats import kendalltau
 from benchmark import checkpoint, generators
 from benchmark.plan import Run
 from benchmark.results_folder import Failed, Finished, Row
-from benchmark.settings import HALVES, ProblemSettings, RunError, SettingsError, cores
+from benchmark.settings import ProblemSettings, RunError, SettingsError, cores
 from data.folder import DataError, Progress, data_folder
 from data.images import ImageSet, open_images
-from data.splits import read_split
+from data.splits import Split
 from data.truth import TruthTable
 from methods import registry
 from methods.search import Measurements, Problem, Search, seeded
@@ -72,20 +72,37 @@ def main_metric(truth: TruthTable, images: str) -> str:
 
 
 def prepare_images(problem: ProblemSettings, folder: Path, progress: Progress | None = None) -> ImageSet:
-    """The problem's images on the CPU, scaled and split as its settings say; fetched first where need be.
+    """The problem's images on the CPU, scaled as its settings say, in their publisher's order; fetched first where need
+    be.
 
     Raises:
-        DataError: where they cannot be had, or not in that size or split.
+        DataError: where they cannot be had, or not in that size.
     """
-    images = open_images(problem.images, folder, progress)
-    if problem.split != HALVES:
-        if problem.training_images != "all":
-            raise DataError('a split file is of all images: set problem.training_images to "all", or no problem.split')
-        images = images.halved_by(read_split(Path(problem.split), len(images.labels)))
-    return images.scaled(
+    return open_images(problem.images, folder, progress).scaled(
         None if problem.resolution == "full" else problem.resolution,
         None if problem.training_images == "all" else problem.training_images,
     )
+
+
+def in_halves(images: ImageSet, split: Split) -> ImageSet:
+    """The images in the order that searches expect: those to train on, then those to validate on.
+
+    Raises:
+        DataError: where the split's file does not halve them, or has changed since it was planned with.
+    """
+    return images if split.path is None else images.halved_by(split.parts(len(images.labels)))
+
+
+def check_images(runs: Sequence[Run], folder: Path, progress: Progress | None = None) -> None:
+    """Says now, not in a worker, what is missing or wrong of the images of these runs, and of their splits.
+
+    Raises:
+        DataError: for the first such thing.
+    """
+    for problem in dict.fromkeys(run.problem for run in runs):
+        images = prepare_images(problem, folder, progress)
+        for split in dict.fromkeys(run.split for run in runs if run.problem == problem):
+            in_halves(images, split)
 
 
 def set_up_torch(problem: ProblemSettings) -> None:
@@ -106,14 +123,21 @@ class Runner:
         self.setup = setup
         self.device = torch.device(setup.device)
         self.truth = setup.truth
-        images = prepare_images(problem, data_folder(setup.data_dir))
+        self.images = prepare_images(problem, data_folder(setup.data_dir))
         self.metric = main_metric(self.truth, problem.images)
-        size = problem.channels, problem.cells_per_stage
-        self.problem = Problem(images.to(self.device), *size, precision=problem.precision)
+        self.settings = problem
+        self.halved: dict[Split, ImageSet] = {}
+        self.halving = threading.Lock()
 
-    def problem_of(self, method: type[Search]) -> Problem:
-        """What a search of this method is given: the truth only where it declares that it searches on the table."""
-        return dataclasses.replace(self.problem, truth=self.truth) if method.needs_truth else self.problem
+    def problem_of(self, method: type[Search], split: Split) -> Problem:
+        """What a search of this method is given: the images in its halves, and the truth only where it declares that it
+        searches on the table."""
+        with self.halving:  # stacked runs share the images
+            if split not in self.halved:
+                self.halved[split] = in_halves(self.images, split).to(self.device)
+        size = self.settings.channels, self.settings.cells_per_stage
+        truth = self.truth if method.needs_truth else None
+        return Problem(self.halved[split], *size, truth, self.settings.precision)
 
     def attempt(self, run: Run) -> Iterator[News]:
         """The news of `carry_out`; whatever is wrong with this run alone is the last of them.
@@ -150,7 +174,7 @@ class Runner:
             path = self.setup.out / "checkpoints" / run.checkpoint_name(number)
             self.seed_generators(run, number)
             method = registry.load(stage.method)
-            search = method(self.problem_of(method), stage.settings, run.seed, search)
+            search = method(self.problem_of(method, run.split), stage.settings, run.seed, search)
             warnings: list[str] = []
             saved = checkpoint.read(path, warnings.append)
             yield from map(Notice, warnings)

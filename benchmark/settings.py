@@ -18,6 +18,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from data.folder import DataError, read_small
+from data.splits import HALVES
 from spaces import Precision
 
 PRESETS = ("paper", "proxy", "mini", "smoke")
@@ -37,10 +38,6 @@ class RunError(Exception):
     """Runs that could not be carried out, through no fault of the input; the message says what to do."""
 
 
-HALVES = "halves"
-"""The split without a file."""
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ProblemSettings:
     images: str
@@ -53,8 +50,9 @@ class ProblemSettings:
     """Side in pixels that the images are scaled down to, or "full"; a multiple of 4, since networks halve it twice."""
     training_images: Annotated[int, msgspec.Meta(ge=4)] | Literal["all"]
     """Training images used, the same number of every class, in two halves; or "all"."""
-    split: str = HALVES
-    """The training images to train on and to validate on: the first and the second half, or a split file's path."""
+    split: str | dict[str, str] = HALVES
+    """The training images to train on and to validate on: "halves" (the first and the second), "cifar-split" (by
+    AutoDL-Projects' file, where the data folder has it), a split file's path, or each by the name of a method."""
     threads: Annotated[int, msgspec.Meta(ge=1)] | Literal["all"]
     """CPU threads of one run. A setting, since with PyTorch's layers the last bits of a result depend on it."""
     precision: Precision = "fp32"
@@ -86,13 +84,16 @@ def preset_label(name: str) -> str:
 
 
 def over(model: Table, table: Table) -> Table:
-    """The settings of `model` but for those that `table` has; of a `supernet` too, unless `table` empties it."""
+    """The settings of `model` but for those that `table` has; of a `supernet` too, unless `table` empties it, and of a
+    `split` by method."""
     merged = {**model, **table}
     for supernet in (model.get("supernet", {}), merged.get("supernet", {})):
         if not isinstance(supernet, dict):
             raise SettingsError(f"supernet = {supernet!r} is no table of settings, as supernet.epochs = 30")
     if table.get("supernet"):
         merged["supernet"] = {**model.get("supernet", {}), **table["supernet"]}
+    if isinstance(model.get("split"), dict) and isinstance(table.get("split"), dict):
+        merged["split"] = {**model["split"], **table["split"]}
     return merged
 
 

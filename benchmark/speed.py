@@ -85,8 +85,9 @@ def carry_out(
         SettingsError: where the peer is not installed, a file cannot be used, or nothing of this is recorded.
     """
     from benchmark.progress import Fetching
-    from benchmark.speed_steps import device_name, networks_of
+    from benchmark.speed_steps import confine_reference, device_name, networks_of
 
+    confine_reference()
     if peer:
         networks_of(peer)
     name = device_name(device)

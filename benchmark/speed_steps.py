@@ -15,6 +15,7 @@ for all cells; here each cell draws its own (mode "urs"), as RLNAS' copy of this
 from __future__ import annotations
 
 import importlib
+import os
 import platform
 import random
 import weakref
@@ -41,7 +42,7 @@ from methods.gradient import GradientSearch
 from methods.pt import PT
 from methods.rlnas import RLNAS
 from methods.search import Problem, Search
-from spaces import EDGES, OPERATIONS
+from spaces import EDGES, OPERATIONS, compiled
 
 BATCHES = 8
 """Batches at hand, so steps a round at most."""
@@ -286,10 +287,25 @@ def storages(tree: object) -> list[torch.UntypedStorage]:
 
 
 def device_name(device: torch.device) -> str:
-    """What a person calls the device: the GPU's name, or the processor's with the number of cores that may be used."""
+    """What a person calls the device: the GPU's name; or the processor's, its usable cores, and the layers' build."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{models[0] if models else platform.processor() or 'CPU'}, {cores()} cores"
+    return f"{models[0] if models else platform.processor() or 'CPU'}, {cores()} cores, layers {layers_build()}"
+
+
+def layers_build() -> str:
+    """`v3`, `v4`, or `torch` for PyTorch's layers."""
+    return "torch" if compiled.why_unavailable() else compiled.build()
+
+
+def confine_reference() -> None:
+    """Hold the libraries that a reference computes with to AVX2 where our layers are, so that the two compare.
+
+    They read these variables at their first computation.
+    """
+    if layers_build() == "v3":
+        os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+        os.environ.setdefault("MKL_ENABLE_INSTRUCTIONS", "AVX2")

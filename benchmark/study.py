@@ -242,7 +242,10 @@ def plan_study(name: str, given: Given, seeds: Sequence[int]) -> list[tuple[Vari
     """
     checked(given.tables.get("problem", {}), ProblemSettings, "problem")
     return [
-        (variant, plan(override(given.tables, variant.changes), variant.methods, seeds, preset=given.preset))
+        (
+            variant,
+            plan(override(given.tables, variant.changes), variant.methods, seeds, None, given.preset, given.folder),
+        )
         for variant in VARIANTS[name](given)
     ]
 

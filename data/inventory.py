@@ -12,6 +12,8 @@ from data.cifar import CIFAR10, CIFAR100, Publication, fetch_cifar
 from data.folder import DataError, Progress
 from data.nasbench201 import RELEASE, RELEASE_PAGE, download_nasbench201
 from data.shipped import read_shipped
+from data.splits import FILE as FILE_OF_SPLIT
+from data.splits import PAGE, official_split
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def status(folder: Path) -> list[Status]:
         _cifar(CIFAR10, "cifar10", folder),
         _cifar(CIFAR100, "cifar100", folder),
         _imagenet16(folder),
+        _split(folder),
         Status("digits", "there", "comes with scikit-learn"),
     ]
 
@@ -109,6 +112,16 @@ def _imagenet16(folder: Path) -> Status:
     if imagenet16.lies_in(folder):
         return Status("ImageNet16-120", "there", str(folder / imagenet16.FOLDER))
     return Status("ImageNet16-120", "missing", imagenet16.by_hand(folder))
+
+
+def _split(folder: Path) -> Status:
+    try:
+        split = official_split(folder)
+    except DataError as error:
+        return Status(FILE_OF_SPLIT, "damaged", str(error))
+    if split is not None:
+        return Status(FILE_OF_SPLIT, "there", f"{split.path}: the halves of CIFAR-10 in `paper`")
+    return Status(FILE_OF_SPLIT, "missing", f"get it from {PAGE} and run python -m benchmark data import FILE")
 
 
 def _missing(what: str, target: Path, get: str) -> Status:

@@ -228,7 +228,7 @@ def encode(measurements: Measurements, what: str) -> bytes:
 
     def numbers(name: str) -> NDArray[np.float64]:
         if name not in columns or not np.isfinite(columns[name]).all():
-            raise DataError(f"{what} has not of every cell {name}, which the table of the program holds")
+            raise DataError(f"{what} lacks {name}, of some cells or of all, and no table can be made of it")
         return columns[name]
 
     def runs_of(training: str, epochs: int) -> NDArray[np.float64]:
@@ -245,7 +245,7 @@ def encode(measurements: Measurements, what: str) -> bytes:
     def whole(values: NDArray[np.float64], kind: type[np.unsignedinteger[Any]], name: str) -> NDArray[Any]:
         rounded = np.rint(values)
         if np.any(np.abs(values - rounded) > 1e-3) or np.any(rounded < 0) or np.any(rounded > np.iinfo(kind).max):
-            raise DataError(f"{what} holds in {name} what is no count of the kind that the table of the program holds")
+            raise DataError(f"{what} holds in {name} what is no count of its kind, and no table can be made of it")
         return rounded.astype(kind)
 
     tensors = {
@@ -272,7 +272,10 @@ def encode(measurements: Measurements, what: str) -> bytes:
                     counts[f"{name}_seed{seed}"] = whole(np.nan_to_num(run) * images / 100, np.uint16, f"{name}_seed")
                 together = np.stack(list(counts.values()))
                 if np.any(together.sum(0) != sums) or np.any((together > 0).sum(0) != of_metric):
-                    raise DataError(f"{what} holds in {name} what is not the mean of the runs {', '.join(counts)}")
+                    raise DataError(
+                        f"{what} holds in {name} what is not the mean of the runs {', '.join(counts)}, and no table "
+                        "can be made of it"
+                    )
                 tensors |= counts
             else:
                 tensors[f"{name}_sum"] = whole(sums, np.uint16, name)

@@ -45,7 +45,8 @@ class Problem:
     """What every search is given: images on the device and the size of the networks."""
 
     images: ImageSet
-    """The training images are split by the search; the test images are never searched on."""
+    """Of the training images the first half is to train on and the second to validate on, in the order of the method's
+    split; the test images are never searched on."""
     channels: int
     """C, the channels of the first stage (16 in NAS-Bench-201)."""
     cells_per_stage: int

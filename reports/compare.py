@@ -18,7 +18,7 @@ from spaces import Cell
 
 SIDES = ("a", "b")
 
-SOURCES = ("settings", "preset", "changes", "images", "device", "version")
+SOURCES = ("settings", "preset", "changes", "split", "images", "device", "version")
 """Columns of the runs that `compare.csv` repeats for both sides."""
 
 COMPARE_COLUMNS = (
@@ -143,7 +143,7 @@ def _settings(a: Results, b: Results, shown: pd.DataFrame) -> str:
     for _, row in other.iterrows():
         sides = [
             f"{name} `{row[f'{side}_settings']}` (preset {results.made_with(row['method'])}, "
-            f"images {row[f'{side}_images']})"
+            f"images {row[f'{side}_images']}, split {row[f'{side}_split']})"
             for name, side, results in zip("AB", SIDES, (a, b), strict=True)
         ]
         lines.append(f"> - {method_name(row['method'])}: {', '.join(sides)}")

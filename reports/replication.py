@@ -67,6 +67,7 @@ COLUMNS = {
     "note": "what the source says of it",
     "preset": "the preset of our runs",
     "changes": "what they have otherwise",
+    "split": "what they trained on and validated on",
     "images": "the images they searched on",
     "truth": "the truth table",
     "truth_checksum": "its checksum",
@@ -199,7 +200,10 @@ def _against(results: Results, method: str) -> list[str]:
     if len(results.values("settings", method)) > 1:
         found.append("seeds of several settings")
     found += _other_truth(results)
-    return list(dict.fromkeys(found)) or ["an earlier version's rows, which do not say that all was as published"]
+    if not found:  # all but the split is the preset's
+        splits = " / ".join(others["split"].unique())
+        found.append(f"the split, {splits}, is not the published one, or an earlier version did not record that it is")
+    return list(dict.fromkeys(found))
 
 
 def _other_truth(results: Results) -> list[str]:
@@ -220,7 +224,9 @@ def _row(results: Results, fact: Published, n: int | None, ours: Spread) -> dict
         "difference": ours.mean - fact.mean,
         "source": fact.source,
         "note": fact.note,
-        **{column: " / ".join(results.values(column, of_method)) for column in ("preset", "changes", "images")},
+        **{
+            column: " / ".join(results.values(column, of_method)) for column in ("preset", "changes", "split", "images")
+        },
         "truth": results.truth,
         "truth_checksum": " / ".join(results.values("truth_checksum")),
     }

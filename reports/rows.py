@@ -36,6 +36,7 @@ RUN_COLUMNS = {
     "images": "the image set searched on",
     "preset": "the preset's name",
     "changes": "the settings that the run had otherwise than its preset, as for `--set`, separated by `; `",
+    "split": "the training images to train on and to validate on: `halves`, or the name of the file that says them",
     "as_published": "True where problem, settings and truth table are those of the published protocol, else False",
     "settings": "hash of every setting that shapes the result",
     "truth": "the truth table's name",
@@ -119,7 +120,7 @@ SECOND_COLUMNS = {
 """Columns of `second-opinion.csv`."""
 
 
-TEXT = dict.fromkeys(("settings", "truth_checksum", "asks", "preset", "changes", "as_published"), str)
+TEXT = dict.fromkeys(("settings", "truth_checksum", "asks", "preset", "changes", "split", "as_published"), str)
 """Columns that are text, whatever pandas would take it for: hexadecimal digits as 12345e678901, or nothing at all."""
 
 
@@ -136,6 +137,9 @@ def completed(runs: pd.DataFrame) -> pd.DataFrame:
         # The preset's name was followed by them, and they by how they were asked for.
         parts = [str(text).partition(" with ") for text in found["preset"].fillna("")]
         found["preset"], found["changes"] = [part[0] for part in parts], [part[2] for part in parts]
+    if "split" not in found:
+        by_file = found["changes"].fillna("").astype(str).str.extract(r"problem\.split=(?:.*/)?([^,;/]+)", expand=False)
+        found["split"] = by_file.fillna("halves")
     if "as_published" not in found:
         found["as_published"] = "False"  # a file of that name passed for the preset `paper`, so its name is no proof
     if "asks" not in found:

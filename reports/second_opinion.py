@@ -69,13 +69,13 @@ def second_opinion_section(results: Results, many: int) -> list[Section]:
     name = " / ".join(str(name) for name in results.second["truth"].unique())
     checksum = " / ".join(str(name) for name in results.second["truth_checksum"].unique())
     here, there = orders(cells)
-    order = [" > ".join(map(method_name, methods)) for methods in (here, there)]
-    rows = [["Order of the means", order[0], "the same" if here == there else order[1], _yes(here == there)]]
+    turned = [(one, other) for one, other in combinations(here, 2) if there.index(other) < there.index(one)]
+    rows = [_order_row(here, there, turned, many)]
     for pair in pairs(cells):
         if len(results.methods) <= many or results.methods[0] in (pair.first, pair.second):
             verb = "beats" if pair.here.mean() > 0 else "equals"
             claim = f"{method_name(pair.first)} {verb} {method_name(pair.second)}"
-            rows.append([claim, _ahead(pair.here), _ahead(pair.there), _yes(pair.holds)])
+            rows.append([claim, _yes(pair.holds), _ahead(pair.here), _ahead(pair.there)])
     note = (
         f"{metric_name(SECOND_METRIC)} of the very same cells in two tables: {results.truth}, from which every other "
         f"number here comes, and {name} (checksum `{checksum}`), for which others trained all cells once more. Pairs: "
@@ -83,9 +83,21 @@ def second_opinion_section(results: Results, many: int) -> list[Section]:
         "A conclusion holds where the order is the same, or the same method ahead; whether by more than chance, the "
         "tests above say."
     )
+    if len(here) > many and turned:
+        named = "; ".join(f"{method_name(one)} > {method_name(other)}" for one, other in turned)
+        note += f" Means in this order here, and the other way round there: {named}."
     if results.metric != SECOND_METRIC:
         note += f" Those tests are of {metric_name(results.metric)}, which {name} does not have."
-    return [Section("A second opinion", ("Conclusion", results.truth, name, "Holds"), rows, note, left=4)]
+    return [Section("A second opinion", ("Conclusion", "Holds", results.truth, name), rows, note, left=4)]
+
+
+def _order_row(here: list[str], there: list[str], turned: list[tuple[str, str]], many: int) -> list[str]:
+    """The two orders or, of more than `many` methods, how many pairs stand in the same."""
+    if len(here) <= many:
+        order, other = (" > ".join(map(method_name, methods)) for methods in (here, there))
+        return ["Order of the means", _yes(not turned), order, other if turned else "the same"]
+    count = len(here) * (len(here) - 1) // 2
+    return [f"Order of {len(here)} means", _yes(not turned), f"{count} pairs", f"{count - len(turned)} in this order"]
 
 
 def _ahead(differences: Floats) -> str:

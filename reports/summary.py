@@ -79,11 +79,19 @@ def facts(results: Results) -> dict[str, str]:
         "trained by the table's authors, not of the search's own network",
         "Images searched on": results.images,
         "Preset": results.made_with(),
+        "Training and validation images": _by_method(
+            {method: split_text(" / ".join(results.values("split", method))) for method in results.methods}
+        ),
         "Device": " / ".join(results.values("device")),
         "Seeds": _by_method(seeds),
         "Settings": _by_method({method: f"`{text}`" for method, text in settings.items()}),
         "Version": " / ".join(results.values("version")),
     }
+
+
+def split_text(split: str) -> str:
+    """A split as a page says it."""
+    return "the first and the second half" if split == "halves" else f"halves by `{split}`"
 
 
 def warnings(results: Results) -> list[tuple[str, str]]:

@@ -52,8 +52,8 @@ COMPARISON_COLUMNS = (
 """Columns of `comparisons.csv`: differences are second − first over their common seeds."""
 
 PROVENANCE = (
-    *("metric", "truth", "truth_checksum", "images", "preset", "changes", "as_published", "device", "settings"),
-    "version",
+    *("metric", "truth", "truth_checksum", "images", "preset", "changes", "split", "as_published", "device"),
+    *("settings", "version"),
 )
 """Columns of the runs that `summary.csv` repeats on each row, so that no row travels without its source."""
 

@@ -12,8 +12,7 @@ logarithm, exponential and square root of tensors. Where a search needs such, it
 from __future__ import annotations
 
 import os
-
-from spaces.compiled import processor_features
+from pathlib import Path
 
 VARIABLE = "ATEN_CPU_CAPABILITY"
 
@@ -22,6 +21,13 @@ def pin() -> None:
     """Have PyTorch take its kernels for AVX2 and FMA on a processor that has both."""
     if {"avx2", "fma"} <= processor_features():
         os.environ.setdefault(VARIABLE, "avx2")
+
+
+def processor_features() -> set[str]:
+    """What Linux says that the processor has; elsewhere nothing."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return set(next((line for line in lines if line.startswith("flags")), "").split())
 
 
 pin()

@@ -1,7 +1,6 @@
 """What the tests of hostile input share: how files are damaged, and what the program may answer."""
 
 import contextlib
-import dataclasses
 import io
 import random
 import struct
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from benchmark.cli import main
 from benchmark.plan import plan
-from benchmark.runner import prepare_images
+from benchmark.runner import check_images
 from benchmark.settings import read_preset
 from data.folder import DataError
 
@@ -70,14 +69,12 @@ def answer(*arguments: str) -> tuple[int, str]:
     return code, said
 
 
-(RUN,) = plan(read_preset("smoke"), ["random"], [0])
-
-
 def prepared(folder: Path, name: str = "cifar100", **changes: str) -> bool:
     """What `run` does with the images before it searches; whether they can be used."""
-    problem = dataclasses.replace(RUN.problem, images=name, training_images="all", resolution="full", **changes)
+    tables = read_preset("smoke")
+    tables["problem"] |= {"images": name, "training_images": "all", "resolution": "full", **changes}
     try:
-        prepare_images(problem, folder)
+        check_images(plan(tables, ["random"], [0]), folder)
     except DataError as error:
         assert str(error) and "\n" not in str(error)
         return False

@@ -1,10 +1,14 @@
 """`benchmark data` and `benchmark query` through the command line."""
 
+import dataclasses
+import hashlib
 from pathlib import Path
 
 import pytest
+from shared_split import SPLIT, needs_split
 
 from benchmark.cli import main
+from data.splits import OFFICIAL, official_split
 
 ALL_CONV3 = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 
@@ -63,6 +67,40 @@ def test_a_folder_of_the_other_truth_goes_on_with_it(tmp_path, capsys):
     assert main([*more, "--truth", "analognas"]) == 0
     assert (out / "runs.csv").read_bytes().startswith(before)
     assert (out / "second-opinion.csv").read_text().count("NAS-Bench-201") == 2
+
+
+def test_the_official_split_is_imported_and_no_other(tmp_path, monkeypatch, capsys):
+    content = b'{"train": ["int", ["1"]], "valid": ["int", ["0"]]}'
+    given, data = tmp_path / "cifar-split.txt", tmp_path / "data"
+    given.write_bytes(content)
+    arguments = ["--data-dir", str(data)]
+    assert main(["data", "import", str(given), *arguments]) == 2
+    assert "is not AutoDL-Projects' cifar-split.txt" in capsys.readouterr().err
+    assert main(["data", "status", *arguments]) == 0
+    assert (
+        "missing     cifar-split.txt  get it from https://github.com/D-X-Y/AutoDL-Projects" in capsys.readouterr().out
+    )
+    monkeypatch.setattr("data.splits.SHA256", hashlib.sha256(content).hexdigest())  # the official one is not ours
+    renamed = given.rename(tmp_path / "downloaded.json")
+    assert main(["data", "import", str(renamed), *arguments]) == 0
+    assert (data / "cifar-split.txt").read_bytes() == content
+    assert main(["data", "status", *arguments]) == 0
+    assert f"there       cifar-split.txt  {data / 'cifar-split.txt'}" in capsys.readouterr().out
+    (data / "cifar-split.txt").write_bytes(content[:-1])
+    assert main(["data", "status", *arguments]) == 0
+    assert "damaged     cifar-split.txt" in capsys.readouterr().out
+
+
+@needs_split
+def test_the_official_split_is_known_by_its_checksum_and_halves_cifar10(tmp_path):
+    assert main(["data", "import", str(SPLIT), "--data-dir", str(tmp_path)]) == 0
+    split = official_split(tmp_path)
+    assert split is not None and split == dataclasses.replace(OFFICIAL, path=tmp_path / "cifar-split.txt")
+    assert hashlib.sha1(SPLIT.read_bytes()).hexdigest() == "bd08caf9de5f8616df48b69b7bed4111f3acd64d"
+    parts = split.parts(50_000)
+    assert parts["train"][:10].tolist() == [0, 5, 7, 11, 13, 15, 16, 17, 20, 24]  # as AutoDL-Projects asserts
+    assert parts["valid"][:10].tolist() == [1, 2, 3, 4, 6, 8, 9, 10, 12, 14]
+    assert {name: len(part) for name, part in parts.items()} == {"train": 25_000, "valid": 25_000}
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ import torch
 
 from benchmark.cli import main
 from benchmark.results_folder import read_if_there
-from benchmark.runner import prepare_images
+from benchmark.runner import in_halves, prepare_images
 from benchmark.settings import ProblemSettings, read_preset
 from data.folder import DataError
+from data.splits import Split, split_by_file
 from methods import registry
 from reports.results import read_results
 from reports.rows import read_rows
@@ -219,8 +220,13 @@ def test_a_failure_in_a_stacked_run_is_the_commands(tmp_path, monkeypatch):
         (["--out", "/dev/null/here"], "--out"),
         (["--set", "problem.resolution=6"], "multiple of 4"),
         (["--set", "problem.training_images=123"], "123 images cannot be taken evenly"),
-        (["--set", "problem.split=nowhere.txt"], "'nowhere.txt' cannot be read"),
-        (["--set", "problem.split=/dev/null"], "problem.split"),
+        (
+            ["--set", "problem.training_images=all", "--set", "problem.split=nowhere.txt"],
+            "'nowhere.txt' cannot be read",
+        ),
+        (["--set", "problem.training_images=all", "--set", "problem.split=/dev/null"], "/dev/null is no split file"),
+        (["--set", "problem.split=nowhere.txt"], 'a split file is of all images: set problem.training_images to "all"'),
+        (["--set", "problem.split=halves", "--set", "problem.split.darts=halves"], "is a value, not a table"),
         (["--precision", "fp8"], "'fp8'"),
         (["--precision", "tf32", "--device", "cpu"], "tf32 is a number format of CUDA GPUs"),
     ],
@@ -243,12 +249,60 @@ def test_an_official_split_file_says_which_images_train(tmp_path):
     path = tmp_path / "digits-split.txt"
     path.write_text(json.dumps(split))
     plain = prepare_images(ProblemSettings(**problem), tmp_path)
-    halved = prepare_images(ProblemSettings(**problem, split=str(path)), tmp_path)
+    planned = split_by_file(path)
+    halved = in_halves(plain, planned)
+    assert in_halves(plain, Split()) is plain
     assert torch.equal(halved.images[:750], plain.images[1::2])
     assert torch.equal(halved.labels[750:], plain.labels[::2])
     path.write_text(json.dumps({**split, "valid": ["int", ["0"]]}))
     with pytest.raises(DataError, match="does not halve"):
-        prepare_images(ProblemSettings(**problem, split=str(path)), tmp_path)
+        in_halves(plain, split_by_file(path))
+    with pytest.raises(DataError, match="has changed since this run was planned"):
+        in_halves(plain, planned)
+
+
+OWN_SPLITS = """
+base = "smoke"
+[problem]
+training_images = "all"
+[problem.split]
+darts = "odd-even.txt"
+"""
+
+
+@pytest.fixture
+def own_splits(tmp_path, monkeypatch) -> list[str]:
+    """A preset in which DARTS trains on the odd digits and validates on the even ones, and all others on halves."""
+    odd, even = ([str(number) for number in range(first, 1500, 2)] for first in (1, 0))
+    (tmp_path / "odd-even.txt").write_text(json.dumps({"train": ["int", odd], "valid": ["int", even]}))
+    (tmp_path / "own.toml").write_text(OWN_SPLITS)
+    monkeypatch.chdir(tmp_path)
+    return ["run", "--preset", "own.toml", "--seeds", "1", "--epochs", "1"]
+
+
+@pytest.mark.parametrize("how", [["--jobs", "1"], ["--jobs", "2"], ["--stack-seeds", "--jobs", "2"]])
+def test_each_method_searches_on_its_own_split(own_splits, how):
+    """Whichever way the runs are carried out, and whichever runs beside them."""
+    assert main([*own_splits, *how, "--methods", "darts,bdarts,pt", "--out", "together"]) == 0
+    for method, split in (("darts", None), ("bdarts", "halves"), ("pt", "halves")):
+        alone = ["--methods", method, "--out", method, *(["--set", f"problem.split={split}"] if split else [])]
+        assert main([*own_splits, *alone]) == 0
+    together = rows(Path("together"), "history.csv")
+    for method in ("darts", "bdarts", "pt"):
+        expected = rows(Path(method), "history.csv")
+        found = together[together.method == method].reset_index(drop=True)[expected.columns]
+        pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+    runs = pd.read_csv("together/runs.csv")
+    assert runs.split.str.fullmatch(r"halves|odd-even\.txt \([0-9a-f]{12}\)").all()
+    assert runs.split.str.startswith("odd-even.txt").tolist() == [True, False, False]
+    # PT starts from DARTS' supernet, but not from the one of the other split.
+    losses = together.groupby("method").train_loss.first()
+    assert losses["darts"] != losses["pt"]
+    summary = Path("together/summary.md").read_text()
+    assert "**Training and validation images:** halves by `odd-even.txt" in summary
+    provenance = json.loads(Path("together/provenance.json").read_text())
+    names = {setting["name"]: setting["value"] for setting in provenance["commands"][0]["settings"]}
+    assert names["problem.split.darts"].startswith("odd-even.txt") and names["problem.split.pt"] == "halves"
 
 
 @pytest.mark.parametrize("digest", ["585263075262", "12345e678901", "000000000012"])
@@ -265,6 +319,21 @@ def test_changed_settings_are_named_wherever_the_preset_is(tmp_path):
     (row,) = pd.read_csv(tmp_path / "runs.csv").to_dict("records")
     assert (row["preset"], row["changes"]) == ("smoke", "darts.epochs=1; darts.alpha_lr=0.1")
     assert "smoke with darts.epochs=1, darts.alpha_lr=0.1" in (tmp_path / "summary.md").read_text()
+
+
+def test_a_file_called_as_a_preset_of_ours_does_not_pass_for_it(tmp_path):
+    """Rows, page and verdicts go by what was run, not by what the file is called."""
+    path = tmp_path / "anywhere" / "paper"
+    path.parent.mkdir()
+    path.write_text('base = "smoke"\n')
+    given = ["run", "--methods", "darts", "--seeds", "3", "--epochs", "1", "--preset", str(path)]
+    assert main([*given, "--out", str(tmp_path / "out")]) == 0
+    runs = pd.read_csv(tmp_path / "out" / "runs.csv")
+    assert set(runs.preset) == {"paper (a file)"} and not runs.as_published.any()
+    found = pd.read_csv(tmp_path / "out" / "paper-vs-ours.csv").set_index("method")
+    assert set(found.verdict.loc[["darts"]]) == {"not comparable"}
+    beginning = "preset paper (a file) with changed settings; searched on digits"
+    assert found.reason.loc[["darts"]].str.startswith(beginning).all()
 
 
 def test_a_search_in_bfloat16_is_a_search_of_its_own(tmp_path, smoke):
@@ -292,7 +361,6 @@ def test_without_compiled_layers_a_run_says_that_it_is_slower_and_why(tmp_path):
 def test_a_folder_of_an_earlier_version_is_completed_by_the_planner(smoke, tmp_path, monkeypatch):
     """What the folder does not say, and the settings' hash does: here the smoke preset plays the published one."""
     monkeypatch.setattr("benchmark.plan._published", lambda: read_preset("smoke"))
-    monkeypatch.setattr("benchmark.plan.PUBLISHED_TRUTH", "AnalogNAS-Bench")
     for name in ("history.csv", "scores.csv", "space.csv"):
         (tmp_path / name).write_bytes((smoke / name).read_bytes())
     now = pd.read_csv(smoke / "runs.csv", dtype=str, keep_default_na=False)

@@ -1,6 +1,7 @@
 """Presets, overrides and the plan."""
 
 import dataclasses
+import hashlib
 from dataclasses import dataclass
 from enum import Enum
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from benchmark.cli import UsageError, parse_methods, parse_seeds
 from benchmark.describe import describe, field_docs, overview, preset_value
 from benchmark.plan import chains, plan
+from benchmark.results_folder import Results
 from benchmark.settings import (
     PRESETS,
     ProblemSettings,
@@ -22,6 +24,8 @@ from benchmark.settings import (
     read_preset,
     table_of,
 )
+from data import splits
+from data.folder import DataError
 from data.truth import TruthTable
 from methods import registry
 
@@ -120,27 +124,139 @@ def test_the_settings_hash_tells_settings_apart_and_nothing_else():
         assert spelt_out.settings_hash == one.settings_hash, default
 
 
-def test_what_a_split_file_says_counts_and_not_where_it_lies(tmp_path):
-    def planned(path):
-        (run,) = plan(override(read_preset("mini"), [f"problem.split={path}"]), ["darts"], [0])
-        return run
+def with_split(path):
+    changes = ["problem.training_images=all", f"problem.split={path}"]
+    (run,) = plan(override(read_preset("mini"), changes), ["darts"], [0])
+    return run
 
+
+def test_what_a_split_file_says_counts_and_not_where_it_lies(tmp_path):
     one, copy, other = (tmp_path / name for name in ("one.txt", "copy.txt", "other.txt"))
     for path, first in ((one, 0), (copy, 0), (other, 1)):
         path.write_text(f'{{"train": ["int", ["{first}"]], "valid": ["int", ["{1 - first}"]]}}')
-    halves, by_file, by_other = (planned(path).settings_hash for path in ("halves", one, other))
-    assert planned(copy).settings_hash == by_file
+    halves, by_file, by_other = (with_split(path).settings_hash for path in ("halves", one, other))
+    assert with_split(copy).settings_hash == by_file
     assert len({halves, by_file, by_other}) == 3
-    before = planned(other)
+    before = with_split(other)
     other.write_bytes(one.read_bytes())
-    assert planned(other).settings_hash == by_file
+    assert with_split(other).settings_hash == by_file
     other.unlink()
     assert before.settings_hash == by_other  # what was planned stays planned
 
 
+@pytest.fixture
+def split_folder(tmp_path, monkeypatch):
+    """A data folder with a split file, which plays the official one: that is its authors' to give away."""
+    (tmp_path / splits.FILE).write_text('{"train": ["int", ["1"]], "valid": ["int", ["0"]]}')
+    sha256 = hashlib.sha256((tmp_path / splits.FILE).read_bytes()).hexdigest()
+    monkeypatch.setattr(splits, "SHA256", sha256)
+    monkeypatch.setattr("benchmark.plan.OFFICIAL", splits.Split(splits.FILE, sha256))
+    return tmp_path
+
+
+BY_FILE = ("darts", "darts2", "gdas", "rlnas", "spos", "spos-angle", "rlnas-accuracy", "spos-sample", "darts2+pt")
+BY_HALVES = ("bdarts", "pt", "pt-fixed", "darts+pt", "bdarts+pt", "sdarts-rs", "pc-darts", "sgas", "discretisation")
+
+
+@pytest.mark.parametrize("method", [*BY_FILE, *BY_HALVES])
+def test_each_method_has_the_split_of_its_own_program(method, split_folder, tmp_path_factory):
+    """AutoDL-Projects and RLNAS take the file, all others halves; without the file all do, and say so."""
+    tables = read_preset("paper")
+    (run,) = plan(tables, [method], [0], folder=split_folder)
+    (without,) = plan(tables, [method], [0], folder=tmp_path_factory.mktemp("empty"))
+    by_file = method in BY_FILE
+    assert run.split.label == ("cifar-split.txt" if by_file else "halves")
+    assert run.published and run.why == ""
+    assert without.split.label == "halves"
+    assert without.published != by_file
+    assert ("cifar-split.txt is not in the data folder" in without.why) == by_file
+    assert (run.settings_hash != without.settings_hash) == by_file
+    assert {run.other and run.other.settings_hash} == {without.settings_hash if by_file else None}
+    (asked,) = plan(override(tables, ["problem.split=halves"]), [method], [0], folder=split_folder)
+    assert asked.settings_hash == without.settings_hash and asked.other is None and asked.published != by_file
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("problem.images=cifar100", "is of CIFAR-10, not of cifar100"),
+        ("problem.training_images=5000", "is of all images, not of 5,000"),
+    ],
+)
+def test_the_official_split_is_of_the_whole_of_cifar10(change, why, split_folder):
+    (run,) = plan(override(read_preset("paper"), [change]), ["darts"], [0], folder=split_folder)
+    assert run.split.label == "halves" and why in run.why and not run.published
+
+
+def test_runs_that_share_a_supernet_share_its_split(split_folder):
+    """DARTS and PT train the same supernet where nothing but their splits could tell them apart."""
+    paper = override(read_preset("paper"), ["pt.supernet={}"])
+    apart = plan(paper, ["darts", "pt"], [0], folder=split_folder)
+    assert apart[0].stages == apart[1].stages[:1]
+    assert len(chains(apart)) == 2
+    together = plan(override(paper, ["problem.split.pt=cifar-split"]), ["darts", "pt"], [0], folder=split_folder)
+    assert len(chains(together)) == 1
+    angle = plan(read_preset("paper"), ["spos-angle", "spos"], [0], folder=split_folder)
+    assert len(chains(angle)) == 1
+
+
+def test_a_preset_may_have_the_split_of_a_single_method_otherwise(tmp_path, split_folder):
+    path = tmp_path / "own.toml"
+    path.write_text('base = "paper"\n[problem.split]\ndarts = "halves"\n')
+    darts, gdas = plan(read_preset(str(path)), ["darts", "gdas"], [0], folder=split_folder)
+    assert (darts.split.label, gdas.split.label) == ("halves", "cifar-split.txt")
+
+
+def test_a_split_of_no_method_is_refused():
+    with pytest.raises(SettingsError, match=r"problem\.split names 'drats', which is no method"):
+        plan(override(read_preset("paper"), ["problem.split.drats=halves"]), ["darts"], [0])
+
+
+def test_a_damaged_official_split_is_refused(split_folder):
+    (split_folder / splits.FILE).write_text("{}")
+    with pytest.raises(DataError, match=r"is not AutoDL-Projects' cifar-split\.txt"):
+        plan(read_preset("paper"), ["darts"], [0], folder=split_folder)
+    plan(
+        read_preset("paper"), ["bdarts"], [0], folder=split_folder
+    )  # whoever does not need it is not kept from running
+
+
+@pytest.mark.parametrize("at_first", ["with the file", "without it"])
+def test_a_stopped_run_does_not_go_on_with_another_split(at_first, split_folder, tmp_path_factory):
+    """Neither anew and silently, nor from the checkpoint of the other split."""
+    out = tmp_path_factory.mktemp("out")
+    empty = tmp_path_factory.mktemp("empty")
+    folders = [split_folder, empty] if at_first == "with the file" else [empty, split_folder]
+    before, now = (plan(read_preset("paper"), ["darts", "bdarts"], [0], folder=folder) for folder in folders)
+    truth = TruthTable("NAS-Bench-201", "", "c0ffee", {})
+    (out / "checkpoints").mkdir()
+    for run in before:
+        (out / "checkpoints" / run.checkpoint_name(0)).touch()
+    assert Results(out, before, truth).missing(before) == before
+    with pytest.raises(SettingsError, match="darts-seed0 was begun") as error:
+        Results(out, now, truth).missing(now)
+    if at_first == "with the file":
+        assert "with the split cifar-split.txt, but AutoDL-Projects' cifar-split.txt is not in" in str(error.value)
+    else:
+        assert "add --set problem.split.darts=halves" in str(error.value)
+        tables = override(read_preset("paper"), ["problem.split.darts=halves"])
+        goes_on = plan(tables, ["darts", "bdarts"], [0], folder=split_folder)
+        assert Results(out, goes_on, truth).missing(goes_on) == goes_on
+        assert goes_on[0].checkpoint_name(0) == before[0].checkpoint_name(0)
+
+
 def facts(method="darts", changes=(), preset="paper", truth="NAS-Bench-201", epochs=None):
+    """But for the split, with halves as if every method were published with them."""
     (run,) = plan(override(read_preset(str(preset)), changes), [method], [0], epochs, str(preset))
-    return run.facts(TruthTable(truth, "", "", {}))
+    found = run.facts(TruthTable(truth, "", "", {}))
+    assert found.pop("split") == "halves"
+    return found
+
+
+@pytest.fixture
+def halves_published(monkeypatch):
+    tables = override(read_preset("paper"), ["problem.split=halves"])
+    monkeypatch.setattr("benchmark.plan._published", lambda: tables)
 
 
 def published(*arguments, **options):
@@ -148,7 +264,7 @@ def published(*arguments, **options):
 
 
 @pytest.mark.parametrize("method", ["darts", "bdarts", "rlnas", "pt", "pt-fixed", "spos", "gdas"])
-def test_the_paper_preset_is_as_published(method):
+def test_the_paper_preset_is_as_published(method, halves_published):
     assert facts(method) == {"preset": "paper", "changes": "", "as_published": True}
 
 
@@ -168,11 +284,11 @@ def test_a_changed_setting_is_said_and_is_not_as_published(change, said):
 
 
 @pytest.mark.parametrize("change", ["darts.clip=5", "darts.momentum=0.9", "rlnas.epochs=1", "darts.regulariser=none"])
-def test_what_changes_nothing_of_a_run_is_no_change(change):
+def test_what_changes_nothing_of_a_run_is_no_change(change, halves_published):
     assert facts(changes=[change]) == {"preset": "paper", "changes": "", "as_published": True}
 
 
-def test_threads_are_said_but_are_no_part_of_a_protocol():
+def test_threads_are_said_but_are_no_part_of_a_protocol(halves_published):
     assert facts(changes=["problem.threads=1"]) == {
         "preset": "paper",
         "changes": "problem.threads=1",
@@ -188,7 +304,7 @@ def test_changes_are_said_of_the_runs_that_they_concern():
     assert facts("sgas", ["darts.batch_size=32"])["changes"] == "sgas.batch_size=32"  # which is like darts
 
 
-def test_another_truth_is_not_the_published_one():
+def test_another_truth_is_not_the_published_one(halves_published):
     assert not published(truth="AnalogNAS-Bench")
 
 
@@ -197,7 +313,7 @@ def test_a_smaller_preset_is_itself_and_not_as_published(preset):
     assert facts(preset=preset) == {"preset": preset, "changes": "", "as_published": False}
 
 
-def test_a_file_called_paper_does_not_pass_for_the_preset(tmp_path):
+def test_a_file_called_paper_does_not_pass_for_the_preset(tmp_path, halves_published):
     """What counts is what it says: one with other settings is not as published, whatever it is called."""
     path = tmp_path / "paper"
     path.write_text('base = "paper"\n[darts]\nepochs = 2\n')

@@ -245,6 +245,7 @@ def test_an_empty_folder_lacks_all_that_does_not_come_along(tmp_path):
         "CIFAR-10": "missing",
         "CIFAR-100": "missing",
         "ImageNet16-120": "missing",
+        "cifar-split.txt": "missing",
         "digits": "there",
     }
     assert not (tmp_path / "none").exists()

@@ -160,6 +160,16 @@ def test_the_package_itself_answers_the_same(pth, official):
     compare(read_api(pth), official)
 
 
+def test_numbers_are_read_under_numpys_older_name_too(pth, official, tmp_path):
+    """The official files were written before NumPy 2."""
+    content = pth.read_bytes()
+    assert b"cnumpy._core.multiarray\nscalar\n" in content
+    older = tmp_path / "older.pth"
+    older.write_bytes(content.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n"))
+    compare(read_api(older), official)
+    compare(read_pth(older, None), official)
+
+
 @pytest.mark.parametrize("zipped", [False, True])
 def test_the_package_is_given_no_pickle_to_run(tmp_path, zipped):
     bad = {"meta_archs": Command(f"touch {tmp_path / 'ran'}"), "arch2infos": {}, "evaluated_indexes": []}

@@ -51,12 +51,15 @@ def other_cells(content, count, seed):
         yield b"\n".join(b",".join(line) for line in spoilt) + b"\n"
 
 
-@pytest.mark.parametrize("name", ["runs.csv", "history.csv", "space.csv", "scores.csv"])
+@pytest.mark.parametrize("name", ["runs.csv", "history.csv", "space.csv", "scores.csv", "second-opinion.csv"])
 def test_damaged_rows_are_read_or_refused(tmp_path, name):
     folder = copy_of(EXAMPLE, tmp_path)
     if name == "scores.csv" and not (folder / name).exists():  # a folder of a search that scores cells has one
         rows = [f"{method},{seed},{0.1 * seed},{80 + seed}" for method in ("darts", "rlnas") for seed in range(5)]
         (folder / name).write_text("\n".join(["method,seed,score,accuracy", *rows]) + "\n")
+    if name == "second-opinion.csv" and not (folder / name).exists():
+        rows = [f"{method},{seed},cifar10_test,{80 + seed},x,y" for method in ("darts", "rlnas") for seed in range(5)]
+        (folder / name).write_text("\n".join(["method,seed,metric,accuracy,truth,truth_checksum", *rows]) + "\n")
     content = (folder / name).read_bytes()
     lines = content.splitlines(keepends=True)
     few = b"".join([lines[0], *lines[1 :: max(1, len(lines) // 30)]]) if name != "space.csv" else content

@@ -32,7 +32,7 @@ def planned(preset, changes=(), methods=METHODS):
     try:
         tables = override(read_preset(str(preset)) if isinstance(preset, Path) else preset, changes)
         for method in methods:
-            plan(tables, [method], [0])
+            plan(tables, [method], [0], None, str(preset))
     except (SettingsError, MethodError, DataError) as error:
         assert str(error) and len(str(error)) < 6_000
         return False
@@ -57,6 +57,7 @@ VALUES = (
 )
 NAMES = (
     *("problem.channels", "problem.images", "problem.resolution", "problem.split", "problem.threads", "darts.epochs"),
+    *("problem.split.darts", "problem.split.x"),
     *("darts.alpha_lr", "darts.alpha_betas", "darts.like", "pt.supernet", "pt.supernet.epochs", "pt.like", "like"),
     *(
         "random.like",
@@ -171,6 +172,7 @@ ODD = (
     "\udcff",
     "a\nb",
 )
+FILES_OF_DATA = ("data download", "data import", "data verify", "data build")
 OPTIONS = {
     "run": (
         "--methods",
@@ -192,6 +194,8 @@ OPTIONS = {
     "data status": (),
     "data download": (),
     "data import": (),
+    "data verify": (),
+    "data build": (),
     "speed": ("--against", "--sizes", "--steps", "--device", "--rounds"),
     "methods": (),
     "": ("--help-me",),
@@ -208,8 +212,9 @@ def command_lines(count):
             line += ["--device", numbers.choice(("cpu:", "cuda:99", "gpu", "", "cpu:0", "cuda:", "cuda:-1", "cuda:²"))]
         elif command == "study":
             line.append(numbers.choice(("nothing", *ODD)))
-        elif command in ("report", "compare", "query", "methods", "data download", "data import"):
-            line += numbers.choices(ODD[2:] if command != "methods" else ODD[1:], k=2 if command == "compare" else 1)
+        elif command in ("report", "compare", "query", "methods", *FILES_OF_DATA):
+            two = command in ("compare", "data build")
+            line += numbers.choices(ODD[2:] if command != "methods" else ODD[1:], k=1 + two)
         for option in numbers.sample(OPTIONS[command], k=numbers.randint(0, len(OPTIONS[command]))):
             if option != "--device":
                 line += [option, right.get(option, "x") if numbers.random() < 0.6 else numbers.choice(ODD)]
@@ -241,13 +246,15 @@ def test_folders_that_cannot_be_are_refused(tmp_path, monkeypatch):
             ("study", "budget", "--seeds", "1", "--preset", "smoke", "--device", "cpu", "--out", odd),
             (*run, "--preset", odd),
             (*run, "--truth", odd),
+            (*run, "--truth", f"api:{odd}"),
             ("data", "import", odd),
+            ("data", "verify", odd),
+            ("data", "build", odd, "out"),
             ("speed", "--device", "cpu", "--out", f"{odd}/x"),
         ):
             code, said = answer(*line)
             assert code == 2, (line, said)
-        code, _ = answer("query", TEXT, "--truth", "nasbench201", "--data-dir", odd)
-        assert code == 2
+        answer("query", TEXT, "--data-dir", odd)  # which needs none
         answer("data", "status", "--data-dir", odd)
     assert answer("data", "status", "--data-dir", "~nobody-of-that-name")[0] == 2
     assert contents(tmp_path) == {"file": b"x"}

@@ -10,6 +10,8 @@ from benchmark import checkpoint
 from benchmark.plan import plan
 from benchmark.runner import Runner, Setup
 from benchmark.settings import read_preset
+from data.columns import Floats
+from data.truth import TruthTable, open_truth
 from methods import registry
 from methods.registry import MethodError
 from methods.search import seeded
@@ -101,8 +103,9 @@ def test_every_stream_of_every_seed_has_random_numbers_of_its_own():
 def test_the_truth_is_given_to_searches_on_the_table_alone(tmp_path):
     """Whatever is registered, ours or a third party's; see also the third party's own test."""
     (run,) = plan(read_preset("smoke"), ["darts"], [0])
-    runner = Runner(Setup(tmp_path, tmp_path, "cpu", "analognas"), run.problem)
-    given = {name for name in registry.names() if runner.problem_of(registry.load(name)).truth is not None}
+    runner = Runner(Setup(tmp_path, tmp_path, "cpu", open_truth(None, tmp_path)), run.problem)
+    problems = {name: runner.problem_of(registry.load(name), run.split) for name in registry.names()}
+    given = {name for name, problem in problems.items() if problem.truth is not None}
     assert given == {"random", "random-search", "evolution"}
 
 
@@ -115,8 +118,7 @@ def test_the_truth_is_given_to_searches_on_the_table_alone(tmp_path):
     ],
 )
 def test_a_search_on_the_table_says_what_it_asks_for(problem, truth, metrics, images, asked):
-    accuracies = dict.fromkeys(metrics, truth.accuracies["cifar10_test"])
-    table = dataclasses.replace(truth, accuracies=accuracies)
+    table = TruthTable("a table", "", None, dict.fromkeys(metrics, Floats(truth.accuracies["cifar10_test"])))
     given = dataclasses.replace(problem, truth=table, images=dataclasses.replace(problem.images, name=images))
     for method, expected in (("random-search", asked), ("random", None)):
         kind = registry.load(method)

@@ -21,7 +21,8 @@ GOLDEN = """\
 
 > **Not the same settings on both sides**, so a difference is also theirs:
 >
-> - DARTS: A `aaaa` (preset mini, images cifar10), B `1e5` (preset mini with darts.alpha_lr=0.1, images cifar10)
+> - DARTS: A `aaaa` (preset mini, images cifar10, split halves), B `1e5` (preset mini with darts.alpha_lr=0.1, images \
+cifar10, split halves)
 
 | Method |         A (%) |        B (%) |   n |          B − A |      95 % interval | Won / lost / tied | p (sign) | \
 p (permutation) |           P(better) | Same cell |
@@ -96,7 +97,7 @@ def change(**columns: object) -> None:
 def test_settings_are_told_apart_seed_by_seed(capsys: pytest.CaptureFixture[str]) -> None:
     change(settings=["aaaa", "aaaa", "1e5", "aaaa"])
     assert main(["compare", "A", "B"]) == 0
-    assert "A `aaaa` (preset mini, images cifar10), B `aaaa / 1e5` (preset mini with" in capsys.readouterr().out
+    assert "A `aaaa` (preset mini, images cifar10, split halves), B `aaaa / 1e5` (preset" in capsys.readouterr().out
 
 
 def test_digits_prove_nothing_here_either(capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,6 +46,7 @@ def runs() -> pd.DataFrame:
                 "images": "cifar10",
                 "preset": "mini",
                 "changes": None,
+                "split": "halves",
                 "as_published": False,
                 "settings": {"darts": "aaaa", "pt": "bbbb"}[method],
                 "truth": "AnalogNAS-Bench",

@@ -144,7 +144,10 @@ def test_a_single_seed_beside_a_number_without_a_spread_decides_nothing(tmp_path
             "changed settings: darts.clip=1; seeds of several settings",
         ),
         ({"preset": ["paper", "mini", "paper"]}, "preset mini"),
-        ({}, "an earlier version's rows, which do not say that all was as published"),
+        (
+            {},
+            "the split, halves, is not the published one, or an earlier version did not record that it is",
+        ),
     ],
 )
 def test_other_conditions_are_not_comparable(tmp_path: Path, columns: dict[str, object], reason: str) -> None:

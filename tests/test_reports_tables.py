@@ -35,6 +35,7 @@ GOLDEN = f"""\
 table's authors, not of the search's own network
 - **Images searched on:** CIFAR-10
 - **Preset:** mini
+- **Training and validation images:** the first and the second half
 - **Device:** cpu
 - **Seeds:** 0, 1, 2
 - **Settings:** `aaaa` (DARTS); `bbbb` (DARTS-PT)

@@ -16,7 +16,8 @@ import pytest
 import same_bits
 import torch
 
-from spaces.compiled import BUILDS, CHOICE, processor_features
+from spaces.compiled import BUILDS, CHOICE
+from spaces.pinned import processor_features
 
 PINNED = {"ATEN_CPU_CAPABILITY", "OMP_NUM_THREADS", CHOICE, "CXX"}
 

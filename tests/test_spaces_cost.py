@@ -1,5 +1,7 @@
 """Parameters and multiply-adds: against the network itself, and against the benchmark's table."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch import nn
 
 from data.metrics import FLOPS, PARAMS
 from data.shipped import read_shipped
-from spaces import CONV3, NONE, NUM_CELLS, Cell
+from spaces import CONV3, NONE, NUM_CELLS, Cell, native
 from spaces.cost import all_macs, all_parameters, macs, parameters
 from spaces.network import CellNetwork
 
@@ -42,7 +44,7 @@ def test_macs_are_those_of_the_layers_that_compute(cell, channels, cells_per_sta
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             layer.register_forward_hook(count)
-    with torch.no_grad():
+    with torch.no_grad(), mock.patch.object(native, "batch_last", lambda images: images):  # PyTorch's, layer by layer
         net(torch.zeros(2, 3, resolution, resolution))
     assert macs(cell, channels, cells_per_stage, classes, resolution) == counted
 

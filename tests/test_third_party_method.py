@@ -95,5 +95,5 @@ def test_an_installed_package_brings_its_method(tmp_path):
     assert runs[runs.method == "dice"].epochs.tolist() == [2, 2]
     history = pd.read_csv(tmp_path / "results" / "history.csv")
     given = history.groupby("method").truth.unique()
-    assert (given["dice"].tolist(), given["cheat"].tolist()) == (["hidden"], ["AnalogNAS-Bench"])
+    assert (given["dice"].tolist(), given["cheat"].tolist()) == (["hidden"], ["NAS-Bench-201"])
     assert "dice" in (tmp_path / "results" / "summary.md").read_text()

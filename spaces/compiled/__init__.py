@@ -19,6 +19,8 @@ from pathlib import Path
 
 import platformdirs
 
+from spaces.pinned import processor_features
+
 FOLDER = Path(__file__).parent
 SOURCE = FOLDER / "layers.cpp"
 FLAGS = ("-std=c++17", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fPIC")
@@ -53,13 +55,6 @@ def build() -> str:
     if not possible:
         raise Unavailable(f"the processor lacks the instructions of x86-64-{wanted or 'v3'}")
     return possible[-1]
-
-
-def processor_features() -> set[str]:
-    """What Linux says that the processor has; elsewhere nothing."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    return set(next((line for line in lines if line.startswith("flags")), "").split())
 
 
 def compiler() -> str:

@@ -206,8 +206,8 @@ void convolve_node(const Computation<T>& k, int node) {
       int64_t row = task / count, i = task % count, numbers = k.map() / rows;
       auto [e, size] = convolutions[i];
       const Geometry& g = k.geometry(size);
-      convolve_row<true>(x, k.map(), channels, starts[i], g.taps(), k.convolved(size, e), k.apart(), row, k.width(), k.batch(),
-                         channels, false, [&](int64_t y, int64_t x, Tap* taps) { return taps_of_output(g, y, x, taps); });
+      convolve_row<true>(x, k.map(), channels, starts[i], g.taps(), k.convolved(size, e), k.apart(), row, k.width(),
+                         k.batch(), channels, false, [&](int64_t y, int64_t x, Tap* taps) { return taps_of_output(g, y, x, taps); });
       for (int64_t c = 0; c < channels; ++c)  // while the row is in the cache
         of_rows[task * channels + c] = moments(k.convolved(size, e) + c * k.apart() + row * numbers, numbers);
     }
@@ -335,8 +335,8 @@ void input_gradient_of_node(const Computation<T>& k, int node, const std::vector
     for (int64_t i = 0; i < count; ++i) {
       auto [e, size] = convolutions[i];
       const Geometry& g = k.geometry(size);
-      convolve_row<false>(dconvolved(size, e), k.apart(), channels, kernels + i * size_of_kernels * 9, g.taps(), dactive, n, row,
-                          k.width(), k.batch(), channels, i > 0,
+      convolve_row<false>(dconvolved(size, e), k.apart(), channels, kernels + i * size_of_kernels * 9, g.taps(), dactive, n,
+                          row, k.width(), k.batch(), channels, i > 0,
                           [&](int64_t y, int64_t x, Tap* taps) { return taps_of_input(g, y, x, taps); });
     }
     int64_t numbers = k.width() * k.batch();

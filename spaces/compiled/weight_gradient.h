@@ -1,7 +1,8 @@
 // Gradients of convolutions' weights: of 3 × 3 ones of stride 1 by Winograd's tiles (winograd.h), else directly.
 //
-// Here the channels of x lie side by side, (pixel, image, channels), with zeros up to a multiple of 16 behind the last. So
-// each number of dy meets whole registers of them, and every gradient, (k · k, outputs, inputs), is a sum of products
+// Here the channels of x lie side by side, (pixel, image, channels), filled up to whole registers with what happens to be
+// there and nobody reads. So each number of dy meets whole registers of them, and every gradient, (k · k, outputs, inputs),
+// is a sum of products
 //
 //     gradient (outputs, inputs) += dy (outputs, numbers) · x (numbers, inputs)
 //
@@ -23,7 +24,7 @@ namespace {
 
 // Numbers that one pixel of one image takes where channels lie side by side.
 template <class T>
-inline int64_t channels_side_by_side(int64_t channels) { return (channels + LANES<T> - 1) / LANES<T> * LANES<T>; }
+inline int64_t channels_side_by_side(int64_t channels) { return (channels + WIDTH<T> - 1) / WIDTH<T> * WIDTH<T>; }
 
 // to (numbers, to_stride) = `channels` ≤ 16 rows of from (channels, from_stride), or of their ReLU.
 template <bool RELU, class T>
@@ -44,8 +45,8 @@ inline void transpose(const T* from, int64_t from_stride, int64_t channels, int6
       }
 #endif
   for (int64_t i = 0; i < numbers; ++i)
-    for (int64_t c = i < done ? channels / 4 * 4 : 0; c < LANES<T>; ++c)
-      to[i * to_stride + c] = c < channels ? gated(from[c * from_stride + i]) : 0;
+    for (int64_t c = i < done ? channels / 4 * 4 : 0; c < channels; ++c)
+      to[i * to_stride + c] = gated(from[c * from_stride + i]);
 }
 
 // The last four rows of x (inputs, H, W, B), or of its ReLU, channels side by side, each with a pixel of zeros before and
@@ -101,8 +102,8 @@ void add_product(int64_t outputs, int64_t inputs, int64_t n, const T* dy, int64_
                  int64_t x_next, T* to, int64_t to_next) {
   for_blocks<TAPS == 3 && REGISTER_BYTES < 64 ? 4 : BLOCK>(outputs, [&](auto at_once, int64_t first, int64_t valid) {
     auto block = [&](auto rows, auto registers, int64_t r, int64_t c, int64_t x_apart, int64_t to_apart) {
-      add_block<rows, registers>(n, dy + (first + r) * dy_stride, dy_stride, x + c, wide, x_apart, to + (first + r) * wide + c,
-                                 to_apart);
+      int64_t output = first + r;
+      add_block<rows, registers>(n, dy + output * dy_stride, dy_stride, x + c, wide, x_apart, to + output * wide + c, to_apart);
     };
     constexpr int MOST = TAPS > 1 ? TAPS : 2;
     for (int64_t c = 0, registers; c < inputs; c += registers * WIDTH<T>) {
@@ -113,7 +114,8 @@ void add_product(int64_t outputs, int64_t inputs, int64_t n, const T* dy, int64_
       else if (TAPS == 1 && registers == 1)
         block(at_once, std::integral_constant<int, 1>{}, 0, c, 0, 0);
       else
-        block(at_once, std::integral_constant<int, MOST>{}, 0, c, TAPS > 1 ? x_next : WIDTH<T>, TAPS > 1 ? to_next : WIDTH<T>);
+        block(at_once, std::integral_constant<int, MOST>{}, 0, c, TAPS > 1 ? x_next : WIDTH<T>,
+              TAPS > 1 ? to_next : WIDTH<T>);
     }
   });
 }
