@@ -54,7 +54,7 @@ class ProblemSettings:
     """The training images to train on and to validate on: "halves" (the first and the second), "cifar-split" (by
     AutoDL-Projects' file, where the data folder has it), a split file's path, or each by the name of a method."""
     threads: Annotated[int, msgspec.Meta(ge=1)] | Literal["all"]
-    """CPU threads of one run. A setting, since it decides the order of sums and so the last bits of a result."""
+    """CPU threads of one run. A setting, since with PyTorch's layers the last bits of a result depend on it."""
     precision: Precision = "fp32"
     """Number format of the supernets: "fp32", "tf32" (GPU: products rounded to 10 bits) or "bf16" (feature maps)."""
 

@@ -52,6 +52,11 @@ def test_the_same_seed_gives_the_same_search_bit_for_bit(build, method):
     assert first.other_selection() == second.other_selection()
 
 
+@pytest.mark.parametrize("method", ["darts", "gdas", "pc-darts", "spos"])
+def test_so_it_does_with_pytorchs_layers(build, method, pytorch_layers):
+    assert history(build(method, seed=3), 2) == history(build(method, seed=3), 2)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_another_seed_gives_another_search(build, method):
     assert history(build(method, seed=0), 1) != history(build(method, seed=1), 1)
