@@ -12,8 +12,9 @@ do it, without their logs. Its α step computes the gradients of the weights too
 for all cells; here each cell draws its own (mode "urs"), as RLNAS' copy of this program does.
 
 Of PyTorch's own kernels both take those for AVX2, as in a run (`spaces.pinned`). On a processor with AVX-512 the
-reference's steps took 1.00 to 1.02 times as long by them, no more than two measurements differ; what it leaves to oneDNN
-and MKL, its convolutions and matrix products, takes whatever the processor has.
+reference's steps (all but second-order DARTS at `mini`, and DARTS at `paper`) took 0.95 to 1.06 times as long by
+them, which is as much as two measurements differ. What it leaves to oneDNN and MKL, its convolutions and matrix
+products, takes whatever the processor has, but where our layers are the build for AVX2 (`confine_reference`).
 """
 
 from __future__ import annotations
