@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-RUN = ["run", "--methods", "rlnas,pt", "--seeds", "2", "--preset", "smoke", "--epochs", "5", "--jobs", "1"]
+RUN = ["run", "--methods", "rlnas,pt", "--seeds", "4", "--preset", "smoke", "--epochs", "5", "--jobs", "1"]
 
 # One process imports everything once and forks one attempt after the other: it has computed nothing, so that is safe.
 DRIVER = '''
@@ -81,7 +82,7 @@ plans.sort(key=lambda plan: plan[0] == "summary.md")  # which is written when al
 ended = []
 for number, plan in enumerate(plans):
     if number % 2 == 0:
-        randomly_at = randomly.uniform(0.3, 1.5)
+        randomly_at = randomly.uniform(0.1, 0.7)
         ended.append(attempt(by_the_clock))
     ended.append(attempt(lambda: die_in_a_write(*plan)))
 ended.append(attempt(lambda: None))
@@ -109,7 +110,7 @@ def test_killed_at_any_moment_it_ends_the_same(undisturbed, tmp_path):
     assert done.returncode == 0, done.stderr
     *killed, last = json.loads(done.stdout)
     assert last == 0, done.stderr
-    assert sum(code < 0 for code in killed) >= 20, killed
+    assert -signal.SIGALRM in killed, "some by the clock"
     places = log.read_text()
     for name in (".safetensors", ".previous", "history.csv", "runs.csv", "scores.csv", "summary.md"):
         assert name in places, "a kill in each kind of write"
