@@ -89,11 +89,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         from benchmark.settings import RunError, SettingsError
         from methods.registry import MethodError
+        from spaces.compiled import ChoiceError
 
         if isinstance(error, RunError):
             print(f"benchmark: {error}", file=sys.stderr)
             return 1
-        if isinstance(error, UsageError | SettingsError | MethodError | DataError | RowsError | CellError):
+        if isinstance(
+            error, UsageError | SettingsError | MethodError | DataError | RowsError | CellError | ChoiceError
+        ):
             sentence = " ".join(str(error).splitlines())  # names of files can have many lines
             print(f"benchmark: {sentence}", file=sys.stderr)
             return 2

@@ -11,13 +11,13 @@ from __future__ import annotations
 import ctypes
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from spaces.cell import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL, SKIP, Cell
+from spaces.cell import CONV1, CONV3, EDGES, OPERATIONS, POOL, SKIP, Cell
 from spaces.compiled import library, why_unavailable
 
 __all__ = [
@@ -86,32 +86,40 @@ def _pointers(tensors: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]
     return (ctypes.c_void_p * len(tensors))(*[None if tensor is None else tensor.data_ptr() for tensor in tensors])
 
 
+def _convolve(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+    """The maps that a convolution makes of maps; `ctx` keeps its geometry."""
+    inputs, height, width, batch = x.shape
+    outputs, _, kernel, _ = weight.shape
+    out = (height - 1) // stride + 1, (width - 1) // stride + 1
+    ctx.geometry = _integers(batch, inputs, height, width, outputs, *out, kernel, stride)
+    y = x.new_empty(outputs, *out, batch)
+    _call("convolution", x.dtype, ctx.geometry, x, weight, y)
+    return y
+
+
+def _convolution_gradients(ctx: Any, dy: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    """The gradients of images and weight, the first two inputs of a function, where they are wanted."""
+    dx = dweight = None
+    if ctx.needs_input_grad[0]:
+        dx = torch.empty_like(x)
+        _call("input_gradient", x.dtype, ctx.geometry, dy, weight, dx)
+    if ctx.needs_input_grad[1]:
+        dweight = torch.empty_like(weight)
+        _call("weight_gradient", x.dtype, ctx.geometry, dy, x, dweight)
+    return None if dx is None else _as_images(dx), dweight
+
+
 class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
         x, weight = _maps(x), weight.contiguous()
-        inputs, height, width, batch = x.shape
-        outputs, _, kernel, _ = weight.shape
-        out = (height - 1) // stride + 1, (width - 1) // stride + 1
-        ctx.geometry = _integers(batch, inputs, height, width, outputs, *out, kernel, stride)
         ctx.save_for_backward(x, weight)
-        y = x.new_empty(outputs, *out, batch)
-        _call("convolution", x.dtype, ctx.geometry, x, weight, y)
-        return _as_images(y)
+        return _as_images(_convolve(ctx, x, weight, stride))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        x, weight = ctx.saved_tensors
-        dy = _maps(dy)
-        dx = dw = None
-        if ctx.needs_input_grad[0]:
-            dx = torch.empty_like(x)
-            _call("input_gradient", x.dtype, ctx.geometry, dy, weight, dx)
-        if ctx.needs_input_grad[1]:
-            dw = torch.empty_like(weight)
-            _call("weight_gradient", x.dtype, ctx.geometry, dy, x, dw)
-        return None if dx is None else _as_images(dx), dw, None
+        return *_convolution_gradients(ctx, _maps(dy), *ctx.saved_tensors), None
 
 
 def convolution(x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
@@ -164,13 +172,9 @@ class _NormalisedConvolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         x, weight = _maps(x), weight.contiguous()
-        inputs, height, width, batch = x.shape
-        outputs, _, kernel, _ = weight.shape
-        ctx.geometry = _integers(batch, inputs, height, width, outputs, height, width, kernel, 1)
-        convolved, y = x.new_empty(2, outputs, height, width, batch).unbind()
-        mean, inverse = x.new_empty(2, outputs).unbind()
-        _call("convolution", x.dtype, ctx.geometry, x, weight, convolved)
-        _call("normalise", x.dtype, outputs, y[0].numel(), convolved, scale, shift, y, mean, inverse, None)
+        convolved = _convolve(ctx, x, weight, 1)
+        y, (mean, inverse) = torch.empty_like(convolved), x.new_empty(2, len(convolved)).unbind()
+        _call("normalise", x.dtype, len(y), y[0].numel(), convolved, scale, shift, y, mean, inverse, None)
         ctx.save_for_backward(x, weight, scale, convolved, mean, inverse)
         return _as_images(y)
 
@@ -182,14 +186,7 @@ class _NormalisedConvolution(torch.autograd.Function):
         size = len(convolved), convolved[0].numel()
         statistics = scale, mean, inverse
         _call("normalise_gradient", x.dtype, *size, convolved, *statistics, _maps(dy), dconvolved, dscale, dshift)
-        dx = dweight = None
-        if ctx.needs_input_grad[0]:
-            dx = torch.empty_like(x)
-            _call("input_gradient", x.dtype, ctx.geometry, dconvolved, weight, dx)
-        if ctx.needs_input_grad[1]:
-            dweight = torch.empty_like(weight)
-            _call("weight_gradient", x.dtype, ctx.geometry, dconvolved, x, dweight)
-        return None if dx is None else _as_images(dx), dweight, dscale, dshift
+        return *_convolution_gradients(ctx, dconvolved, x, weight), dscale, dshift
 
 
 def normalised_convolution(x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
@@ -320,95 +317,73 @@ def weighted_sum(weights: Tensor, terms: Sequence[Tensor | None], like: Tensor) 
     return y
 
 
-class _Plan(NamedTuple):
-    """What a search cell computes."""
-
-    present: bytes
-    """Of the operations in use, (6, 5), those on a way from the input to the output."""
-    nodes: tuple[bool, bool]
-    """Whether nodes 1 and 2 are."""
-    pooled: tuple[bool, bool, bool]
-    """Whether the average pools of nodes 0, 1 and 2 are."""
-    convolved: tuple[bool, ...]
-    """Whether convolutions of nodes 0, 1 and 2 are, 1 × 1 and then 3 × 3."""
+COMPUTED = (SKIP, CONV1, CONV3, POOL)
 
 
-def _leaving(node: int, *operations: int) -> tuple[int, ...]:
-    """Places in (6, 5) of some operations on the edges that leave a node."""
-    return tuple(
-        edge * len(OPERATIONS) + o for edge, (source, _) in enumerate(EDGES) if source == node for o in operations
-    )
+def _bits(edges: Iterable[int], *operations: int) -> int:
+    """Operations on edges as bits 5 · edge + operation."""
+    return sum(1 << edge * len(OPERATIONS) + operation for edge in edges for operation in operations)
 
 
-NODES = [_leaving(node, SKIP, CONV1, CONV3, POOL) for node in (1, 2)]
-POOLED = [_leaving(node, POOL) for node in range(3)]
-CONVOLVED = [_leaving(node, operation) for operation in (CONV1, CONV3) for node in range(3)]
+ALL_OPERATIONS = _bits(range(len(EDGES)), *COMPUTED)
+ON_EDGE = [_bits([edge], *COMPUTED) for edge in range(len(EDGES))]
 
 
-@functools.lru_cache(4096)
-def _plan(used: bytes) -> _Plan:
-    """For the operations in use, (6, 5)."""
-    of_edges = [used[start : start + len(OPERATIONS)] for start in range(0, len(used), len(OPERATIONS))]
+@functools.cache
+def _on_a_way(edges: tuple[bool, ...]) -> int:
+    """Of the edges that have operations, all operations of those on a way from the input to the output."""
     alive, wanted = [True, False, False, False], [False, False, False, True]
-    for (source, target), operations in zip(EDGES, of_edges, strict=True):
-        alive[target] |= alive[source] and any(operations)
-    for (source, target), operations in zip(reversed(EDGES), reversed(of_edges), strict=True):
-        wanted[source] |= wanted[target] and any(operations)
-    unneeded = bytes(len(OPERATIONS))
-    present = b"".join(
-        operations if alive[source] and wanted[target] else unneeded
-        for (source, target), operations in zip(EDGES, of_edges, strict=True)
-    )
+    for (source, target), used in zip(EDGES, edges, strict=True):
+        alive[target] |= alive[source] and used
+    for (source, target), used in zip(reversed(EDGES), reversed(edges), strict=True):
+        wanted[source] |= wanted[target] and used
+    return sum(bits for bits, (source, target) in zip(ON_EDGE, EDGES, strict=True) if alive[source] and wanted[target])
 
-    def has(places: tuple[int, ...]) -> bool:
-        return any(present[place] for place in places)
 
-    node_1, node_2 = map(has, NODES)
-    pool_0, pool_1, pool_2 = map(has, POOLED)
-    return _Plan(present, (node_1, node_2), (pool_0, pool_1, pool_2), tuple(map(has, CONVOLVED)))
+def _needed(used: int) -> int:
+    """Of operations in use, as bits, those that the output depends on."""
+    return used & _on_a_way(tuple([used & bits != 0 for bits in ON_EDGE]))
+
+
+@functools.cache
+def _of_cell(cell: Cell) -> tuple[int, int]:
+    """A discrete cell's needed operations, and its place in the space."""
+    return _needed(sum(_bits([edge], operation) for edge, operation in enumerate(cell.operations))), cell.position
+
+
+@functools.lru_cache(1 << 16)
+def _space(dtype: torch.dtype, present: int, *shape: int) -> int:
+    """How many numbers a search cell leaves behind for its gradient."""
+    numbers = ctypes.c_int64()
+    _call("cell_space", dtype, _integers(*shape), present, ctypes.addressof(numbers))
+    return numbers.value
 
 
 class _SearchCell(torch.autograd.Function):
-    """See `search_cell`."""
+    """See `search_cell`; `present` are its needed operations."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weights: Tensor, plan: _Plan, *kernels: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weights: Tensor, present: int, *kernels: Tensor) -> Tensor:
         x, weights = _maps(x), weights.contiguous()
-        channels = len(x)
-        apart = x[0].numel() + 5 * 64 // x.element_size()  # as the compiled layers keep channels
-        nodes = [x, *(torch.empty_like(x) if wanted else None for wanted in plan.nodes)]
-        pooled = [torch.empty_like(x) if wanted else None for wanted in plan.pooled]
-        convolved = [
-            x.new_empty(len(kernel), apart) if wanted else None
-            for kernel, wanted in zip(kernels, plan.convolved, strict=True)
-        ]
-        output, statistics = torch.empty_like(x), x.new_empty(2, len(EDGES), 2, channels)
-        ctx.shape, ctx.plan = _integers(*x.shape), plan
-        ctx.save_for_backward(weights, *kernels, *nodes, *pooled, *convolved, statistics)
-        tensors = _pointers([*kernels, *nodes, output, *pooled, *convolved, statistics])
-        _call("cell_forward", x.dtype, ctx.shape, weights, plan.present, tensors)
+        output, space = torch.empty_like(x), x.new_empty(_space(x.dtype, present, *x.shape))
+        ctx.shape, ctx.present = _integers(*x.shape), present
+        ctx.save_for_backward(x, weights, space, *kernels)
+        _call("cell_forward", x.dtype, ctx.shape, weights, present, _pointers([*kernels, x, output]), space)
         return _as_images(output)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        weights, *saved = ctx.saved_tensors
-        kernels, nodes, rest, dy = saved[:6], saved[6:9], saved[9:], _maps(dy)
-        tensors = _pointers([*kernels, *nodes, None, *rest])
-        dnodes = [None if node is None else torch.empty_like(node) for node in nodes]
+        x, weights, space, *kernels = ctx.saved_tensors
+        dx, dy = torch.empty_like(x), _maps(dy)
         dkernels = [
-            torch.zeros_like(kernel) if wanted else None
+            torch.empty_like(kernel) if wanted else None
             for kernel, wanted in zip(kernels, ctx.needs_input_grad[3:], strict=True)
         ]
         dweights = torch.empty_like(weights) if ctx.needs_input_grad[1] else None
-        wanted = _pointers([*dnodes, dy]), _pointers(dkernels), dweights
-        _call("cell_backward", weights.dtype, ctx.shape, weights, ctx.plan.present, tensors, *wanted)
-        dx = dnodes[0]
-        assert dx is not None
+        given = ctx.shape, weights, ctx.present, _pointers([*kernels, x, None]), space, dy
+        _call("cell_backward", x.dtype, *given, dx, _pointers(dkernels), dweights)
         return _as_images(dx), dweights, None, *dkernels
-
-
-ALL_OPERATIONS = bytes(operation != NONE for _ in EDGES for operation in range(len(OPERATIONS)))
 
 
 def search_cell(x: Tensor, weights: Tensor, conv1: Iterable[Tensor], conv3: Iterable[Tensor]) -> Tensor:
@@ -421,8 +396,8 @@ def search_cell(x: Tensor, weights: Tensor, conv1: Iterable[Tensor], conv3: Iter
     """
     used = ALL_OPERATIONS
     if not (weights.requires_grad and torch.is_grad_enabled()):
-        used = bytes(w != 0 and o != NONE for edge in weights.tolist() for o, w in enumerate(edge))
-    y: Tensor = _SearchCell.apply(x, weights, _plan(used), *conv1, *conv3)  # type: ignore[no-untyped-call]
+        used = sum(_bits([e], o) for e, edge in enumerate(weights.tolist()) for o, w in enumerate(edge) if w)
+    y: Tensor = _SearchCell.apply(x, weights, _needed(used), *conv1, *conv3)  # type: ignore[no-untyped-call]
     return y
 
 
@@ -435,11 +410,8 @@ def _one_hot(dtype: torch.dtype) -> Tensor:
 
 def search_path(x: Tensor, cell: Cell, conv1: Iterable[Tensor], conv3: Iterable[Tensor]) -> Tensor:
     """As `search_cell`, for the one operation that a discrete cell has on each edge."""
-    used = bytearray(len(ALL_OPERATIONS))
-    for edge, operation in enumerate(cell.operations):
-        used[edge * len(OPERATIONS) + operation] = operation != NONE
-    weights = _one_hot(x.dtype)[cell.position]
-    y: Tensor = _SearchCell.apply(x, weights, _plan(bytes(used)), *conv1, *conv3)  # type: ignore[no-untyped-call]
+    present, position = _of_cell(cell)
+    y: Tensor = _SearchCell.apply(x, _one_hot(x.dtype)[position], present, *conv1, *conv3)  # type: ignore[no-untyped-call]
     return y
 
 
@@ -455,7 +427,7 @@ class _AveragePool(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> Tensor:
         dy = _maps(dy)
-        dx = torch.zeros_like(dy)
+        dx = torch.empty_like(dy)
         _call("average_pool", dy.dtype, _integers(*dy.shape), dy, dx, 1)
         return _as_images(dx)
 

@@ -2,6 +2,9 @@
 
 import dataclasses
 import hashlib
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from enum import Enum
 
@@ -28,6 +31,7 @@ from data import splits
 from data.folder import DataError
 from data.truth import TruthTable
 from methods import registry
+from spaces.compiled import CHOICE
 
 METHODS = ["darts", "bdarts", "rlnas", "pt"]
 
@@ -489,3 +493,23 @@ def test_every_setting_of_every_method_is_described(name):
 
 def test_every_setting_of_the_problem_is_described():
     assert set(field_docs(ProblemSettings)) == {field.name for field in dataclasses.fields(ProblemSettings)}
+
+
+@pytest.mark.parametrize("build", ["v5", "AVX2"])
+def test_layers_that_do_not_exist_are_refused(tmp_path, build):
+    command = [
+        sys.executable,
+        "-m",
+        "benchmark",
+        "run",
+        "--methods",
+        "random",
+        "--preset",
+        "smoke",
+        "--out",
+        str(tmp_path),
+    ]
+    environment = os.environ | {CHOICE: build}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"benchmark: REPLICA_201_LAYERS={build} is unknown; it may be v3, v4 or torch\n")

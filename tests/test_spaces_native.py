@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from spaces import EDGES, NUM_CELLS, Cell, layers, native
+from spaces import NUM_CELLS, Cell, layers, native
 from spaces.network import CellNetwork
 from spaces.partial import PartialSearchCell
 from spaces.supernet import Mixture, SearchCell, Supernet, add_scaled
@@ -104,16 +104,9 @@ def test_what_leads_nowhere_is_not_computed_and_changes_nothing(position):
 
 
 def test_needed_operations_lie_on_a_way_from_input_to_output():
-    everything = native._plan(native.ALL_OPERATIONS)
-    assert everything.present == bytes([0, 1, 1, 1, 1] * 6)
-    assert all(everything.nodes + everything.pooled + everything.convolved)
-    only = [[False] * 5 for _ in EDGES]
-    only[0][3] = only[1][2] = only[5][1] = True  # 0→1 leads nowhere, 0→2→3 does
-    plan = native._plan(bytes(use for edge in only for use in edge))
-    assert [place for place, use in enumerate(plan.present) if use] == [1 * 5 + 2, 5 * 5 + 1]
-    assert plan.nodes == (False, True)
-    assert not any(plan.pooled)
-    assert plan.convolved == (True, False, False, False, False, False)
+    assert native._needed(native.ALL_OPERATIONS) == native.ALL_OPERATIONS
+    way = 1 << 5 * 1 + 2 | 1 << 5 * 5 + 1  # 0→2→3
+    assert native._needed(way | 1 << 5 * 0 + 3 | 1 << 5 * 3) == way  # 0→1 leads nowhere, and `none` is not computed
 
 
 def steps(threads: int) -> list[torch.Tensor]:
@@ -160,12 +153,13 @@ def test_without_a_compiler_the_same_network_runs_on_pytorchs_layers(tmp_path, c
 
 
 @pytest.mark.parametrize("batch", [3, 16, 21])
-def test_residual_block(batch):
+@pytest.mark.parametrize("size", [(6, 4), (8, 4)], ids=["directly", "by tiles"])
+def test_residual_block(batch, size):
     block = layers.ReductionBlock(3).double()
     for seed, parameter in enumerate(block.parameters()):
         with torch.no_grad():
             parameter.copy_(randn(*parameter.shape, seed=seed) / 3 + 0.1)
-    agree(lambda x, *_: block(x), randn(batch, 3, 6, 4), *block.parameters())
+    agree(lambda x, *_: block(x), randn(batch, 3, *size), *block.parameters())
 
 
 def test_a_block_of_which_only_some_weights_are_wanted():

@@ -34,27 +34,31 @@ class Unavailable(Exception):
     """Why the layers cannot be had here."""
 
 
+class ChoiceError(ValueError):
+    """What REPLICA_201_LAYERS asks for is unknown, or beyond this processor."""
+
+
 @functools.cache
 def build() -> str:
     """Which build this process takes: `v3`, `v4`, or the processor's name where it is not x86-64.
 
     Raises:
         Unavailable: where PyTorch's layers were asked for, or the processor has none of these.
+        ChoiceError: where a build was asked for that cannot be had.
     """
     wanted, machine = os.environ.get(CHOICE), platform.machine()
+    if wanted and wanted not in (*BUILDS, "torch"):
+        raise ChoiceError(f"{CHOICE}={wanted} is unknown; it may be {', '.join(BUILDS)} or torch")
     if wanted == "torch":
         raise Unavailable(f"{CHOICE}=torch asks for PyTorch's layers")
     if machine not in ("x86_64", "AMD64"):
         return machine
-    if wanted:
-        if wanted not in BUILDS:
-            raise Unavailable(f"{CHOICE}={wanted} is unknown; it may be {', '.join(BUILDS)} or torch")
-        possible = [wanted] if processor_features() >= BUILDS[wanted] else []
-    else:
-        possible = [name for name, needed in BUILDS.items() if processor_features() >= needed]
+    possible = [name for name, needed in BUILDS.items() if processor_features() >= needed]
+    if wanted and wanted not in possible:
+        raise ChoiceError(f"this processor lacks the instructions for {CHOICE}={wanted}; leave the variable out")
     if not possible:
-        raise Unavailable(f"the processor lacks the instructions of x86-64-{wanted or 'v3'}")
-    return possible[-1]
+        raise Unavailable("the processor lacks the instructions of x86-64-v3")
+    return wanted or possible[-1]
 
 
 def compiler() -> str:
@@ -80,8 +84,11 @@ def library() -> ctypes.CDLL:
         if not path.exists():
             _compile(program, flags, path)
         return ctypes.CDLL(str(path))
-    except (OSError, subprocess.CalledProcessError) as error:
+    except OSError as error:
         raise Unavailable(f"{SOURCE.name} could not be compiled with {program}: {error}") from None
+    except subprocess.CalledProcessError as error:
+        first = next((line for line in error.stderr.splitlines() if "error" in line), str(error))
+        raise Unavailable(f"{SOURCE.name} could not be compiled with {program}: {first}") from None
 
 
 def _fingerprint(compiler: str, flags: tuple[str, ...]) -> str:
@@ -95,9 +102,11 @@ def _compile(compiler: str, flags: tuple[str, ...], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as aside:
         made, linked = Path(aside, "layers.o"), Path(aside, "layers.so")
-        subprocess.run([compiler, *flags, "-c", str(SOURCE), "-o", str(made)], check=True, capture_output=True)
+        subprocess.run(
+            [compiler, *flags, "-c", str(SOURCE), "-o", str(made)], check=True, capture_output=True, text=True
+        )
         # Without a threading library of its own: PyTorch's is loaded already, and `torch.set_num_threads` sets it.
-        subprocess.run([compiler, "-shared", str(made), "-o", str(linked)], check=True, capture_output=True)
+        subprocess.run([compiler, "-shared", str(made), "-o", str(linked)], check=True, capture_output=True, text=True)
         linked.replace(path)
 
 

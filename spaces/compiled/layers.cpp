@@ -26,14 +26,18 @@
     int64_t n = shape[1] * shape[2] * shape[3];                                                                       \
     _Pragma("omp parallel for schedule(dynamic)")                                                                     \
     for (int64_t c = 0; c < shape[0]; ++c)                                                                            \
-      average_pool(shape[1], shape[2], shape[3], x + c * n, y + c * n, transposed != 0);                              \
+      (transposed ? average_pool<true, false, T> : average_pool<false, false, T>)(                                    \
+          shape[1], shape[2], shape[3], x + c * n, y + c * n);                                                        \
   }                                                                                                                   \
-  void cell_forward_##suffix(const int64_t* shape, const T* weights, const uint8_t* present, void* const* tensors) {  \
-    cell_forward(Computation<T>(shape, weights, present, tensors));                                                   \
+  void cell_space_##suffix(const int64_t* shape, int64_t present, int64_t* numbers) {                                 \
+    *numbers = Computation<T>(shape, nullptr, present, {}, nullptr).space;                                            \
   }                                                                                                                   \
-  void cell_backward_##suffix(const int64_t* shape, const T* weights, const uint8_t* present, void* const* tensors,   \
-                              T* const* dnode, T* const* dconv, T* dweights) {                                        \
-    cell_backward(Computation<T>(shape, weights, present, tensors), dnode, dconv, dweights);                          \
+  void cell_forward_##suffix(const int64_t* shape, const T* weights, int64_t present, const Ends<T>* ends, T* space) {\
+    cell_forward(Computation<T>(shape, weights, present, *ends, space));                                              \
+  }                                                                                                                   \
+  void cell_backward_##suffix(const int64_t* shape, const T* weights, int64_t present, const Ends<T>* ends, T* space, \
+                              T* dy, T* dx, T* const (*dconv)[NODES - 1], T* dweights) {                              \
+    cell_backward(Computation<T>(shape, weights, present, *ends, space), dy, dx, dconv, dweights);                    \
   }                                                                                                                   \
   void residual_forward_##suffix(const int64_t* shape, const T* x, T* y, void* const* tensors) {                      \
     residual_forward(shape, x, y, tensors);                                                                           \

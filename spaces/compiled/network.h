@@ -3,23 +3,25 @@
 //
 // Maps are laid out (channels, height, width, batch). A ReLU is made while its map is read.
 //
-// Order of summation. As in convolution.h and normalisation.h. A mean over pixels is added pixel by pixel; gradients of
+// The second convolution of a residual block goes by tiles where it can.
+//
+// Order of summation. As in convolution.h, tiles.h and normalisation.h. A mean over pixels is added pixel by pixel; gradients of
 // biases and of the weights of a sum are summed up in lanes, in each channel by itself, then channel by channel.
 
 #pragma once
 
-#include "convolution.h"
-#include "normalisation.h"
+#include "tiles.h"
+#include "weight_gradient.h"
 
 namespace {
 
 // ---- The residual block ----
 
-// dx += the gradient of relu(x), given that of its values
+// dx = the gradient of relu(x), given that of its values, which may lie in dx.
 template <class T>
-void pass_relu(int64_t numbers, const T* x, const T* dy, T* dx) {
+void gate(int64_t numbers, const T* x, const T* dy, T* dx) {
 #pragma omp parallel for
-  for (int64_t i = 0; i < numbers; ++i) dx[i] += x[i] > 0 ? dy[i] : 0;
+  for (int64_t i = 0; i < numbers; ++i) dx[i] = x[i] > 0 ? dy[i] : 0;
 }
 
 // y (channels, H/2, W/2, B) = the averages of 2 × 2 pixels of x; or, where x is not constant, x += a quarter of each y.
@@ -60,7 +62,42 @@ struct ResidualGeometry {
     b = {batch, 2 * channels, height, width, 2 * channels, height, width, 3, 1};
     shortcut = {batch, channels, height, width, 2 * channels, height, width, 1, 1};
   }
+  bool tiled() const { return has_tiles(b.in_height, b.in_width); }
 };
+
+// y += the normalised second convolution of a residual block, by tiles.
+template <class T>
+void add_second_by_tiles(const Geometry& g, const Residual<T>& r, T* mean, T* inverse, T* y) {
+  int64_t channels = g.outputs, n = g.out_map(), rows = g.out_height / 2;
+  T* kernels = work_space<T>(KERNELS, padded(channels) * channels * POSITIONS);
+  transform_kernels(r.conv_b, channels, channels, channels * 9, int64_t(9), false, kernels, 0, channels);
+  std::vector<const T*> maps(channels);
+  for (int64_t c = 0; c < channels; ++c) maps[c] = r.normalised_a + c * n;
+  std::vector<Moments<T>> of_rows(rows * channels);
+#pragma omp parallel for schedule(dynamic)
+  for (int64_t row = 0; row < rows; ++row)
+    convolve_tiles<T>({2 * row, g.out_height, g.out_width, g.batch}, maps, {{true, kernels, r.convolved_b}}, channels, n,
+                      &of_rows[row * channels]);
+#pragma omp parallel for
+  for (int64_t c = 0; c < channels; ++c) {
+    statistics(&of_rows[c], channels, rows, n / rows, mean[c], inverse[c]);
+    scale_from<true>(n, r.convolved_b + c * n, mean[c], inverse[c] * r.scale_b[c], r.shift_b[c], y + c * n);
+  }
+}
+
+// dx = the gradient of x, given dy, that of the second convolution of its ReLU.
+template <class T>
+void input_gradient_by_tiles(const Geometry& g, const T* dy, const T* w, const T* x, T* dx) {
+  int64_t channels = g.outputs, n = g.out_map();
+  T* kernels = work_space<T>(KERNELS, padded(channels) * channels * POSITIONS);
+  transform_kernels(w, channels, channels, int64_t(9), channels * 9, true, kernels, 0, channels);
+  std::vector<const T*> maps(channels);
+  for (int64_t c = 0; c < channels; ++c) maps[c] = dy + c * n;
+#pragma omp parallel for schedule(dynamic)
+  for (int64_t row = 0; row < g.out_height / 2; ++row)
+    input_gradient_of_tiles<false, T>({2 * row, g.out_height, g.out_width, g.batch}, {maps.data(), channels, nullptr, 0}, kernels,
+                               nullptr, channels, x, dx);
+}
 
 template <class T>
 void residual_forward(const int64_t* shape, const T* x, T* y, void* const* tensors) {
@@ -70,9 +107,10 @@ void residual_forward(const int64_t* shape, const T* x, T* y, void* const* tenso
   T *of_a = r.statistics, *of_b = r.statistics + 2 * channels;
   convolution<true>(g.a, x, r.conv_a, r.convolved_a);
   normalise<false, T>(channels, n, r.convolved_a, r.scale_a, r.shift_a, r.normalised_a, of_a, of_a + channels, nullptr);
-  convolution<true>(g.b, r.normalised_a, r.conv_b, r.convolved_b);
   halve<T>(g.a, x, r.halved);
   convolution<false>(g.shortcut, r.halved, r.shortcut, y);
+  if (g.tiled()) return add_second_by_tiles(g.b, r, of_b, of_b + channels, y);
+  convolution<true>(g.b, r.normalised_a, r.conv_b, r.convolved_b);
   normalise<true, T>(channels, n, r.convolved_b, r.scale_b, r.shift_b, y, of_b, of_b + channels, nullptr);
 }
 
@@ -86,15 +124,17 @@ void residual_backward(const int64_t* shape, const T* x, const T* dy, T* dx, voi
   T* other = gradient + std::max(numbers, g.a.inputs * g.a.in_map());
   normalise_gradients(channels, n, r.convolved_b, r.scale_b, of_b, of_b + channels, dy, gradient, r.dscale_b, r.dshift_b);
   if (r.dconv_b) weight_gradients<true, T>({{g.b, gradient, n, r.dconv_b}}, r.normalised_a);
-  input_gradient(g.b, gradient, r.conv_b, other);
-#pragma omp parallel for
-  for (int64_t i = 0; i < numbers; ++i) other[i] = r.normalised_a[i] > 0 ? other[i] : 0;
+  if (g.tiled()) {
+    input_gradient_by_tiles(g.b, gradient, r.conv_b, r.normalised_a, other);
+  } else {
+    input_gradient(g.b, gradient, r.conv_b, other);
+    gate(numbers, r.normalised_a, other, other);
+  }
   normalise_gradients(channels, n, r.convolved_a, r.scale_a, of_a, of_a + channels, other, gradient, r.dscale_a, r.dshift_a);
   if (r.dconv_a) weight_gradients<true, T>({{g.a, gradient, n, r.dconv_a}}, x);
   if (r.dshortcut) weight_gradients<false, T>({{g.shortcut, dy, n, r.dshortcut}}, r.halved);
-  std::fill(dx, dx + g.a.inputs * g.a.in_map(), T(0));
   input_gradient(g.a, gradient, r.conv_a, other);
-  pass_relu(g.a.inputs * g.a.in_map(), x, other, dx);
+  gate(g.a.inputs * g.a.in_map(), x, other, dx);
   input_gradient(g.shortcut, dy, r.shortcut, gradient);
   halve<T>(g.a, dx, gradient);
 }
@@ -107,6 +147,7 @@ inline Geometry linear(const int64_t* shape, int64_t classes) { return {shape[3]
 template <class T>
 void classify(const int64_t* shape, int64_t classes, const T* x, const T* w, const T* bias, T* features, T* logits) {
   int64_t pixels = shape[1] * shape[2], batch = shape[3];
+#pragma omp parallel for
   for (int64_t c = 0; c < shape[0]; ++c) {
     T* to = features + c * batch;
     std::fill(to, to + batch, T(0));
@@ -129,6 +170,7 @@ void classify_gradient(const int64_t* shape, int64_t classes, const T* x, const 
     for (int64_t k = 0; k < classes; ++k) dbias[k] = sum(dlogits + k * batch, batch);
   T* dfeatures = work_space<T>(GRADIENTS, shape[0] * batch);
   input_gradient(g, dlogits, w, dfeatures);
+#pragma omp parallel for
   for (int64_t c = 0; c < shape[0]; ++c)
     for (int64_t p = 0; p < pixels; ++p)
       for (int64_t b = 0; b < batch; ++b) {

@@ -1,7 +1,8 @@
 // Batch normalisation by the batch's own statistics, and 3 × 3 average pooling.
 //
 // Order of summation. A channel's mean, and then the squared distances from it, are summed up in lanes (lanes.h), over the
-// whole channel or part by part, and the parts in their order. A pooled pixel is a chain over its neighbours row by row.
+// whole channel or part by part, and the parts in their order. A pooled pixel is the sum of its
+// columns of neighbours from left to right, each a chain from its upper pixel on.
 
 #pragma once
 
@@ -127,34 +128,39 @@ void normalise_gradients(int64_t channels, int64_t n, const T* x, const T* scale
 
 inline int64_t inside(int64_t at, int64_t size) { return std::min(at + 2, size) - std::max<int64_t>(at - 1, 0); }
 
-// One channel: y = the means of x; or, `transposed`, y += the gradient of x, given the means' x.
-template <class T>
-void average_pool(int64_t height, int64_t width, int64_t batch, const T* x, T* y, bool transposed) {
-  for (int64_t row = 0; row < height; ++row)
-    for (int64_t column = 0; column < width; ++column) {
-      const T* taps[9];
-      T shares[9];
-      int count = 0;
-      for (int64_t i = std::max<int64_t>(row - 1, 0); i < std::min(row + 2, height); ++i)
-        for (int64_t j = std::max<int64_t>(column - 1, 0); j < std::min(column + 2, width); ++j) {
-          taps[count] = x + (i * width + j) * batch;
-          shares[count++] =
-              T(1) / T(transposed ? inside(i, height) * inside(j, width) : inside(row, height) * inside(column, width));
+// One channel: y = or += the means of x, or, TRANSPOSED, the gradient of what was pooled, given the means' x. Every column of up to three
+// pixels is added up once, for the three pixels that it takes part in.
+template <bool TRANSPOSED, bool ADD, class T>
+void average_pool(int64_t height, int64_t width, int64_t batch, const T* x, T* y) {
+  for (int64_t row = 0; row < height; ++row) {
+    int64_t top = std::max<int64_t>(row - 1, 0), bottom = std::min(row + 2, height);
+    auto share = [=](int64_t i, int64_t j) { return T(1) / T(inside(i, height) * inside(j, width)); };
+    auto along = [&](int64_t b, auto zero, auto load, auto store) {
+      auto column_sum = [&](int64_t j) {
+        auto sum = zero;
+        if (j >= width) return sum;
+        for (int64_t i = top; i < bottom; ++i) {
+          auto pixel = load(x + (i * width + j) * batch + b);
+          sum = TRANSPOSED ? fma(pixel, share(i, j) - zero, sum) : sum + pixel;
         }
-      T* to = y + (row * width + column) * batch;
-      for_numbers<T>(
-          batch,
-          [&](int64_t b) {
-            Register<T> sum = transposed ? load(to + b) : Register<T>{};
-            for (int t = 0; t < count; ++t) sum = fma(all(shares[t]), load(taps[t] + b), sum);
-            store(to + b, sum);
-          },
-          [&](int64_t b) {
-            T sum = transposed ? to[b] : 0;
-            for (int t = 0; t < count; ++t) sum = fma(shares[t], taps[t][b], sum);
-            to[b] = sum;
-          });
-    }
+        return sum;
+      };
+      auto left = zero, middle = column_sum(0);
+      for (int64_t j = 0; j < width; ++j) {
+        auto right = column_sum(j + 1), sum = left + middle + right;
+        T* to = y + (row * width + j) * batch + b;
+        if (!TRANSPOSED) sum *= share(row, j);
+        store(to, ADD ? load(to) + sum : sum);
+        left = middle, middle = right;
+      }
+    };
+    for_numbers<T>(
+        batch,
+        [&](int64_t b) {
+          along(b, Register<T>{}, [](const T* at) { return ::load(at); }, [](T* to, Register<T> value) { ::store(to, value); });
+        },
+        [&](int64_t b) { along(b, T(0), [](const T* at) { return *at; }, [](T* to, T value) { *to = value; }); });
+  }
 }
 
 }  // namespace

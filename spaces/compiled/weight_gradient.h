@@ -288,11 +288,14 @@ void weight_gradients(const std::vector<WeightGradient<T>>& wanted, const T* x) 
   }
   for (auto& one : wanted) {
     int64_t taps = one.geometry.taps(), outputs = one.geometry.outputs, count = taps * outputs * wide;
-    for (int64_t band = 1; band < bands; ++band)
-      for (int64_t i = 0; i < count; ++i) parts[i] += parts[band * numbers + i];
+#pragma omp parallel for
     for (int64_t o = 0; o < outputs; ++o)
-      for (int64_t c = 0; c < g.inputs; ++c)
-        for (int64_t t = 0; t < taps; ++t) one.dw[(o * g.inputs + c) * taps + t] = parts[(t * outputs + o) * wide + c];
+      for (int64_t t = 0; t < taps; ++t) {
+        T* sums = parts + (t * outputs + o) * wide;
+        for (int64_t band = 1; band < bands; ++band)
+          for (int64_t c = 0; c < g.inputs; ++c) sums[c] += sums[band * numbers + c];
+        for (int64_t c = 0; c < g.inputs; ++c) one.dw[(o * g.inputs + c) * taps + t] = sums[c];
+      }
     parts += count;
   }
 }
