@@ -57,7 +57,8 @@ SPEED_EXAMPLES = """\
 examples:
   python -m benchmark speed --against xautodl
   python -m benchmark speed --sizes paper --steps darts --out speed.csv
-  python -m benchmark speed --against xautodl --check"""
+  python -m benchmark speed --against xautodl --check
+  python -m benchmark speed --layers"""
 
 
 class UsageError(Exception):
@@ -344,6 +345,9 @@ def speed_options(speed: argparse.ArgumentParser) -> None:
     speed.add_argument("--rounds", type=int, metavar="N", help="rounds of each step (default: enough for a second)")
     speed.add_argument(
         "--out", type=Path, metavar="FILE", help="CSV that the rows are added to, in place of older ones"
+    )
+    speed.add_argument(
+        "--layers", action="store_true", help="instead, the compiled convolutions beside a matrix product, on this CPU"
     )
     speed.add_argument(
         "--check",
@@ -775,6 +779,11 @@ def speed_command(options: argparse.Namespace) -> int:
     if options.against is not None and options.against not in PEERS:
         raise UsageError(f"--against {options.against!r} is unknown; choose from {', '.join(PEERS)}")
     check_count("--rounds", options.rounds)
+    if options.layers:
+        from benchmark import speed_layers
+
+        speed_layers.carry_out(options.rounds or speed_layers.ROUNDS, terminal())
+        return 0
     import torch
 
     device = torch.device(choose_device(options.device)[0])

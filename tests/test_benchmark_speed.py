@@ -265,3 +265,14 @@ def test_the_floor_is_the_slower_of_arithmetic_and_traffic():
     assert probe.floor(least, 1.0, 1.0) == max(by_flop, by_bytes)
     for task in probe.tasks.values():
         task()
+
+
+def test_the_layers_beside_a_matrix_product(capsys):
+    assert main(["speed", "--layers", "--rounds", "1"]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.endswith("% |")]
+    assert [row.split("|")[3].strip() for row in rows] == ["forward", "input gradient", "weight gradient"] * 3
+
+
+def test_pytorchs_layers_have_no_rates(capsys, pytorch_layers):
+    assert main(["speed", "--layers"]) == 2
+    assert "times the compiled layers, which cannot be had here" in capsys.readouterr().err
