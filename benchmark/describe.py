@@ -7,12 +7,18 @@ import dataclasses
 import inspect
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-import tomlkit
-
-from benchmark.settings import PRESETS, ProblemSettings, preset_documents, read_preset, table_of
+from benchmark.settings import (
+    PRESETS,
+    ProblemSettings,
+    Table,
+    read_preset,
+    reason_of,
+    reason_of_problem,
+    table_of,
+    written,
+)
 from data.splits import HALVES
 from methods import registry
 
@@ -39,28 +45,31 @@ def describe(name: str) -> str:
     if method.needs_truth:
         lines.append("searches on the table of true accuracies itself, which no other method is given")
     lines += ["", "problem.split", *textwrap.wrap(field_docs(ProblemSettings)["split"], 110)]
-    lines += _of_presets({preset: written_split(preset_documents(preset), name) for preset in PRESETS})
+    presets = {preset: read_preset(preset) for preset in PRESETS}
+    lines += _of_presets({preset: split_in(tables, name) for preset, tables in presets.items()})
     meanings = field_docs(method.Settings)
-    for field in dataclasses.fields(method.Settings):
-        lines += ["", f"{name}.{field.name}", *textwrap.wrap(meanings.get(field.name, ""), 110)]
-        lines += _of_presets({preset: preset_value(preset, [name, field.name]) for preset in PRESETS})
-        if field.default is not dataclasses.MISSING:
-            lines.append(f"    default {field.default!r}")
+    for key in (field.name for field in dataclasses.fields(method.Settings)):
+        lines += ["", f"{name}.{key}", *textwrap.wrap(meanings.get(key, ""), 110)]
+        lines += _of_presets(
+            {
+                preset: (written(table[key]), reason_of(tables, name, key) or "an option, at its default")
+                for preset, tables in presets.items()
+                if key in (table := table_of(tables, name))
+            }
+        )
     if method.follows:
         lines += ["", f"the supernet's settings are those of {method.follows}, except"]
-        for preset in PRESETS:
-            for key in table_of(read_preset(preset), name).get("supernet", {}):
-                value, reason = preset_value(preset, [name, "supernet", key])
-                lines.append(f"    {preset:<6} {f'{key} = {value}':<26} {reason}")
+        for preset, tables in presets.items():
+            for key, value in table_of(tables, name)["supernet"].items():
+                lines.append(f"    {preset:<6} {f'{key} = {written(value)}':<26} {reason_of(tables, name, key, True)}")
     return "\n".join(lines)
 
 
-def _of_presets(found: Mapping[str, tuple[str | None, str]]) -> list[str]:
+def _of_presets(found: Mapping[str, tuple[str, str]]) -> list[str]:
     """A line a value, with the presets that have it and where it comes from."""
     presets: dict[tuple[str, str], list[str]] = {}
     for preset, (value, reason) in found.items():
-        if value is not None:
-            presets.setdefault((value, reason), []).append(preset)
+        presets.setdefault((value, reason), []).append(preset)
     return [f"    {', '.join(who):<20} {value:<14} {reason}" for (value, reason), who in presets.items()]
 
 
@@ -84,34 +93,12 @@ def field_docs(settings: type) -> dict[str, str]:
     return docs
 
 
-def preset_value(preset: str, path: list[str]) -> tuple[str | None, str]:
-    """A setting's value in a preset as written there, and the comment behind it; None where it is not set."""
-    return written_value(preset_documents(preset), path)
-
-
-def written_value(documents: Sequence[tomlkit.TOMLDocument], path: list[str]) -> tuple[str | None, str]:
-    """As `preset_value`, of a preset's documents that are read already."""
-    section = path[0]
-    while True:
-        for document in documents:
-            item: Any = document
-            for key in (section, *path[1:]):
-                item = item.item(key) if key in item else {}
-            if item != {}:
-                return item.as_string(), item.trivia.comment.lstrip("# ")
-        model = next((document[section]["like"] for document in documents if "like" in document.get(section, {})), None)
-        if model is None:
-            return None, ""
-        section = model
-
-
-def written_split(documents: Sequence[tomlkit.TOMLDocument], method: str) -> tuple[str, str]:
-    """The split that a preset has for a method, and the comment behind it."""
-    for document in documents:
-        item: Any = document.get("problem", {})
-        for key in ("split", method):
-            if isinstance(item, Mapping):
-                item = item.item(key) if key in item else {}  # type: ignore[attr-defined]
-        if item != {}:
-            return str(item.unwrap()), item.trivia.comment.lstrip("# ")
-    return HALVES, ""
+def split_in(tables: Table, method: str) -> tuple[str, str]:
+    """The split that a preset has for a method, and where it comes from."""
+    asked = tables["problem"].get("split", HALVES)
+    if isinstance(asked, str):
+        return asked, reason_of_problem(tables, "split") or "the program's default"
+    if method in asked:
+        return asked[method], "as in the preset"
+    of_protocol = registry.load(method)
+    return of_protocol.split, of_protocol.split_source or "the program's default"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.settings import (
+    NO_METHODS,
     ProblemSettings,
     SettingsError,
     Table,
@@ -129,7 +130,7 @@ def plan(
     stages = {method: _stages(tables, method, epochs) for method in methods}
     known = registry.names()  # asked once, since it looks through all installed packages
     for section in tables:
-        if section != "problem" and section not in known:
+        if section not in (*NO_METHODS, *known):
             raise SettingsError(f"[{section}] is neither [problem] nor a method; methods: {', '.join(known)}")
     if unknown := [name for name in asked.split if name not in known] if isinstance(asked.split, dict) else []:
         raise SettingsError(f"problem.split names {unknown[0]!r}, which is no method; methods: {', '.join(known)}")
@@ -217,8 +218,9 @@ FACTS_OF_THEIR_OWN = ("images", "split")
 
 
 def split_of(asked: str | dict[str, str], method: str) -> str:
-    """The split that a problem's settings ask for `method`."""
-    return asked if isinstance(asked, str) else asked.get(split_key(method), HALVES)
+    """The split that a problem's settings ask for `method`: the one of all, one for it alone, or its protocol's."""
+    key = split_key(method)
+    return asked if isinstance(asked, str) else asked.get(key, registry.load(key).split)
 
 
 def split_key(method: str) -> str:
@@ -255,8 +257,6 @@ def _split(asked: str, problem: ProblemSettings, folder: Path | None) -> tuple[S
 def _is_published(method: str, stages: tuple[Stage, ...], problem: ProblemSettings, split: Split) -> bool:
     """Whether these are the published protocol of a method: what `paper` says of it, on any number of threads."""
     tables = _published()
-    if not all(stage.method in tables for stage in stages):
-        return False
     as_published = checked(tables["problem"], ProblemSettings, "problem")
     same_problem = problem == dataclasses.replace(as_published, threads=problem.threads, split=HALVES)
     of_protocol = OFFICIAL if split_of(as_published.split, method) == CIFAR_SPLIT else Split()

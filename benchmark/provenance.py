@@ -8,7 +8,6 @@ import re
 import shlex
 import subprocess
 import time
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,14 +15,24 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import tomlkit
 import torch
 
-from benchmark.describe import field_docs, written_split, written_value
+from benchmark.describe import field_docs, split_in
 from benchmark.energy import Meter, counters
-from benchmark.plan import Run, split_key, stage_names
+from benchmark.plan import Run, Stage, split_key, stage_names
 from benchmark.results_folder import Results
-from benchmark.settings import ProblemSettings, cores, plain_value, preset_documents
+from benchmark.settings import (
+    ProblemSettings,
+    Table,
+    cores,
+    plain_default,
+    plain_value,
+    read_preset,
+    reason_of,
+    reason_of_problem,
+    table_of,
+    written,
+)
 from data.folder import write_atomically
 from data.truth import TruthTable
 from reports.provenance import FILE, Entry, Provenance, Setting, read_provenance
@@ -102,32 +111,43 @@ class Command:
 
 def settings_of(preset: str, runs: Sequence[Run]) -> list[Setting]:
     """Every setting that shapes these runs, each once: the problem's, then stage by stage those of each method."""
-    documents = preset_documents(preset)
-    problem = runs[0].problem
-    of_problem = [
-        *stage_settings(documents, problem, "problem", [["problem"]], without=("split",)),
-        *split_settings(documents, runs),
-    ]
-    found = {setting.name: setting for setting in of_problem}
+    tables = read_preset(preset)
+    found = [*problem_settings(tables, runs[0].problem), *split_settings(tables, runs)]
     for run in {run.method: run for run in runs}.values():
         names = stage_names(run.method, [stage.method for stage in run.stages])
         for name, stage in zip(names, run.stages, strict=True):
-            places = [[stage.method]] if name == stage.method else [name.split("."), [stage.method]]
-            for setting in stage_settings(documents, stage.settings, name, places):
-                found.setdefault(setting.name, setting)
-    return list(found.values())
+            found += stage_settings(tables, stage, name)
+    return list({setting.name: setting for setting in reversed(found)}.values())[::-1]
 
 
-def split_settings(documents: Sequence[tomlkit.TOMLDocument], runs: Sequence[Run]) -> Iterator[Setting]:
+def problem_settings(tables: Table, problem: ProblemSettings) -> Iterator[Setting]:
+    """Those of the problem but for its split, which is each method's own."""
+    written_there, meanings = tables.get("problem", {}), field_docs(ProblemSettings)
+    for field in dataclasses.fields(problem):
+        if field.name == "split":
+            continue
+        value = plain_value(getattr(problem, field.name))
+        source = "the program's default"
+        if field.name in written_there:
+            same = written_there[field.name] == value
+            source = (
+                reason_of_problem(tables, field.name) or "as in the preset"
+                if same
+                else f"changed; the preset has {written(written_there[field.name])}"
+            )
+        elif value != plain_default(field):
+            source = "changed"
+        yield Setting(f"problem.{field.name}", told(value), meanings.get(field.name, ""), source)
+
+
+def split_settings(tables: Table, runs: Sequence[Run]) -> Iterator[Setting]:
     """The split of each method, by what it is called rather than by where it lies; once, where all have the same."""
     found = {}
     for run in runs:
-        wanted, comment = written_split(documents, split_key(run.method))
+        wanted, source = split_in(tables, split_key(run.method))
         if run.why:
             source = f"instead of {run.asked}: {run.why}"
-        elif wanted == run.asked:
-            source = comment or "the program's default"
-        else:
+        elif wanted != run.asked:
             source = f"changed; the preset has {wanted}"
         found[run.method] = run.split.label, source
     meaning = field_docs(ProblemSettings)["split"]
@@ -137,35 +157,26 @@ def split_settings(documents: Sequence[tomlkit.TOMLDocument], runs: Sequence[Run
         yield Setting(f"problem.split{method and f'.{method}'}", label, meaning, source)
 
 
-def stage_settings(
-    documents: Sequence[tomlkit.TOMLDocument],
-    settings: Any,
-    name: str,
-    places: Sequence[list[str]],
-    without: Sequence[str] = (),
-) -> Iterator[Setting]:
-    """The fields of `settings` but for those `without`; their sources stand in the preset at the first of `places` that
-    has the same value."""
-    meanings = field_docs(type(settings))
-    for field in dataclasses.fields(settings):
-        if field.name in without:
-            continue
-        value = plain_value(getattr(settings, field.name))  # as it will be read again
-        written = [written_value(documents, [*place, field.name]) for place in places]
-        given = [(text, comment) for text, comment in written if text is not None]
-        same = [comment for text, comment in given if tomllib.loads(f"value = {text}")["value"] == value]
-        if same:
-            source = same[0] or "as in the preset"
-        elif given:
-            source = f"changed; the preset has {given[-1][0]}"
-        else:
-            source = "the program's default" if getattr(settings, field.name) == field.default else "changed"
-        yield Setting(
-            f"{name}.{field.name}",
-            without_home(value) if isinstance(value, str) else value,
-            meanings.get(field.name, ""),
-            source,
-        )
+def stage_settings(tables: Table, stage: Stage, name: str) -> Iterator[Setting]:
+    """Those of a stage, which the preset's tables call `name`: a method, or the supernet that a method starts from."""
+    meanings, follower = field_docs(type(stage.settings)), name.removesuffix(".supernet")
+    own, of_supernet = table_of(tables, stage.method), follower != name and table_of(tables, follower)["supernet"]
+    for field in dataclasses.fields(stage.settings):
+        key, value = field.name, plain_value(getattr(stage.settings, field.name))
+        there, reason = own.get(key, value), ""
+        if key in own:
+            reason = reason_of(tables, stage.method, key)
+        if of_supernet and key in of_supernet:
+            there, reason = of_supernet[key], reason_of(tables, follower, key, supernet=True)
+        source = reason or "the program's default"
+        if there != value:
+            source = f"changed; the preset has {written(there)}"
+        yield Setting(f"{name}.{key}", told(value), meanings.get(key, ""), source)
+
+
+def told(value: Any) -> Any:
+    """A value as it may be written down: without the user's home folder."""
+    return without_home(value) if isinstance(value, str) else value
 
 
 def without_home(text: str) -> str:

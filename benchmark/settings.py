@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
 import tomlkit
@@ -19,7 +19,12 @@ from tomlkit.exceptions import TOMLKitError
 
 from data.folder import DataError, read_small
 from data.splits import HALVES
+from methods import registry
+from methods.settings import option_default, source_of, unit_of
 from spaces import Precision
+
+if TYPE_CHECKING:
+    from methods.search import Search
 
 PRESETS = ("paper", "proxy", "mini", "smoke")
 
@@ -57,6 +62,44 @@ class ProblemSettings:
     """CPU threads of one run. A setting, since with PyTorch's layers the last bits of a result depend on it."""
     precision: Precision = "fp32"
     """Number format of the supernets: "fp32", "tf32" (GPU: products rounded to 10 bits) or "bf16" (feature maps)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scale:
+    """How a preset makes any method's published protocol smaller; exceptions stand in tables of their own."""
+
+    epochs: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    """Share of the published epochs, and of every other setting that is told in epochs."""
+    most_epochs: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """The epochs that no training has more than; what else a method tells in epochs shrinks in proportion."""
+    steps: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    """Share of the published steps of α, whose learning rate is divided by it: rate × steps stays."""
+    own_supernets: bool = True
+    """Whether a selection has its supernet trained as its own program does, or shares that of the method it follows."""
+
+    def share(self, epochs: int | None) -> float:
+        """Of the published epochs, for a training of so many."""
+        if epochs is None or self.most_epochs is None:
+            return self.epochs
+        return min(self.epochs, self.most_epochs / epochs)
+
+    def scaled(self, table: Table, settings: type) -> Table:
+        """A method's published settings, each by its unit: whole epochs and at least one, a rate to two digits."""
+        share = self.share(table.get("epochs"))
+
+        def scaled(name: str, value: Any) -> Any:
+            match unit_of(settings, name):
+                case "epochs" if value and share != 1:
+                    return max(1, round(share * value))
+                case "alpha_lr" if self.steps != 1:
+                    return float(f"{value / self.steps:.1e}")
+            return value
+
+        return {name: scaled(name, value) for name, value in table.items()}
+
+
+NO_METHODS = ("problem", "scale", "why")
+"""The tables of a preset that are no method's."""
 
 
 def read_preset(name: str) -> Table:
@@ -159,18 +202,77 @@ def override(tables: Table, changes: Sequence[str]) -> Table:
 
 
 def table_of(tables: Table, name: str) -> Table:
-    """The settings of `name`; what it has not itself comes from the table that it says it is `like`.
+    """The settings of a method: the published protocol, made smaller by the preset's `scale`, but for what the preset
+    or a change says of it by name, or of a method that it derives from and shares the published value with.
 
     Raises:
-        SettingsError: where that table does not exist, or tables are like each other in a circle.
+        MethodError: for an unknown method.
     """
-    table, seen = dict(tables.get(name, {})), [name]
-    while (model := table.pop("like", None)) is not None:
-        if not isinstance(model, str) or model not in tables or model in seen:
-            raise SettingsError(f"[{seen[-1]}] says like = {model!r}, which is no other table of settings")
-        seen.append(model)
-        table = over(tables[model], table)
+    method = registry.load(name)
+    published, scale = published_table(method), checked(tables.get("scale", {}), Scale, "scale")
+    table = scale.scaled(published, method.Settings)
+    if method.follows:
+        followed = registry.load(method.follows).Settings
+        of_supernet = {**(method.start_settings if scale.own_supernets else {}), **method.start_needs}
+        table["supernet"] = scale.scaled({key: value for key, (value, _) in of_supernet.items()}, followed)
+    for section in reversed(sections_of(tables, method)):
+        theirs = published_table(registry.load(section))
+        said = tables[section]
+        if not isinstance(said, dict):
+            raise SettingsError(f"{section} = {said!r} stands where a method's table of settings should")
+        if section != name:
+            said = {key: value for key, value in said.items() if theirs.get(key) == published.get(key)}
+        table = over(table, said)
     return table
+
+
+def sections_of(tables: Table, method: type[Search]) -> list[str]:
+    """The tables that say something of a method: its own, then those of the methods that its class derives from."""
+    named = {registry.load(name): name for name in tables if name not in NO_METHODS and name in registry.names()}
+    return [named[cls] for cls in method.__mro__ if cls in named]
+
+
+def published_table(method: type[Search]) -> Table:
+    """The published protocol of a method; an option's default among it."""
+    return {
+        field.name: default
+        for field in dataclasses.fields(method.Settings)
+        if (default := plain_default(field)) is not dataclasses.MISSING
+    }
+
+
+def reason_of(tables: Table, name: str, key: str, supernet: bool = False) -> str:
+    """Where a preset's value of a setting comes from: its own reason, how it was scaled, or the published source; ""
+    for an option at its default.
+
+    Args:
+        tables: the preset as read, without changes.
+        supernet: whether it is a setting of the supernet that the method starts from.
+    """
+    method, why = registry.load(name), tables.get("why", {})
+    table = table_of(tables, name)
+    for section in sections_of(tables, method):
+        said = tables[section].get("supernet", {}) if supernet else tables[section]
+        of = table["supernet"] if supernet else table
+        if key in said and said[key] == of[key]:
+            reasons = (why.get(f"{section}.{key}"), why.get(section), "as in the preset")
+            return next(str(reason) for reason in reasons if reason)
+    if supernet:
+        value, source = {**method.start_settings, **method.start_needs}[key]
+        scaled = table["supernet"][key]
+    else:
+        value, source = published_table(method)[key], source_of(method.Settings, key) or ""
+        scaled = table[key]
+    if scaled == value:
+        return str(source)
+    if unit_of(registry.load(method.follows or name).Settings if supernet else method.Settings, key) == "alpha_lr":
+        return f"{scaled / value:.2g} times the published {written(value)}: rate × steps stays"
+    return f"{scaled / value:.2g} of the published {written(value)}"
+
+
+def reason_of_problem(tables: Table, key: str) -> str:
+    """The same for a setting of the problem."""
+    return str(tables.get("why", {}).get(f"problem.{key}", ""))
 
 
 def checked(table: Mapping[str, Any], kind: type[T], where: str) -> T:
@@ -191,8 +293,8 @@ def checked(table: Mapping[str, Any], kind: type[T], where: str) -> T:
 def digest(*parts: Any) -> str:
     """A hash of settings, 12 hexadecimal digits: equal exactly for equal settings.
 
-    What is at its default does not count, so that a new setting of a method leaves older results as they are. Hence no
-    default may ever change: what is to become otherwise belongs into the presets.
+    An option at its default does not count, so that a new one leaves older results as they are; hence no such default
+    may ever change. A setting of the published protocol counts whatever its value.
     """
     text = json.dumps([_told(part) for part in parts], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -219,13 +321,11 @@ def plain_default(field: dataclasses.Field[Any]) -> Any:
 def _told(part: Any) -> Any:
     if not dataclasses.is_dataclass(part):
         return msgspec.to_builtins(part)
-    told = {}
-    for field in dataclasses.fields(part):
-        value = getattr(part, field.name)
-        factory = field.default_factory
-        if value != (field.default if factory is dataclasses.MISSING else factory()):
-            told[field.name] = _told(value)
-    return told
+    return {
+        field.name: _told(value)
+        for field in dataclasses.fields(part)
+        if (value := getattr(part, field.name)) != option_default(type(part), field.name)
+    }
 
 
 def cores() -> int:

@@ -16,6 +16,7 @@ import torch
 from rich.console import Console
 
 from benchmark.progress import Fetching
+from benchmark.runner import keep_freed_memory
 from benchmark.settings import SettingsError
 from benchmark.speed import take_turns
 from benchmark.speed_floor import Probe
@@ -50,6 +51,7 @@ class Rate(NamedTuple):
 def carry_out(rounds: int, console: Console) -> None:
     """Measure and print the table."""
     confine_reference()
+    keep_freed_memory()
     with Fetching(console) as progress:
         rates = measure(rounds, progress)
     cells = [

@@ -16,13 +16,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from methods.search import Count, Measurements, Problem, Search, State, seeded
+from methods.search import Measurements, Problem, Search, State, seeded
+from methods.settings import Count, setting
 from spaces import EDGES, NUM_CELLS, OPERATIONS, Cell
 
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetSettings:
-    budget: Count
+    budget: Count = setting(100, "about what NAS-Bench-201 §5 gives its searches, 12,000 s at 12 epochs a cell")
     """Cells whose true accuracy is asked for."""
 
 
@@ -71,15 +72,22 @@ class RandomSearch(Search):
         self.random.bit_generator.state = state["random"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class RandomCellSettings(BudgetSettings):
+    budget: Count = setting(1, "one cell, uniformly")
+
+
 class RandomCell(RandomSearch):
     """Random: one cell, uniformly among all 15,625"""
+
+    Settings: ClassVar[type] = RandomCellSettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegularisedEvolutionSettings(BudgetSettings):
-    population: Count
+    population: Count = setting(10, "AutoDL-Projects, R-EA.sh: --ea_population")
     """The youngest so many cells live."""
-    sample: Count
+    sample: Count = setting(3, "AutoDL-Projects, regularized_ea.py: --ea_sample_size 3")
     """Living cells drawn, with replacement, of which the best becomes the parent."""
 
 

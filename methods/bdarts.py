@@ -12,10 +12,46 @@ of the operations are first free to differ, then held together. That is all: the
 
 from __future__ import annotations
 
-from methods.gradient import GradientSearch
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from methods.gradient import GradientSearch, GradientSettings
+from methods.settings import Count, NotNegative, Rate, Share, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class BetaDartsSettings(GradientSettings):
+    epochs: Count = setting(100, "Beta-DARTS, train_search.py: --epochs")
+    batch_size: Count = setting(64, "Beta-DARTS, train_search.py: --batch_size")
+    lr: Rate = setting(0.025, "Beta-DARTS, train_search.py: --learning_rate")
+    lr_min: NotNegative = setting(0.001, "Beta-DARTS, train_search.py: --learning_rate_min")
+    momentum: NotNegative = setting(0.9, "Beta-DARTS, train_search.py: --momentum")
+    nesterov: bool = setting(False, "Beta-DARTS, train_search.py: torch.optim.SGD without it")
+    weight_decay: NotNegative = setting(3e-4, "Beta-DARTS, train_search.py: --weight_decay")
+    clip: Rate = setting(5.0, "Beta-DARTS, train_search.py: --grad_clip")
+    clip_counts_alpha: bool | Literal["softmax"] = setting(
+        "softmax", "Beta-DARTS, train_search.py: clip_grad_norm_ while alpha.data holds softmax(α)"
+    )
+    skip_first_lr: bool = setting(True, "Beta-DARTS, train_search.py: scheduler.step() before the first epoch")
+    alpha_lr: Rate = setting(3e-4, "Beta-DARTS, train_search.py: --arch_learning_rate")
+    alpha_betas: tuple[Share, Share] = setting((0.5, 0.999), "Beta-DARTS, architect.py: Adam")
+    alpha_weight_decay: NotNegative = setting(
+        1e-3, "Beta-DARTS, train_search.py: --arch_weight_decay, kept on beside β-decay"
+    )
+    alpha_init: NotNegative = setting(1e-3, "Beta-DARTS, nasbench201/model.py: 1e-3 * randn")
+    alpha_first: bool = setting(True, "Beta-DARTS, train_search.py: architect.step before the weights' step")
+    train_batches: Literal["shuffled", "drawn"] = setting(
+        "shuffled", "Beta-DARTS, train_search.py: enumerate(train_queue)"
+    )
+    regulariser: Literal["none", "beta", "l2"] = setting("beta", "Beta-DARTS, architect.py: logsumexp of α")
+    schedule: Literal["linear", "constant"] = setting("linear", "Beta-DARTS, architect.py: λ grows with the epoch")
+    strength: NotNegative = setting(50.0, "Beta-DARTS, architect.py: λ = 50 · epoch / 100")
+    strength_epochs: Count = setting(100, "Beta-DARTS, architect.py: a constant, not --epochs", unit="epochs")
 
 
 class BetaDarts(GradientSearch):
     """β-DARTS: DARTS with β-decay, the logsumexp of α, in α's loss"""
 
+    Settings: ClassVar[type] = BetaDartsSettings
+    split_source = "Beta-DARTS, train_search.py: indices[:split_train], indices[split_valid:num_train]"
     source = 'Ye et al., "β-DARTS", CVPR 2022; program: Beta-DARTS, nasbench201/train_search.py'

@@ -23,4 +23,6 @@ from methods.gradient import GradientSearch
 class Darts(GradientSearch):
     """DARTS, first order: α descends the validation loss of the present weights"""
 
+    split = "cifar-split"
+    split_source = "AutoDL-Projects, DARTS-V1.py: get_nas_search_loaders"
     source = 'Liu et al., "DARTS", ICLR 2019; program: AutoDL-Projects, DARTS-V1.py'

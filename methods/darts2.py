@@ -28,13 +28,14 @@ from torch import Tensor
 
 from methods.batches import Batch
 from methods.gradient import GradientSearch, GradientSettings
-from methods.search import Rate
+from methods.settings import Rate, setting
 from methods.training import Tally, held
 
 
 @dataclass(frozen=True, kw_only=True)
 class Darts2Settings(GradientSettings):
-    radius: Rate = 0.01
+    alpha_first: bool = setting(True, "AutoDL-Projects, DARTS-V2.py: backward_step_unrolled before the weights' step")
+    radius: Rate = setting(0.01, "DARTS §2.3, footnote; AutoDL-Projects, DARTS-V2.py: r=1e-2")
     """Length of the step in w to either side, from which the second derivative is a finite difference."""
 
 
@@ -43,6 +44,8 @@ class Darts2(GradientSearch):
 
     Settings: ClassVar[type] = Darts2Settings
     settings: Darts2Settings
+    split = "cifar-split"
+    split_source = "AutoDL-Projects, DARTS-V2.py: get_nas_search_loaders"
     source = 'Liu et al., "DARTS", ICLR 2019; program: AutoDL-Projects, DARTS-V2.py'
 
     def alpha_gradient(self, train: Batch, valid: Batch, tally: Tally) -> Tensor:

@@ -21,15 +21,20 @@ from torch import Tensor
 
 from methods.batches import Batch
 from methods.gradient import GradientSearch, GradientSettings
-from methods.search import NotNegative
+from methods.settings import NotNegative, setting
 from spaces import SKIP
 
 
 @dataclass(frozen=True, kw_only=True)
 class DartsMinusSettings(GradientSettings):
-    beta: NotNegative
+    nesterov: bool = setting(
+        False, "DARTS-, train_search.py: torch.optim.SGD without it; its program has no NAS-Bench-201"
+    )
+    weight_decay: NotNegative = setting(3e-4, "DARTS-, args.py: --weight_decay")
+    alpha_first: bool = setting(True, "DARTS-, train_search.py: architect.step before the weights' step")
+    beta: NotNegative = setting(1.0, "DARTS-, args.py: --skip_beta")
     """β of the first epoch, the weight of the auxiliary skip on every edge."""
-    decay: Literal["linear", "cosine", "none"]
+    decay: Literal["linear", "cosine", "none"] = setting("linear", "DARTS-, run_darts_minus.sh: DECAY_TYPE")
     """How β goes from there to 0 over the epochs; `none` leaves it as it is."""
 
 
@@ -38,6 +43,7 @@ class DartsMinus(GradientSearch):
 
     Settings: ClassVar[type] = DartsMinusSettings
     settings: DartsMinusSettings
+    split_source = "DARTS-, train_search.py: indices[:split], indices[split:num_train]"
     source = 'Chu et al., "DARTS-", ICLR 2021; program: DARTS-, src/search/train_search.py'
 
     def loss(self, batch: Batch, weights: Tensor) -> tuple[Tensor, Tensor]:

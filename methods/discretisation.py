@@ -17,15 +17,18 @@ import torch
 
 from methods.gradient import GradientSearch
 from methods.pt import PT
-from methods.search import Count, Measurements, Problem, Rate, Search, State, cell_of
+from methods.search import Measurements, Problem, Search, State, cell_of
+from methods.settings import Count, Rate, setting
 from spaces import EDGES, OPERATIONS, Cell
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiscretisationSettings:
-    finetune_epochs: Count
+    finetune_epochs: Count = setting(
+        5, "as of pt; the paper says only that the supernet converges again", unit="epochs"
+    )
     """Epochs of fine-tuning after an edge is decided, before its accuracy is measured."""
-    finetune_lr: Rate
+    finetune_lr: Rate = setting(0.0025, "as of pt")
     """Constant learning rate of w while fine-tuning (SGD restarted, its other settings the supernet's)."""
 
 
@@ -34,7 +37,9 @@ class Discretisation(Search):
 
     Settings: ClassVar[type] = DiscretisationSettings
     source = 'Wang et al., "Rethinking Architecture Selection", ICLR 2021, §3.1; the paper has no program for it'
+    split_source = "as for pt, whose supernet it starts from"
     follows = "darts"
+    start_settings = PT.start_settings
 
     @classmethod
     def accepts(cls, start: type[Search]) -> str | None:

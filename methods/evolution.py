@@ -10,7 +10,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from methods.search import Count, State
+from methods.search import State
+from methods.settings import Count, setting
 from spaces import EDGES, NONE, NUM_CELLS, OPERATIONS, Cell
 
 Cells = NDArray[np.int64]
@@ -28,17 +29,21 @@ ATTEMPTS = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class EvolutionSettings:
-    population: Count
+    """By default as in the program of RLNAS."""
+
+    population: Count = setting(100, "RLNAS, rlnas_evolution_search_with_angle.py: population_num")
     """Cells scored in every generation."""
-    parents: Count
+    parents: Count = setting(30, "RLNAS, rlnas_evolution_search_with_angle.py: select_num")
     """The best cells so far, from which the next generation descends."""
-    generations: Count
+    generations: Count = setting(20, "RLNAS, rlnas_evolution_search_with_angle.py: max_epochs")
     """Generations, the random first one included."""
-    mutations: Count
+    mutations: Count = setting(50, "RLNAS, rlnas_evolution_search_with_angle.py: mutation_num")
     """Mutated cells of a generation."""
-    crossovers: Count
+    crossovers: Count = setting(50, "RLNAS, rlnas_evolution_search_with_angle.py: crossover_num")
     """Crossed cells of a generation; random cells fill it up to the population."""
-    mutation_probability: Annotated[float, Meta(ge=0, le=1)]
+    mutation_probability: Annotated[float, Meta(ge=0, le=1)] = setting(
+        0.1, "RLNAS, rlnas_evolution_search_with_angle.py: m_prob"
+    )
     """Probability that a mutation redraws an edge, uniformly among all operations but `none`."""
 
 

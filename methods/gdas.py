@@ -30,15 +30,20 @@ from torch import Tensor
 from methods.batches import Batch
 from methods.drawn import Drawn, DrawnSettings
 from methods.gradient import GradientSearch, GradientSettings
-from methods.search import Problem, Rate, Search, State, cell_of, one_hot, seeded
+from methods.search import Problem, Search, State, cell_of, one_hot, seeded
+from methods.settings import Count, Rate, setting
 from methods.training import Tally
 
 
 @dataclass(frozen=True, kw_only=True)
 class GDASSettings(GradientSettings, DrawnSettings):
-    temperature_first: Rate
+    epochs: Count = setting(250, "AutoDL-Projects, GDAS.config: epochs (240 in its first version)")
+    decay_undrawn: bool = setting(
+        False, "AutoDL-Projects, GDAS.py: zero_grad of PyTorch < 2, no gradient until first drawn"
+    )
+    temperature_first: Rate = setting(10.0, "AutoDL-Projects, GDAS.sh: --tau_max")
     """τ of the first epoch."""
-    temperature_last: Rate
+    temperature_last: Rate = setting(0.1, "AutoDL-Projects, GDAS.sh: --tau_min")
     """τ of the last epoch; in between it goes on a straight line."""
 
 
@@ -47,6 +52,8 @@ class GDAS(GradientSearch):
 
     Settings: ClassVar[type] = GDASSettings
     settings: GDASSettings
+    split = "cifar-split"
+    split_source = "AutoDL-Projects, GDAS.py: get_nas_search_loaders"
     source = 'Dong & Yang, "Searching for A Robust Architecture", CVPR 2019; program: AutoDL-Projects, GDAS.py'
     recordable = False  # the host must know the cell that is drawn
     unmixed = "its supernet has trained single cells and no mixture, so masking a part of one would measure nothing"

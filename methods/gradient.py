@@ -20,18 +20,15 @@ from methods.recording import Recorded
 from methods.regularisers import REGULARISERS
 from methods.search import (
     ALL_OPERATIONS,
-    Count,
     Measurements,
-    NotNegative,
     Problem,
-    Rate,
     Search,
-    Share,
     State,
     cell_of,
     one_hot,
     seeded,
 )
+from methods.settings import Count, NotNegative, Rate, Share, setting
 from methods.training import Tally, WeightSettings, cosine, descend, held, load_optimiser, sgd
 from spaces import EDGES, OPERATIONS, Cell
 from spaces.supernet import Supernet
@@ -39,23 +36,36 @@ from spaces.supernet import Supernet
 
 @dataclass(frozen=True, kw_only=True)
 class GradientSettings(WeightSettings):
-    clip: Rate
+    """By default as in the program of first-order DARTS."""
+
+    epochs: Count = setting(50, "AutoDL-Projects, DARTS.config: epochs", unit="epochs")
+    batch_size: Count = setting(64, "AutoDL-Projects, DARTS.config: batch_size")
+    lr: Rate = setting(0.025, "AutoDL-Projects, DARTS.config: LR")
+    lr_min: NotNegative = setting(0.001, "AutoDL-Projects, DARTS.config: eta_min")
+    momentum: NotNegative = setting(0.9, "AutoDL-Projects, DARTS.config: momentum")
+    nesterov: bool = setting(True, "AutoDL-Projects, DARTS.config: nesterov")
+    weight_decay: NotNegative = setting(5e-4, "AutoDL-Projects, DARTS.config: decay")
+    clip: Rate = setting(5.0, "AutoDL-Projects, DARTS-V1.py: clip_grad_norm_")
     """Largest norm of the gradient of w; a longer one is scaled down to it."""
-    clip_counts_alpha: bool | Literal["softmax"]
+    clip_counts_alpha: bool | Literal["softmax"] = setting(
+        True, "AutoDL-Projects, DARTS-V1.py: clip_grad_norm_(network.parameters()); its stale part of α is not kept"
+    )
     """Whether that norm also counts the training loss' gradient by α or, with "softmax", by the weights made of α."""
-    skip_first_lr: bool
+    skip_first_lr: bool = setting(False, "the first epoch runs at lr")
     """Whether the schedule of w's learning rate starts at its second value."""
-    alpha_lr: Rate
+    alpha_lr: Rate = setting(3e-4, "AutoDL-Projects, DARTS-V1.py: arch_learning_rate", unit="alpha_lr")
     """Learning rate of α (Adam)."""
-    alpha_betas: tuple[Share, Share]
+    alpha_betas: tuple[Share, Share] = setting((0.5, 0.999), "AutoDL-Projects, DARTS-V1.py: a_optimizer")
     """Adam's decay rates for α."""
-    alpha_weight_decay: NotNegative
+    alpha_weight_decay: NotNegative = setting(1e-3, "AutoDL-Projects, DARTS-V1.py: arch_weight_decay")
     """Adam's weight decay of α."""
-    alpha_init: NotNegative
+    alpha_init: NotNegative = setting(1e-3, "AutoDL-Projects, search_model_darts.py: 1e-3 * randn")
     """Standard deviation of the normal distribution that α starts from."""
-    alpha_first: bool
+    alpha_first: bool = setting(False, "AutoDL-Projects, DARTS-V1.py: the weights step first")
     """Whether α steps before w within one iteration."""
-    train_batches: Literal["shuffled", "drawn"]
+    train_batches: Literal["shuffled", "drawn"] = setting(
+        "shuffled", "AutoDL-Projects, SearchDataset: one shuffled pass"
+    )
     """Training batches: one shuffled pass, or each batch drawn afresh from the half."""
     augment_valid: bool = True
     """Whether the images of the validation half are cropped and flipped too, as in all the papers' programs."""

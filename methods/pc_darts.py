@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from msgspec import Meta
@@ -29,7 +29,8 @@ from torch import Tensor
 
 from methods.batches import Batch
 from methods.gradient import GradientSearch, GradientSettings
-from methods.search import Count, Problem, Search, State, seeded
+from methods.search import Problem, Search, State, seeded
+from methods.settings import Count, NotNegative, setting
 from methods.training import Tally, held
 from spaces import EDGES
 from spaces.partial import PartialSearchCell
@@ -38,11 +39,18 @@ from spaces.supernet import ENTERING, Supernet
 
 @dataclass(frozen=True, kw_only=True)
 class PCDartsSettings(GradientSettings):
-    warmup_epochs: Annotated[int, Meta(ge=0)]
+    epochs: Count = setting(100, "DrNAS, 201-space/train_search.py: --epochs; PC-DARTS has 50, for DARTS' own space")
+    nesterov: bool = setting(False, "PC-DARTS, train_search.py: torch.optim.SGD without it")
+    weight_decay: NotNegative = setting(3e-4, "PC-DARTS, train_search.py: --weight_decay")
+    clip_counts_alpha: bool | Literal["softmax"] = setting(
+        False, "PC-DARTS, train_search.py: α is no parameter of the model"
+    )
+    alpha_first: bool = setting(True, "PC-DARTS, train_search.py: architect.step before the weights' step")
+    warmup_epochs: Annotated[int, Meta(ge=0)] = setting(15, "PC-DARTS, train_search.py: if epoch >= 15", unit="epochs")
     """Epochs in the beginning in which only w trains."""
-    part: Count
+    part: Count = setting(4, "PC-DARTS, model_search.py: k = 4")
     """K; a K-th of the channels goes through the mixed operation."""
-    edge_normalisation: bool
+    edge_normalisation: bool = setting(True, "PC-DARTS, model_search.py: weights2")
     """Whether the edges that enter a node are weighed by a softmax of γ, or each by 1."""
 
 
@@ -51,6 +59,7 @@ class PCDarts(GradientSearch):
 
     Settings: ClassVar[type] = PCDartsSettings
     settings: PCDartsSettings
+    split_source = "DrNAS, 201-space/train_search.py: indices[:split], indices[split:num_train]"
     source = 'Xu et al., "PC-DARTS", ICLR 2020; programs: PC-DARTS, train_search.py; DrNAS, 201-space'
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:

@@ -8,6 +8,7 @@ most; fine-tune the supernet for a few epochs; repeat until every edge is decide
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -15,15 +16,16 @@ import numpy as np
 from msgspec import Meta
 
 from methods.gradient import GradientSearch
-from methods.search import Measurements, Problem, Rate, Search, State, cell_of, seeded
+from methods.search import Measurements, Problem, Search, State, cell_of, seeded
+from methods.settings import Rate, setting
 from spaces import EDGES, OPERATIONS, Cell
 
 
 @dataclass(frozen=True, kw_only=True)
 class PTSettings:
-    finetune_epochs: Annotated[int, Meta(ge=0)]
+    finetune_epochs: Annotated[int, Meta(ge=0)] = setting(5, "darts-pt, train_search.py: --proj_intv", unit="epochs")
     """Epochs of fine-tuning from one decision to the next; 0 turns it off, and an epoch is then a decision."""
-    finetune_lr: Rate
+    finetune_lr: Rate = setting(0.0025, "darts-pt, projection.py: learning_rate / 10")
     """Constant learning rate of w while fine-tuning (SGD restarted, its other settings the supernet's)."""
     criterion: Literal["accuracy", "loss"] = "accuracy"
     """What the removal of an operation hurts: the validation accuracy, or the validation loss."""
@@ -36,7 +38,16 @@ class PT(Search):
 
     Settings: ClassVar[type] = PTSettings
     source = 'Wang et al., "Rethinking Architecture Selection", ICLR 2021; program: darts-pt, nasbench201/projection.py'
+    split_source = "darts-pt, train_search.py: indices[:split], indices[split:num_train]"
     follows = "darts"
+    start_settings: ClassVar[Mapping[str, tuple[Any, str]]] = {
+        "clip_counts_alpha": (False, "darts-pt, search_model.py: clip_grad_norm_(get_weights()) leaves α out"),
+        "epochs": (100, "darts-pt, train_search.py: --epochs"),
+        "nesterov": (False, "darts-pt, search_model.py: torch.optim.SGD without it"),
+        "weight_decay": (3e-4, "darts-pt, train_search.py: --weight_decay"),
+        "alpha_first": (True, "darts-pt, train_search.py: architect.step before model.step"),
+        "train_batches": ("drawn", "darts-pt, train_search.py: next(iter(train_queue)) in every step"),
+    }
 
     @classmethod
     def accepts(cls, start: type[Search]) -> str | None:
@@ -104,3 +115,7 @@ class PT(Search):
 
 class FixedPT(PT):
     """DARTS-PT with fixed α: perturbation-based selection over a supernet whose α never trained"""
+
+    start_needs: ClassVar[Mapping[str, tuple[Any, str]]] = {
+        "train_alpha": (False, "DARTS-PT, Table 4: α fixed; darts-pt, architect_ig.py: method blank")
+    }

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from methods.angle import angles
 from methods.evolution import EvolutionSettings, evolve
 from methods.search import Measurements, Problem, Search, State, seeded
+from methods.settings import setting
 from methods.single_path import SinglePathSettings, SinglePathTraining
 from spaces import Cell
 
@@ -34,6 +35,8 @@ class RLNAS(Search):
     """RLNAS: single-path supernet on random labels, then evolution for the largest angle of weights"""
 
     Settings: ClassVar[type] = RLNASSettings
+    split = "cifar-split"
+    split_source = "RLNAS, rlnas_train_supernet.py: get_nas_search_loaders"
     source = 'Zhang et al., "Neural Architecture Search with Random Labels", CVPR 2021; program: RLNAS, nas_bench_201'
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
@@ -78,5 +81,12 @@ class RLNAS(Search):
         self.look()
 
 
+@dataclass(frozen=True, kw_only=True)
+class SPOSAngleSettings(RLNASSettings):
+    labels: Literal["true", "random"] = setting("true", "RLNAS, Table 1, row B")
+
+
 class SPOSAngle(RLNAS):
     """SPOS with angle: single-path supernet on true labels, then evolution for the largest angle of weights"""
+
+    Settings: ClassVar[type] = SPOSAngleSettings

@@ -15,20 +15,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from methods.gradient import GradientSearch, GradientSettings
-from methods.search import NotNegative, Problem, Search, State, one_hot, seeded
+from methods.search import Problem, Search, State, one_hot, seeded
+from methods.settings import Count, NotNegative, setting
 
 
 @dataclass(frozen=True, kw_only=True)
 class SDartsRSSettings(GradientSettings):
-    epsilon_first: NotNegative
+    epochs: Count = setting(100, "SmoothDARTS, train_search.py: --epochs")
+    nesterov: bool = setting(False, "SmoothDARTS, train_search.py: torch.optim.SGD without it")
+    weight_decay: NotNegative = setting(3e-4, "SmoothDARTS, train_search.py: --weight_decay")
+    clip_counts_alpha: bool | Literal["softmax"] = setting(
+        "softmax", "SmoothDARTS, train_search.py: clip_grad_norm_ while alpha.data holds softmax(α) + δ"
+    )
+    skip_first_lr: bool = setting(True, "SmoothDARTS, train_search.py: scheduler.step() before the first epoch")
+    alpha_first: bool = setting(True, "SmoothDARTS, train_search.py: architect.step before the weights' step")
+    epsilon_first: NotNegative = setting(0.03, "SmoothDARTS, train_search.py: 0.03 + …")
     """ε of the first epoch, the largest perturbation of an operation's weight while w trains."""
-    epsilon_last: NotNegative
+    epsilon_last: NotNegative = setting(0.3, "SmoothDARTS, train_search.py: --epsilon_alpha")
     """ε after the last epoch; on the way it grows linearly."""
 
 
@@ -37,6 +46,7 @@ class SDartsRS(GradientSearch):
 
     Settings: ClassVar[type] = SDartsRSSettings
     settings: SDartsRSSettings
+    split_source = "SmoothDARTS, train_search.py: indices[:split], indices[split:num_train]"
     source = 'Chen & Hsieh, "Stabilizing DARTS", ICML 2020; program: SmoothDARTS, nasbench201/train_search.py'
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:

@@ -7,13 +7,12 @@ The runner owns everything else: the order of runs, progress, history, checkpoin
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from msgspec import Meta
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -23,12 +22,6 @@ from spaces.supernet import SearchCell, Supernet
 if TYPE_CHECKING:
     from data.images import ImageSet
     from data.truth import TruthTable
-
-Count = Annotated[int, Meta(ge=1)]
-Rate = Annotated[float, Meta(gt=0)]
-NotNegative = Annotated[float, Meta(ge=0)]
-Share = Annotated[float, Meta(ge=0, lt=1)]
-"""What a number among settings may be; checked when settings are read."""
 
 State = dict[str, Any]
 """A search's whole state: dicts and lists, nested at will, of tensors, numbers, strings, booleans and None."""
@@ -76,14 +69,28 @@ class Search(ABC):
     """A search in progress. The class doc's first line is the method's description in `benchmark methods`."""
 
     Settings: ClassVar[type]
-    """A frozen dataclass of the method's settings; a string under a field documents it."""
+    """A frozen dataclass of the method's settings, which are the published protocol by default (`methods.settings`); a
+    string under a field documents it."""
 
     source: ClassVar[str]
     """The paper and the program that the defaults follow."""
 
+    split: ClassVar[Literal["halves", "cifar-split"]] = "halves"
+    """Which training images its program trains and validates on: the first and the second half, or by AutoDL-Projects'
+    file."""
+
+    split_source: ClassVar[str] = ""
+    """Where that is written."""
+
     follows: ClassVar[str | None] = None
     """The method whose trained supernet this one, a selection rule, starts from; None where it trains its own. The
     name `OTHER+THIS` lets it start from another's."""
+
+    start_settings: ClassVar[Mapping[str, tuple[Any, str]]] = {}
+    """What its program trains that supernet by that is otherwise in `follows`: value and source of each setting."""
+
+    start_needs: ClassVar[Mapping[str, tuple[Any, str]]] = {}
+    """The same for what the method cannot do without, whatever the preset."""
 
     @classmethod
     def accepts(cls, start: type[Search]) -> str | None:

@@ -35,7 +35,8 @@ from torch import Tensor
 
 from methods.batches import Batch
 from methods.gradient import GradientSearch, GradientSettings
-from methods.search import ALL_OPERATIONS, Count, Measurements, Problem, Search, State, cell_of
+from methods.search import ALL_OPERATIONS, Measurements, Problem, Search, State, cell_of
+from methods.settings import Count, NotNegative, setting
 from methods.training import Tally
 from spaces import EDGES, NONE, OPERATIONS, Cell
 
@@ -45,15 +46,23 @@ SOME = [operation for operation in range(len(OPERATIONS)) if operation != NONE]
 
 @dataclass(frozen=True, kw_only=True)
 class SGASSettings(GradientSettings):
-    warmup_epochs: Count
+    epochs: Count = setting(40, "sgas, train_search.py: 9 + 5 · (edges − 1) + 5 + 1, here for six edges")
+    nesterov: bool = setting(False, "sgas, train_search.py: torch.optim.SGD without it")
+    weight_decay: NotNegative = setting(3e-4, "sgas, train_search.py: --weight_decay")
+    clip_counts_alpha: bool | Literal["softmax"] = setting(
+        False, "sgas, train_search.py: α is no parameter of the model"
+    )
+    skip_first_lr: bool = setting(True, "sgas, train_search.py: scheduler.step() before the first epoch")
+    alpha_first: bool = setting(True, "sgas, train_search.py: architect.step before the weights' step")
+    warmup_epochs: Count = setting(10, "sgas, train_search.py: --warmup_dec_epoch 9, counted from 0", unit="epochs")
     """Epochs before the first decision, which comes at the end of the last of them."""
-    interval: Count
+    interval: Count = setting(5, "sgas, train_search.py: --decision_freq", unit="epochs")
     """Epochs from one decision to the next."""
-    criterion: Literal[1, 2]
+    criterion: Literal[1, 2] = setting(1, "sgas, train_search.py: without --use_history")
     """The score of an edge: 1, importance and certainty; 2, stability too."""
-    history: Count
+    history: Count = setting(4, "sgas, train_search.py: --history_size")
     """Epochs that an edge's present operations are compared with, for its stability."""
-    batch_increase: Annotated[int, Meta(ge=0)]
+    batch_increase: Annotated[int, Meta(ge=0)] = setting(8, "sgas, train_search.py: --batch_increase")
     """Images by which a batch grows with every decision."""
 
 
@@ -62,6 +71,7 @@ class SGAS(GradientSearch):
 
     Settings: ClassVar[type] = SGASSettings
     settings: SGASSettings
+    split_source = "sgas, train_search.py: indices[:split], indices[split:num_train]"
     source = 'Li et al., "SGAS", CVPR 2020; program: sgas, cnn/train_search.py'
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:

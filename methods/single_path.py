@@ -20,14 +20,27 @@ from methods import recording
 from methods.batches import Batch, Half
 from methods.drawn import Drawn, DrawnSettings
 from methods.recording import Recorded
-from methods.search import Measurements, Problem, Rate, State, one_hot, seeded
+from methods.search import Measurements, Problem, State, one_hot, seeded
+from methods.settings import Count, NotNegative, Rate, setting
 from methods.training import Tally, WeightSettings, cosine, descend, load_optimiser, sgd
 from spaces import EDGES, NONE, OPERATIONS, Cell
 
 
 @dataclass(frozen=True, kw_only=True)
 class SinglePathSettings(WeightSettings, DrawnSettings):
-    labels: Literal["true", "random"]
+    """By default as in the program of RLNAS."""
+
+    epochs: Count = setting(250, "RLNAS, SPOS.config: epochs", unit="epochs")
+    batch_size: Count = setting(64, "RLNAS, SPOS.config: batch_size")
+    lr: Rate = setting(0.025, "RLNAS, SPOS.config: LR")
+    lr_min: NotNegative = setting(0.001, "RLNAS, SPOS.config: eta_min")
+    momentum: NotNegative = setting(0.9, "RLNAS, SPOS.config: momentum")
+    nesterov: bool = setting(True, "RLNAS, SPOS.config: nesterov")
+    weight_decay: NotNegative = setting(5e-4, "RLNAS, SPOS.config: decay")
+    decay_undrawn: bool = setting(
+        False, "RLNAS, rlnas_train_supernet.py: zero_grad of PyTorch < 2, no gradient until first drawn"
+    )
+    labels: Literal["true", "random"] = setting("random", "RLNAS §3.2.1")
     """What the network learns: the images' own labels, or ones drawn once for every image and kept."""
     random_classes: Annotated[int, Meta(ge=2)] | Literal["as images"] = "as images"
     """How many classes random labels have."""

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from methods.batches import Half
 from methods.evolution import Evolution, EvolutionSettings
 from methods.rlnas import RLNAS
-from methods.search import Count, Measurements, Problem, Search, State, seeded
+from methods.search import Measurements, Problem, Search, State, seeded
+from methods.settings import Count, setting
 from methods.single_path import SinglePathSettings, SinglePathTraining
 from methods.training import Tally
 from spaces import NUM_CELLS, Cell
@@ -33,11 +34,11 @@ from spaces.supernet import Supernet
 
 @dataclass(frozen=True, kw_only=True)
 class AccuracySettings:
-    batch_size: Count
+    batch_size: Count = setting(64, "RLNAS, SPOS.config: batch_size")
     """Images in a batch."""
-    recalibration_batches: Count
+    recalibration_batches: Count = setting(100, "SPOS §3.4 recalibrates, and says not on how many; ours")
     """Batches of training images from which a cell's normalisation statistics are recalibrated."""
-    validation_images: Count | Literal["all"]
+    validation_images: Count | Literal["all"] = setting("all", "the whole validation half")
     """Images of the validation half that a cell's accuracy is measured on, the first so many."""
 
 
@@ -65,6 +66,8 @@ class SPOS(Search):
     """SPOS: single-path supernet on true labels, then evolution for the best validation accuracy"""
 
     Settings: ClassVar[type] = SPOSSettings
+    split = "cifar-split"
+    split_source = "as for rlnas"
     source = 'Guo et al., "SPOS", ECCV 2020; as in Zhang et al., "RLNAS", CVPR 2021, Table 1'
     follows = "spos-angle"
 
@@ -113,9 +116,10 @@ class RLNASAccuracy(SPOS):
 
 @dataclass(frozen=True, kw_only=True)
 class SampleSettings(SinglePathSettings, AccuracySettings):
-    sample: Annotated[int, Meta(ge=2, le=NUM_CELLS)]
+    labels: Literal["true", "random"] = setting("true", "as of spos-angle")
+    sample: Annotated[int, Meta(ge=2, le=NUM_CELLS)] = setting(100, "τ of 100 cells has a standard error of about 0.07")
     """Cells whose accuracy is measured, drawn once from the seed."""
-    interval: Count
+    interval: Count = setting(25, "eleven measurements: about half the evaluations of spos", unit="epochs")
     """Epochs from one measurement to the next; the first and the last epoch have one, too."""
 
 
@@ -123,6 +127,8 @@ class SPOSSample(Search):
     """SPOS' indicator as it trains: the accuracy of a random sample of cells, true labels (a measurement)"""
 
     Settings: ClassVar[type] = SampleSettings
+    split = "cifar-split"
+    split_source = "as for spos-angle, whose supernet it measures"
     source = "ours: what the accuracy of sub-networks is worth, next to the angle of the same training"
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
@@ -162,5 +168,13 @@ class SPOSSample(Search):
         self.accuracies = dict(zip(self.accuracies, state["accuracies"], strict=True))
 
 
+@dataclass(frozen=True, kw_only=True)
+class RandomLabelSampleSettings(SampleSettings):
+    labels: Literal["true", "random"] = setting("random", "as of rlnas")
+
+
 class RLNASSample(SPOSSample):
     """SPOS' indicator as it trains: the accuracy of a random sample of cells, random labels (a measurement)"""
+
+    Settings: ClassVar[type] = RandomLabelSampleSettings
+    split_source = "as for rlnas, whose supernet it measures"

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from methods.batches import Batch
-from methods.search import Count, Measurements, NotNegative, Rate
+from methods.search import Measurements
+from methods.settings import Count, NotNegative, Rate
 
 
 @dataclass(frozen=True, kw_only=True)

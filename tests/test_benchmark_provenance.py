@@ -10,9 +10,10 @@ import pytest
 from benchmark.cli import main
 from benchmark.plan import plan
 from benchmark.provenance import checkout, settings_of, without_home
-from benchmark.settings import PRESETS, override, read_preset
+from benchmark.settings import PRESETS, override, read_preset, table_of
 from data.folder import DataError
 from methods import registry
+from methods.pt import PT
 from reports.provenance import FILE, read_provenance
 
 RUN = ["run", "--methods", "random", "--seeds", "2", "--preset", "smoke", "--jobs", "1"]
@@ -82,8 +83,8 @@ def test_every_setting_has_its_source() -> None:
     assert found["problem.precision"] == ("bf16", "changed")
     assert found["darts.regulariser"] == ("none", "the program's default")
     assert found["pt.finetune_epochs"][1].startswith("5 epochs in all")
-    assert found["bdarts.strength_epochs"] == (40, "λ reaches the paper's 50 at the end of this shorter search")
-    assert found["pt.supernet.epochs"] == (20, "0.4 of the paper's"), "mini trains it by [darts] itself"
+    assert found["bdarts.strength_epochs"] == (40, "0.4 of the published 100")
+    assert found["pt.supernet.epochs"] == (20, "0.4 of the published 50"), "mini trains it by [darts] itself"
     assert not any(name.startswith("bdarts+pt") for name in found)
 
 
@@ -105,7 +106,8 @@ def test_nothing_of_a_preset_counts_as_changed(preset: str) -> None:
 
 
 def test_the_paper_s_supernet_of_pt_has_its_own_sources() -> None:
-    found, supernet = sources(["pt"], "paper"), read_preset("paper")["pt"]["supernet"]
+    found, supernet = sources(["pt"], "paper"), table_of(read_preset("paper"), "pt")["supernet"]
+    assert set(supernet) == set(PT.start_settings)
     for name, value in supernet.items():
         assert found[f"pt.supernet.{name}"][0] == value
         assert "changed" not in found[f"pt.supernet.{name}"][1]

@@ -2,11 +2,13 @@
 
 import dataclasses
 import hashlib
+import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 import pytest
 import tomlkit
@@ -14,23 +16,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.cli import UsageError, parse_methods, parse_seeds
-from benchmark.describe import describe, field_docs, overview, preset_value
+from benchmark.describe import describe, field_docs, overview
 from benchmark.plan import chains, plan
 from benchmark.results_folder import Results
 from benchmark.settings import (
     PRESETS,
     ProblemSettings,
+    Scale,
     SettingsError,
     digest,
     override,
     preset_documents,
     read_preset,
+    reason_of,
+    reason_of_problem,
     table_of,
 )
 from data import splits
 from data.folder import DataError
 from data.truth import TruthTable
 from methods import registry
+from methods.settings import option_default, source_of
+from methods.spos import SampleSettings
 from spaces.compiled import CHOICE
 
 METHODS = ["darts", "bdarts", "rlnas", "pt"]
@@ -44,22 +51,34 @@ def test_every_preset_plans_every_method(preset):
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_every_constant_of_a_preset_has_a_source_or_a_reason(preset):
-    document = preset_documents(preset)[0].unwrap()
-    document.pop("base", None)
+def test_every_exception_of_a_preset_has_a_reason(preset):
+    tables = read_preset(preset)
+    for section, said in preset_documents(preset)[0].unwrap().items():
+        for key in said if section not in ("base", "scale", "why") else ():
+            if (section, key) in (("problem", "images"), ("problem", "split")) and preset == "paper":
+                continue
+            reason = reason_of_problem(tables, key) if section == "problem" else reason_of(tables, section, key)
+            assert len(reason) > 5 and reason != "as in the preset", f"{preset}: {section}.{key} says no reason"
 
-    def leaves(table, path):
-        for key, value in table.items():
-            if isinstance(value, dict):
-                yield from leaves(value, [*path, key])
-            else:
-                yield [*path, key]
 
-    for path in leaves(document, []):
-        if path == ["problem", "images"] and preset == "paper":
-            continue
-        value, reason = preset_value(preset, path)
-        assert len(reason) > 5, f"{preset}: {'.'.join(path)} = {value} says no source"
+@pytest.mark.parametrize("method", registry.names())
+def test_every_setting_of_a_protocol_has_its_source(method):
+    """An option, off by default, has none."""
+    settings = registry.load(method).Settings
+    for field in dataclasses.fields(settings):
+        source, default = source_of(settings, field.name), option_default(settings, field.name)
+        assert default is not dataclasses.MISSING or (source and len(source) > 5), f"{method}.{field.name}"
+
+
+def test_the_settings_are_those_recorded():
+    """The hash of every method's settings in every preset: what shapes results changes only where it is meant to."""
+    recorded = json.loads((Path(__file__).parent / "settings_hashes.json").read_text())
+    found = {
+        preset: {method: plan(read_preset(preset), [method], [0])[0].settings_hash for method in methods}
+        for preset, methods in recorded.items()
+    }
+    assert found == recorded
+    assert {*registry.names()} <= set(recorded["paper"])
 
 
 def test_the_paper_preset_holds_the_published_protocols():
@@ -305,7 +324,8 @@ def test_changes_are_said_of_the_runs_that_they_concern():
     assert facts("bdarts+pt", ["bdarts.epochs=7", "pt.finetune_epochs=1"])["changes"] == (
         "bdarts.epochs=7; pt.finetune_epochs=1"
     )
-    assert facts("sgas", ["darts.batch_size=32"])["changes"] == "sgas.batch_size=32"  # which is like darts
+    # Which derives from rlnas.
+    assert facts("spos-angle", ["rlnas.batch_size=32"])["changes"] == "spos-angle.batch_size=32"
 
 
 def test_another_truth_is_not_the_published_one(halves_published):
@@ -333,13 +353,6 @@ def test_settings_that_a_preset_lacks_are_changes(tmp_path):
     path.write_text(tomlkit.dumps({"problem": read_preset("mini")["problem"]}))
     found = facts("random-search", ["random-search.budget=3"], path)
     assert found == {"preset": "bare.toml", "changes": "random-search.budget=3", "as_published": False}
-
-
-def test_a_method_that_the_paper_preset_does_not_know_has_no_published_protocol(monkeypatch):
-    tables = read_preset("paper")
-    del tables["random-search"]
-    monkeypatch.setattr("benchmark.plan._published", lambda: tables)
-    assert not published("random-search")
 
 
 class Colour(Enum):
@@ -383,7 +396,8 @@ def test_epochs_changes_every_supernet_and_no_selection():
         ("darts.alpha_betas=[0.9,1.0]", "darts"),
         ("darts.epochs=2.5", "darts"),
         ("darts.train_batches=sorted", "darts"),
-        ("darts.epochs.x=1", "is a value, not a table"),
+        ("darts.epochs.x=1", "the settings of darts cannot be used"),
+        ("problem.channels.x=1", "is a value, not a table"),
         ("problem.channels=0", "problem"),
         ("darst.epochs=1", r"\[darst\] is neither"),
         ("darts.supernet.epochs=1", "no selection rule"),
@@ -433,13 +447,23 @@ def test_a_supernet_that_is_no_table_is_refused():
         plan(override(read_preset("mini"), ["pt.supernet=5"]), ["pt"], [0])
 
 
-def test_a_table_may_be_like_another():
-    tables = {"a": {"x": 1, "y": 2, "supernet": {"p": 1, "q": 2}}, "b": {"like": "a", "y": 3, "supernet": {"q": 5}}}
-    assert table_of(tables, "b") == {"x": 1, "y": 3, "supernet": {"p": 1, "q": 5}}
-    assert table_of({**tables, "c": {"like": "b", "x": 9}}, "c")["supernet"] == {"p": 1, "q": 5}
-    for circle in ({"a": {"like": "a"}}, {"a": {"like": "b"}, "b": {"like": "a"}}, {"a": {"like": "nowhere"}}):
-        with pytest.raises(SettingsError, match="no other table"):
-            table_of(circle, "a")
+def test_a_method_shares_what_is_said_of_the_one_it_derives_from():
+    tables = override(read_preset("paper"), ["spos.population=7", "spos.parents=5", "rlnas-accuracy.parents=6"])
+    derived = table_of(tables, "rlnas-accuracy")
+    assert (derived["population"], derived["parents"], derived["generations"]) == (7, 6, 20)
+    assert table_of(tables, "spos")["parents"] == 5
+    smoke = read_preset("smoke")  # `random` derives from random search, but has a budget of its own
+    assert (table_of(smoke, "random-search")["budget"], table_of(smoke, "random")["budget"]) == (10, 1)
+
+
+@given(st.floats(0.01, 1), st.integers(1, 400) | st.none())
+def test_a_scale_shortens_whatever_is_told_in_epochs_alike(share, most):
+    scale = Scale(epochs=share, most_epochs=most)
+    whole = {"epochs": 250, "interval": 25, "sample": 100}
+    scaled = scale.scaled(whole, SampleSettings)
+    assert scaled["sample"] == 100
+    assert 1 <= scaled["epochs"] <= (most or 250) and 1 <= scaled["interval"] <= 25
+    assert abs(scaled["epochs"] / 250 - scale.share(250)) <= 0.51 / 250 or scaled["epochs"] == 1
 
 
 def test_a_preset_of_ones_own(tmp_path):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmark.cli import main
-from benchmark.settings import SettingsError, override, read_preset
+from benchmark.settings import override, read_preset
 from benchmark.study import LAMBDAS, SHARES, Given, plan_study
 from reports import STUDIES
 from reports.provenance import read_provenance
@@ -123,11 +123,6 @@ def test_a_condition_that_is_met_already_or_cannot_be_is_left_out(tmp_path):
     assert "8-x-8-pixels" in names  # the digits have no more
     larger = override(given, ["problem.resolution=8"])
     assert not any("pixels" in variant.name for variant, _ in plan_study("collapse", Given(larger, tmp_path), [0]))
-
-
-def test_a_study_without_the_epochs_it_varies_is_refused(tmp_path):
-    with pytest.raises(SettingsError, match=r"darts\.epochs"):
-        plan_study("collapse", Given({"problem": read_preset("smoke")["problem"]}, tmp_path), [0])
 
 
 def test_collapse_is_compared_seed_by_seed(study):

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from benchmark.settings import read_preset
+from benchmark.settings import read_preset, table_of
 from spaces import CONV1, CONV3, EDGES, NUM_CELLS, OPERATIONS, Cell
 from spaces.cost import macs, parameters
 from spaces.network import CellNetwork
@@ -237,7 +237,7 @@ class Reference:
     """
 
     def __init__(self, build, bias: bool, **changes) -> None:
-        self.search = search = build("darts", **read_preset("paper")["darts"] | changes)
+        self.search = search = build("darts", **table_of(read_preset("paper"), "darts") | changes)
         with_random_vectors(search.supernet, 0)
         search.alpha.data = search.alpha.data.double()
         self.train, self.valid = ([batch(seed + 2 * step) for step in range(3)] for seed in (0, 100))

@@ -53,14 +53,13 @@ def test_damaged_presets_are_used_or_refused(tmp_path, preset):
 VALUES = (
     *("nan", "inf", "-inf", "-1", "0", "1e999", "9" * 30, "9" * 5000, "true", '"x"', "''", "[]", "{}", "[[1], [2]]"),
     *("1979-05-27", "07:32:00", "[nan, nan]", "[0.5, 0.999, 1]", "[" * 500, "[" * 500 + "]" * 500, "{a = " * 500, "0x"),
-    *("{like = 'darts'}", "{epochs = 3}", '"""\n"""', "'é'", "\0", "{x = {x = {x = {x = {x = {x = 1}}}}}}"),
+    *("{scale = 'darts'}", "{epochs = 3}", '"""\n"""', "'é'", "\0", "{x = {x = {x = {x = {x = {x = 1}}}}}}"),
 )
 NAMES = (
     *("problem.channels", "problem.images", "problem.resolution", "problem.split", "problem.threads", "darts.epochs"),
     *("problem.split.darts", "problem.split.x"),
-    *("darts.alpha_lr", "darts.alpha_betas", "darts.like", "pt.supernet", "pt.supernet.epochs", "pt.like", "like"),
+    *("darts.alpha_lr", "darts.alpha_betas", "scale.epochs", "pt.supernet", "pt.supernet.epochs", "scale.x", "why.x"),
     *(
-        "random.like",
         "random.supernet",
         "base",
         "darts",
