@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from methods.search import Measurements, Problem, Search, State, seeded
+from methods.search import Measurements, Problem, Search, seeded
 from methods.settings import Count, setting
 from spaces import EDGES, NUM_CELLS, OPERATIONS, Cell
 
@@ -33,6 +33,7 @@ class RandomSearch(Search):
     Settings: ClassVar[type] = BudgetSettings
     source = 'Dong & Yang, "NAS-Bench-201", ICLR 2020, §5 (RS)'
     needs_truth: ClassVar[bool] = True
+    saved = ("asked", "random")
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         self.settings = settings
@@ -63,13 +64,6 @@ class RandomSearch(Search):
     def cell(self) -> Cell:
         """The best cell asked for, of equals the first."""
         return Cell.at(max(self.asked, key=self.truth_of))
-
-    def state(self) -> State:
-        return {"asked": self.asked, "random": self.random.bit_generator.state}
-
-    def load(self, state: State) -> None:
-        self.asked = list(state["asked"])
-        self.random.bit_generator.state = state["random"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,7 +53,7 @@ class Darts2(GradientSearch):
         w = [parameter.detach().clone() for parameter in self.parameters]
         xi = self.weight_optimiser.param_groups[0]["lr"]
         self.set_weights(w, -xi, self.direction(train))
-        loss, right = self.loss(valid, self.weights())
+        loss, right = self.loss(valid, self.sample())
         tally.add(loss, right, valid)
         gradient, *vector = torch.autograd.grad(self.alpha_loss(loss), [self.alpha, *self.parameters])
         epsilon: Tensor = self.settings.radius / torch.cat([part.flatten() for part in vector]).norm()
@@ -65,7 +65,7 @@ class Darts2(GradientSearch):
     def direction(self, train: Batch) -> list[Tensor]:
         """What SGD would subtract from w, but for the learning rate: momentum, gradient and weight decay."""
         s = self.settings
-        gradients = torch.autograd.grad(self.loss(train, self.weights().detach())[0], self.parameters)
+        gradients = torch.autograd.grad(self.loss(train, self.sample().detach())[0], self.parameters)
         direction = []
         for w, gradient in zip(self.parameters, gradients, strict=True):
             momentum = self.weight_optimiser.state.get(w, {}).get("momentum_buffer", 0.0)  # none before the first step
@@ -76,7 +76,7 @@ class Darts2(GradientSearch):
         """∇_α L_train(w + step · vector, α)."""
         self.set_weights(w, step, vector)
         with held(self.parameters):
-            loss, _ = self.loss(train, self.weights())
+            loss, _ = self.loss(train, self.sample())
         gradient: Tensor
         (gradient,) = torch.autograd.grad(loss, [self.alpha])
         return gradient

@@ -17,7 +17,7 @@ import torch
 
 from methods.gradient import GradientSearch
 from methods.pt import PT
-from methods.search import Measurements, Problem, Search, State, cell_of
+from methods.search import Measurements, Problem, Search, cell_of
 from methods.settings import Count, Rate, setting
 from spaces import EDGES, OPERATIONS, Cell
 
@@ -36,6 +36,8 @@ class Discretisation(Search):
     """Discretisation accuracy: a measurement of every operation on every edge; takes the best operation of each edge"""
 
     Settings: ClassVar[type] = DiscretisationSettings
+    saved = ("converged", "magnitude", "accuracies")
+    transient = ("trained",)
     source = 'Wang et al., "Rethinking Architecture Selection", ICLR 2021, §3.1; the paper has no program for it'
     split_source = "as for pt, whose supernet it starts from"
     follows = "darts"
@@ -89,12 +91,6 @@ class Discretisation(Search):
     def other_selection(self) -> tuple[str, Cell]:
         return "magnitude", self.magnitude
 
-    def state(self) -> State:
-        return {"converged": self.converged, "magnitude": str(self.magnitude), "accuracies": list(self.accuracies)}
-
-    def load(self, state: State) -> None:
-        self.converged = state["converged"]
-        self.magnitude = Cell.parse(state["magnitude"])
-        self.accuracies = list(state["accuracies"])
+    def resume(self) -> None:
         self.trained.load(deepcopy(self.converged))
         self.weights = self.trained.weights().detach().cpu()

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from methods.state import Stateful
 from spaces import CONV1, CONV3, EDGES, OPERATIONS, Cell
 from spaces.supernet import LEAVING, Supernet
 
@@ -25,16 +26,19 @@ class DrawnSettings:
     """Whether weight decay acts on a convolution before any step has drawn it; in the programs it does not."""
 
 
-class Drawn:
+class Drawn(Stateful):
     """Which convolutions of a supernet have been drawn.
 
     Args:
         settings: where undrawn ones decay, all count as drawn from the start.
     """
 
+    saved = ("drawn",)
+
     def __init__(self, supernet: Supernet, settings: DrawnSettings) -> None:
         self.cells = supernet.cells
         self.drawn = np.ones((len(self.cells), len(EDGES), len(OPERATIONS)), dtype=bool)
+        """(cells, 6, 5), whether each operation has been drawn."""
         if not settings.decay_undrawn:
             self.drawn[:, :, [CONV1, CONV3]] = False
 
@@ -76,10 +80,5 @@ class Drawn:
         leaving = LEAVING[EDGES[place[1]][0]]
         return of_parameter.detach().chunk(len(leaving))[leaving.index(place[1])]
 
-    def state(self) -> Tensor:
-        """(cells, 6, 5), whether each operation has been drawn."""
-        return torch.from_numpy(self.drawn.copy())
-
-    def load(self, state: Tensor) -> None:
-        self.drawn = state.numpy().copy()
+    def resume(self) -> None:
         self.all = bool(self.drawn.all())

@@ -10,8 +10,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from methods.search import State
 from methods.settings import Count, setting
+from methods.state import Stateful
 from spaces import EDGES, NONE, NUM_CELLS, OPERATIONS, Cell
 
 Cells = NDArray[np.int64]
@@ -47,12 +47,14 @@ class EvolutionSettings:
     """Probability that a mutation redraws an edge, uniformly among all operations but `none`."""
 
 
-class Evolution:
+class Evolution(Stateful):
     """An evolution in progress: `generation` scores the candidates, keeps the parents and breeds the next candidates.
 
     Args:
         random: where every draw comes from.
     """
+
+    saved = ("random", "seen", "parents", "scores", "candidates")
 
     def __init__(self, settings: EvolutionSettings, random: np.random.Generator) -> None:
         self.settings = settings
@@ -105,24 +107,6 @@ class Evolution:
                     found.append(cell)
             attempts -= BATCH
         return np.array(found, dtype=np.int64).reshape(-1, len(EDGES))
-
-    def state(self) -> State:
-        return {
-            "random": self.random.bit_generator.state,
-            "seen": np.flatnonzero(self.seen).tolist(),
-            "parents": self.parents.tolist(),
-            "scores": self.scores.tolist(),
-            "candidates": self.candidates.tolist(),
-        }
-
-    def load(self, state: State) -> None:
-        self.random.bit_generator.state = state["random"]
-        self.seen[:] = False
-        self.seen[state["seen"]] = True
-        self.parents, self.candidates = (
-            np.array(state[name], dtype=np.int64).reshape(-1, len(EDGES)) for name in ("parents", "candidates")
-        )
-        self.scores = np.array(state["scores"], dtype=np.float64)
 
 
 def evolve(scores: NDArray[np.float64], settings: EvolutionSettings, random: np.random.Generator) -> Cell:

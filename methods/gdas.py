@@ -30,7 +30,7 @@ from torch import Tensor
 from methods.batches import Batch
 from methods.drawn import Drawn, DrawnSettings
 from methods.gradient import GradientSearch, GradientSettings
-from methods.search import Problem, Search, State, cell_of, one_hot, seeded
+from methods.search import Problem, Search, cell_of, one_hot, seeded
 from methods.settings import Count, Rate, setting
 from methods.training import Tally
 
@@ -52,6 +52,7 @@ class GDAS(GradientSearch):
 
     Settings: ClassVar[type] = GDASSettings
     settings: GDASSettings
+    saved = ("draws", "drawn")
     split = "cifar-split"
     split_source = "AutoDL-Projects, GDAS.py: get_nas_search_loaders"
     source = 'Dong & Yang, "Searching for A Robust Architecture", CVPR 2019; program: AutoDL-Projects, GDAS.py'
@@ -63,13 +64,16 @@ class GDAS(GradientSearch):
         self.draws = torch.Generator(problem.device).manual_seed(seeded(seed, 3))
         self.drawn = Drawn(self.supernet, settings)
 
+    def sample(self) -> Tensor:
+        """One cell, drawn from softmax(α)."""
+        return self.draw(self.weights())
+
     def loss(self, batch: Batch, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss of one cell drawn with probabilities `weights`, (6, 5)."""
+        """The loss of the cell that one-hot `weights`, (6, 5), have drawn."""
         images, labels = batch
-        hard = self.draw(weights)
-        cell = cell_of(hard)
+        cell = cell_of(weights)
         self.drawn.add([cell] * len(self.supernet.cells))  # by steps of α as well: they, too, leave w a gradient
-        logits = self.supernet.forward_sampled(images, cell, hard)
+        logits = self.supernet.forward_sampled(images, cell, weights)
         return F.cross_entropy(logits, labels), (logits.detach().argmax(1) == labels).sum()
 
     def weight_step(self, train: Batch, tally: Tally) -> None:
@@ -93,14 +97,6 @@ class GDAS(GradientSearch):
         s = self.settings
         gone = self.epochs_done / (s.epochs - 1) if s.epochs > 1 else 0.0
         return s.temperature_first + (s.temperature_last - s.temperature_first) * gone
-
-    def state(self) -> State:
-        return {**super().state(), "draws": self.draws.get_state(), "drawn": self.drawn.state()}
-
-    def load(self, state: State) -> None:
-        super().load(state)
-        self.draws.set_state(state["draws"])
-        self.drawn.load(state["drawn"])
 
 
 def log(values: Tensor) -> Tensor:

@@ -1,4 +1,12 @@
-"""What the gradient methods share: a supernet whose weights w and architecture parameters α train in turns."""
+"""What the gradient methods share: a supernet whose weights w and architecture parameters α train in turns.
+
+A method is its differences. Most are one of these:
+
+- `relax`: which weights of the operations α stands for (a softmax, a sigmoid, …);
+- `sample`: what a step computes with, where that is drawn; `training_weights` where it is so for steps of w alone;
+- `alpha_loss` and `update_alpha`: what α descends, and how;
+- `cell`, or an edge decided on the way (`decided`): the rule that chooses.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +31,12 @@ from methods.search import (
     Measurements,
     Problem,
     Search,
-    State,
     cell_of,
     one_hot,
     seeded,
 )
 from methods.settings import Count, NotNegative, Rate, Share, setting
-from methods.training import Tally, WeightSettings, cosine, descend, held, load_optimiser, sgd
+from methods.training import Tally, WeightSettings, cosine, descend, held, sgd
 from spaces import EDGES, OPERATIONS, Cell
 from spaces.supernet import Supernet
 
@@ -86,6 +93,12 @@ class GradientSearch(Search):
 
     Settings: ClassVar[type] = GradientSettings
 
+    saved: ClassVar[tuple[str, ...]] = (
+        *("epochs_done", "supernet", "alpha", "decided", "weight_optimiser", "alpha_optimiser", "generator"),
+    )
+
+    transient = ("tallies", "recorded")
+
     unmixed: ClassVar[str | None] = None
     """Why no rule that masks operations in the mixture can start from this supernet; None where one can."""
 
@@ -98,8 +111,8 @@ class GradientSearch(Search):
         self.epochs_done = 0
         initial = torch.Generator().manual_seed(seeded(seed, 0))
         self.supernet = self.new_supernet(problem, initial)
-        alpha = settings.alpha_init * torch.randn(len(EDGES), len(OPERATIONS), generator=initial)
-        self.alpha = alpha.to(problem.device).requires_grad_()
+        self.alpha = self.initial_alpha(initial).to(problem.device).requires_grad_()
+        """(6, 5), the architecture parameters."""
         self.decided = torch.full((len(EDGES),), -1, device=problem.device)
         """The operation an edge is decided for, or -1 while α still weighs it."""
         self.generator = torch.Generator(problem.device).manual_seed(seeded(seed, 1))
@@ -122,6 +135,10 @@ class GradientSearch(Search):
         """The supernet to be trained, its weights drawn from the CPU generator."""
         return problem.supernet(generator)
 
+    def initial_alpha(self, generator: torch.Generator) -> Tensor:
+        """α at the start, (6, 5), drawn from the CPU generator."""
+        return self.settings.alpha_init * torch.randn(len(EDGES), len(OPERATIONS), generator=generator)
+
     def restart_weights(self, lr: float) -> None:
         """A new optimiser of w, its momentum at zero."""
         self.weight_optimiser = sgd(self.parameters, self.settings, lr)
@@ -136,14 +153,21 @@ class GradientSearch(Search):
         """The generators that a step itself draws from; those of the batches are none of them."""
         return ()
 
+    def relax(self, alpha: Tensor) -> Tensor:
+        """The weights of the operations that α, (6, 5), stands for: its softmax (DARTS, Eq. 2)."""
+        return alpha.softmax(1)
+
     def weights(self) -> Tensor:
-        """The (6, 5) weights of the operations: softmax of α (DARTS, Eq. 2), or one-hot where an edge is decided."""
-        soft = self.alpha.softmax(1)
-        return torch.where(self.decided[:, None] < 0, soft, one_hot(self.decided.clamp(min=0)))
+        """The (6, 5) weights of the operations: α relaxed, or one-hot where an edge is decided."""
+        return torch.where(self.decided[:, None] < 0, self.relax(self.alpha), one_hot(self.decided.clamp(min=0)))
+
+    def sample(self) -> Tensor:
+        """The weights, (6, 5), that a step computes with, of w and of α alike; a method that draws them draws here."""
+        return self.weights()
 
     def training_weights(self) -> Tensor:
-        """The weights that w trains with; a method that perturbs them meanwhile says so here."""
-        return self.weights()
+        """The weights that a step of w alone computes with, where they are others than α's."""
+        return self.sample()
 
     def loss(self, batch: Batch, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Cross-entropy of the supernet on a batch, and the number of images it classifies rightly."""
@@ -154,7 +178,7 @@ class GradientSearch(Search):
     def alpha_gradient(self, train: Batch, valid: Batch, tally: Tally) -> Tensor:
         """∇_α L_val(w, α), shape (6, 5): DARTS, Eq. 6 with ξ = 0, the first-order approximation."""
         with held(self.parameters):
-            loss, right = self.loss(valid, self.weights())
+            loss, right = self.loss(valid, self.sample())
         tally.add(loss, right, valid)
         (gradient,) = torch.autograd.grad(self.alpha_loss(loss), [self.alpha])
         return gradient
@@ -174,7 +198,11 @@ class GradientSearch(Search):
     def alpha_step(self, train: Batch, valid: Batch, tally: Tally) -> None:
         if not self.settings.train_alpha:
             return
-        self.alpha.grad = self.alpha_gradient(train, valid, tally)
+        self.update_alpha(self.alpha_gradient(train, valid, tally))
+
+    def update_alpha(self, gradient: Tensor) -> None:
+        """Move α down its gradient, (6, 5): a step of Adam."""
+        self.alpha.grad = gradient
         self.alpha_optimiser.step()
 
     def weight_step(self, train: Batch, tally: Tally) -> None:
@@ -206,11 +234,15 @@ class GradientSearch(Search):
 
     def epoch(self) -> Measurements:
         for group in self.weight_optimiser.param_groups:
-            group["lr"] = cosine(self.settings, self.epochs_done + self.settings.skip_first_lr)
+            group["lr"] = self.learning_rate()
         self.recorded = self.new_recording()  # with this epoch's learning rate, λ, …
         measured = self.alternate(self.settings.train_batches)
         self.epochs_done += 1
         return measured
+
+    def learning_rate(self) -> float:
+        """Of w in the present epoch."""
+        return cosine(self.settings, self.epochs_done + self.settings.skip_first_lr)
 
     def alternate(self, train_batches: Literal["shuffled", "drawn"]) -> Measurements:
         """One epoch of alternating steps (DARTS, Alg. 1) at the optimisers' present learning rates.
@@ -272,24 +304,3 @@ class GradientSearch(Search):
         logs = np.array([math.log(max(weight, sys.float_info.min)) for weight in weights]).reshape(len(EDGES), -1)
         total: NDArray[np.float64] = logs[np.arange(len(EDGES)), ALL_OPERATIONS].sum(1)
         return total
-
-    def state(self) -> State:
-        return {
-            "epochs_done": self.epochs_done,
-            "supernet": self.supernet.state_dict(),
-            "alpha": self.alpha.detach(),
-            "decided": self.decided,
-            "weight_optimiser": self.weight_optimiser.state_dict(),
-            "alpha_optimiser": self.alpha_optimiser.state_dict(),
-            "generator": self.generator.get_state(),
-        }
-
-    def load(self, state: State) -> None:
-        self.epochs_done = state["epochs_done"]
-        self.supernet.load_state_dict(state["supernet"])
-        with torch.no_grad():
-            self.alpha.copy_(state["alpha"])
-        self.decided.copy_(state["decided"])
-        load_optimiser(self.weight_optimiser, state["weight_optimiser"])
-        load_optimiser(self.alpha_optimiser, state["alpha_optimiser"])
-        self.generator.set_state(state["generator"])

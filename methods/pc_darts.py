@@ -29,7 +29,7 @@ from torch import Tensor
 
 from methods.batches import Batch
 from methods.gradient import GradientSearch, GradientSettings
-from methods.search import Problem, Search, State, seeded
+from methods.search import Problem, Search, seeded
 from methods.settings import Count, NotNegative, setting
 from methods.training import Tally, held
 from spaces import EDGES
@@ -59,6 +59,7 @@ class PCDarts(GradientSearch):
 
     Settings: ClassVar[type] = PCDartsSettings
     settings: PCDartsSettings
+    saved = ("gamma",)
     split_source = "DrNAS, 201-space/train_search.py: indices[:split], indices[split:num_train]"
     source = 'Xu et al., "PC-DARTS", ICLR 2020; programs: PC-DARTS, train_search.py; DrNAS, 201-space'
 
@@ -91,16 +92,8 @@ class PCDarts(GradientSearch):
     def alpha_gradient(self, train: Batch, valid: Batch, tally: Tally) -> Tensor:
         """DARTS's first-order gradient; that of γ is laid down beside it."""
         with held(self.parameters):
-            loss, right = self.loss(valid, self.weights())
+            loss, right = self.loss(valid, self.sample())
         tally.add(loss, right, valid)
         inputs = [self.alpha, self.gamma]
         gradient, self.gamma.grad = torch.autograd.grad(self.alpha_loss(loss), inputs, allow_unused=True)
         return gradient
-
-    def state(self) -> State:
-        return {**super().state(), "gamma": self.gamma.detach()}
-
-    def load(self, state: State) -> None:
-        super().load(state)
-        with torch.no_grad():
-            self.gamma.copy_(state["gamma"])

@@ -16,7 +16,7 @@ import numpy as np
 from msgspec import Meta
 
 from methods.gradient import GradientSearch
-from methods.search import Measurements, Problem, Search, State, cell_of, seeded
+from methods.search import Measurements, Problem, Search, cell_of, seeded
 from methods.settings import Rate, setting
 from spaces import EDGES, OPERATIONS, Cell
 
@@ -37,6 +37,7 @@ class PT(Search):
     """DARTS-PT: perturbation-based selection over a trained DARTS supernet"""
 
     Settings: ClassVar[type] = PTSettings
+    saved = ("epochs_done", "trained", "magnitude", "random")
     source = 'Wang et al., "Rethinking Architecture Selection", ICLR 2021; program: darts-pt, nasbench201/projection.py'
     split_source = "darts-pt, train_search.py: indices[:split], indices[split:num_train]"
     follows = "darts"
@@ -97,20 +98,6 @@ class PT(Search):
 
     def other_selection(self) -> tuple[str, Cell]:
         return "magnitude", self.magnitude
-
-    def state(self) -> State:
-        return {
-            "epochs_done": self.epochs_done,
-            "trained": self.trained.state(),
-            "magnitude": str(self.magnitude),
-            "random": self.random.bit_generator.state,
-        }
-
-    def load(self, state: State) -> None:
-        self.epochs_done = state["epochs_done"]
-        self.trained.load(state["trained"])
-        self.magnitude = Cell.parse(state["magnitude"])
-        self.random.bit_generator.state = state["random"]
 
 
 class FixedPT(PT):

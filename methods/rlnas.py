@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from methods.angle import angles
 from methods.evolution import EvolutionSettings, evolve
-from methods.search import Measurements, Problem, Search, State, seeded
+from methods.search import Measurements, Problem, Search, seeded
 from methods.settings import setting
 from methods.single_path import SinglePathSettings, SinglePathTraining
 from spaces import Cell
@@ -35,6 +35,7 @@ class RLNAS(Search):
     """RLNAS: single-path supernet on random labels, then evolution for the largest angle of weights"""
 
     Settings: ClassVar[type] = RLNASSettings
+    saved = ("training",)
     split = "cifar-split"
     split_source = "RLNAS, rlnas_train_supernet.py: get_nas_search_loaders"
     source = 'Zhang et al., "Neural Architecture Search with Random Labels", CVPR 2021; program: RLNAS, nas_bench_201'
@@ -73,11 +74,7 @@ class RLNAS(Search):
         found = self.angles[self.chosen.position] == self.angles.max()
         return "exhaustive", self.chosen if found else Cell.at(int(self.angles.argmax()))
 
-    def state(self) -> State:
-        return self.training.state()
-
-    def load(self, state: State) -> None:
-        self.training.load(state)
+    def resume(self) -> None:
         self.look()
 
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from methods.gradient import GradientSearch, GradientSettings
-from methods.search import Problem, Search, State, one_hot, seeded
+from methods.search import Problem, Search, one_hot, seeded
 from methods.settings import Count, NotNegative, setting
 
 
@@ -46,6 +46,7 @@ class SDartsRS(GradientSearch):
 
     Settings: ClassVar[type] = SDartsRSSettings
     settings: SDartsRSSettings
+    saved = ("perturbations",)
     split_source = "SmoothDARTS, train_search.py: indices[:split], indices[split:num_train]"
     source = 'Chen & Hsieh, "Stabilizing DARTS", ICML 2020; program: SmoothDARTS, nasbench201/train_search.py'
 
@@ -70,13 +71,6 @@ class SDartsRS(GradientSearch):
         """ε of the present epoch."""
         s = self.settings
         return s.epsilon_first + (s.epsilon_last - s.epsilon_first) * self.epochs_done / s.epochs
-
-    def state(self) -> State:
-        return {**super().state(), "perturbations": self.perturbations.get_state()}
-
-    def load(self, state: State) -> None:
-        super().load(state)
-        self.perturbations.set_state(state["perturbations"])
 
 
 def proportions(weights: Tensor) -> Tensor:

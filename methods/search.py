@@ -16,15 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from methods.state import Stateful
 from spaces import EDGES, OPERATIONS, Cell, Precision
 from spaces.supernet import SearchCell, Supernet
 
 if TYPE_CHECKING:
     from data.images import ImageSet
     from data.truth import TruthTable
-
-State = dict[str, Any]
-"""A search's whole state: dicts and lists, nested at will, of tensors, numbers, strings, booleans and None."""
 
 Measurements = dict[str, float | str]
 """What one epoch measured, by the names of `history.csv`'s columns."""
@@ -65,8 +63,11 @@ class Problem:
         return Supernet(*size, generator, search_cell, self.precision).to(self.device)
 
 
-class Search(ABC):
-    """A search in progress. The class doc's first line is the method's description in `benchmark methods`."""
+class Search(Stateful, ABC):
+    """A search in progress. The class doc's first line is the method's description in `benchmark methods`.
+
+    Its state is what it names in `saved` (`methods.state`); one that has its own way overrides `state` and `load`.
+    """
 
     Settings: ClassVar[type]
     """A frozen dataclass of the method's settings, which are the published protocol by default (`methods.settings`); a
@@ -126,14 +127,6 @@ class Search(ABC):
     def other_selection(self) -> tuple[str, Cell] | None:
         """Name and choice of a second selection rule on the same trained supernet, where there is one to compare."""
         return None
-
-    @abstractmethod
-    def state(self) -> State:
-        """Everything that `load` needs to go on to the identical result."""
-
-    @abstractmethod
-    def load(self, state: State) -> None:
-        """Take over a state that `state` gave, in a search built of the same problem, settings and seed."""
 
 
 def seeded(seed: int, *stream: int) -> int:

@@ -35,8 +35,9 @@ from torch import Tensor
 
 from methods.batches import Batch
 from methods.gradient import GradientSearch, GradientSettings
-from methods.search import ALL_OPERATIONS, Measurements, Problem, Search, State, cell_of
+from methods.search import ALL_OPERATIONS, Measurements, Problem, Search, cell_of
 from methods.settings import Count, NotNegative, setting
+from methods.state import State
 from methods.training import Tally
 from spaces import EDGES, NONE, OPERATIONS, Cell
 
@@ -71,6 +72,7 @@ class SGAS(GradientSearch):
 
     Settings: ClassVar[type] = SGASSettings
     settings: SGASSettings
+    saved = ("recent", "before")
     split_source = "sgas, train_search.py: indices[:split], indices[split:num_train]"
     source = 'Li et al., "SGAS", CVPR 2020; program: sgas, cnn/train_search.py'
 
@@ -99,7 +101,7 @@ class SGAS(GradientSearch):
     def decide(self, p: Tensor) -> None:
         """Decide the best-scored of the open edges for its largest operation."""
         if self.before is None:
-            self.before = deepcopy(super().state())
+            self.before = deepcopy(self.state(of=GradientSearch))
         edge = int(torch.where(self.decided < 0, self.edge_scores(p), -math.inf).argmax())  # of equals the first
         self.decided[edge] = SOME[int(p[edge].argmax())]
 
@@ -141,16 +143,11 @@ class SGAS(GradientSearch):
 
     def reopen(self) -> None:
         if self.before is not None:
-            super().load(self.before)
+            self.load(self.before)
             self.before = None
 
-    def state(self) -> State:
-        return {**super().state(), "recent": self.recent, "before": self.before}
-
-    def load(self, state: State) -> None:
-        super().load(state)
-        self.recent = [earlier.to(self.alpha.device) for earlier in state["recent"]]
-        self.before = state["before"]
+    def resume(self) -> None:
+        self.recent = [earlier.to(self.alpha.device) for earlier in self.recent]
 
 
 def normalised(scores: Tensor) -> Tensor:

@@ -20,9 +20,10 @@ from methods import recording
 from methods.batches import Batch, Half
 from methods.drawn import Drawn, DrawnSettings
 from methods.recording import Recorded
-from methods.search import Measurements, Problem, State, one_hot, seeded
+from methods.search import Measurements, Problem, one_hot, seeded
 from methods.settings import Count, NotNegative, Rate, setting
-from methods.training import Tally, WeightSettings, cosine, descend, load_optimiser, sgd
+from methods.state import Stateful
+from methods.training import Tally, WeightSettings, cosine, descend, sgd
 from spaces import EDGES, NONE, OPERATIONS, Cell
 
 
@@ -62,8 +63,10 @@ def sample_cell(random: np.random.Generator) -> Cell:
     return Cell(tuple(operations))
 
 
-class SinglePathTraining:
+class SinglePathTraining(Stateful):
     """A supernet trained on the first half of the images, with a new path for every batch."""
+
+    saved = ("epochs_done", "supernet", "optimiser", "drawn", "generator", "choices")
 
     def __init__(self, problem: Problem, settings: SinglePathSettings, seed: int) -> None:
         self.settings = settings
@@ -134,21 +137,3 @@ class SinglePathTraining:
         loss = F.cross_entropy(logits, batch[1])
         descend(loss, self.parameters, self.optimiser, self.settings.clip)
         self.tally.add(loss, (logits.detach().argmax(1) == batch[1]).sum(), batch)
-
-    def state(self) -> State:
-        return {
-            "epochs_done": self.epochs_done,
-            "supernet": self.supernet.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "drawn": self.drawn.state(),
-            "generator": self.generator.get_state(),
-            "choices": self.choices.bit_generator.state,
-        }
-
-    def load(self, state: State) -> None:
-        self.epochs_done = state["epochs_done"]
-        self.supernet.load_state_dict(state["supernet"])
-        load_optimiser(self.optimiser, state["optimiser"])
-        self.drawn.load(state["drawn"])
-        self.generator.set_state(state["generator"])
-        self.choices.bit_generator.state = state["choices"]

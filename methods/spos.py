@@ -12,6 +12,7 @@ choose from the very same weights.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from methods.batches import Half
 from methods.evolution import Evolution, EvolutionSettings
 from methods.rlnas import RLNAS
-from methods.search import Measurements, Problem, Search, State, seeded
+from methods.search import Measurements, Problem, Search, seeded
 from methods.settings import Count, setting
 from methods.single_path import SinglePathSettings, SinglePathTraining
 from methods.training import Tally
@@ -66,6 +67,7 @@ class SPOS(Search):
     """SPOS: single-path supernet on true labels, then evolution for the best validation accuracy"""
 
     Settings: ClassVar[type] = SPOSSettings
+    saved = ("evolution",)
     split = "cifar-split"
     split_source = "as for rlnas"
     source = 'Guo et al., "SPOS", ECCV 2020; as in Zhang et al., "RLNAS", CVPR 2021, Table 1'
@@ -101,12 +103,6 @@ class SPOS(Search):
     def other_selection(self) -> tuple[str, Cell]:
         return "angle", self.by_angle
 
-    def state(self) -> State:
-        return self.evolution.state()
-
-    def load(self, state: State) -> None:
-        self.evolution.load(state)
-
 
 class RLNASAccuracy(SPOS):
     """RLNAS with accuracy: single-path supernet on random labels, then evolution for validation accuracy"""
@@ -127,6 +123,7 @@ class SPOSSample(Search):
     """SPOS' indicator as it trains: the accuracy of a random sample of cells, true labels (a measurement)"""
 
     Settings: ClassVar[type] = SampleSettings
+    saved = ("training", "accuracies")
     split = "cifar-split"
     split_source = "as for spos-angle, whose supernet it measures"
     source = "ours: what the accuracy of sub-networks is worth, next to the angle of the same training"
@@ -139,33 +136,28 @@ class SPOSSample(Search):
         self.train = Half(problem.images, 0, generator, augment=False)
         self.valid = Half(problem.images, 1, generator, augment=False)
         drawn = np.random.default_rng(seeded(seed, 6)).choice(NUM_CELLS, self.settings.sample, replace=False)
-        self.accuracies = dict.fromkeys((Cell.at(int(position)) for position in drawn), np.nan)
+        self.sample = [Cell.at(int(position)) for position in drawn]
+        self.accuracies = [math.nan] * len(self.sample)
+        """Of the sample, as last measured."""
 
     def epoch(self) -> Measurements:
         measured = self.training.epoch()
         done = self.training.epochs_done
         if done in (1, self.epochs) or done % self.settings.interval == 0:
-            for cell in self.accuracies:
-                self.accuracies[cell] = accuracy_of(cell, self.training.supernet, self.train, self.valid, self.settings)
-        return {**measured, "valid_accuracy": max(self.accuracies.values())}
+            self.accuracies = [
+                accuracy_of(cell, self.training.supernet, self.train, self.valid, self.settings) for cell in self.sample
+            ]
+        return {**measured, "valid_accuracy": max(self.accuracies)}
 
     def scores(self) -> NDArray[np.float64]:
         """The accuracies of the sample as last measured; of all other cells nothing is known."""
         scores = np.full(NUM_CELLS, np.nan)
-        for cell, accuracy in self.accuracies.items():
-            scores[cell.position] = accuracy
+        scores[[cell.position for cell in self.sample]] = self.accuracies
         return scores
 
     def cell(self) -> Cell:
         """The best cell of the sample."""
-        return max(self.accuracies, key=self.accuracies.__getitem__)
-
-    def state(self) -> State:
-        return {"training": self.training.state(), "accuracies": list(self.accuracies.values())}
-
-    def load(self, state: State) -> None:
-        self.training.load(state["training"])
-        self.accuracies = dict(zip(self.accuracies, state["accuracies"], strict=True))
+        return self.sample[self.accuracies.index(max(self.accuracies))]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -67,19 +67,6 @@ def descend(
     if clip != "off":
         torch.nn.utils.clip_grad_norm_(parameters, clip, foreach=True)
     optimiser.step()
-
-
-DEVICE_DEPENDENT = ("capturable", "fused")
-"""Options of an optimiser that go with the device."""
-
-
-def load_optimiser(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Take over a state, but for the options that go with the device: they stay as they are on this one."""
-    groups = [
-        {name: own[name] if name in DEVICE_DEPENDENT else value for name, value in saved.items()}
-        for saved, own in zip(state["param_groups"], optimiser.param_groups, strict=True)
-    ]
-    optimiser.load_state_dict({**state, "param_groups": groups})
 
 
 def cosine(settings: WeightSettings, epoch: int) -> float:

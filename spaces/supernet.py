@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 from spaces import Precision, native
 from spaces.cell import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL, SKIP, Cell
 from spaces.layers import Head, ReductionBlock, Stem, average_pool, convolve, initialise, normalise
+
+Layers = Literal["compiled", "torch"]
 
 LEAVING = tuple(tuple(e for e, (source, _) in enumerate(EDGES) if source == node) for node in range(3))
 """The edges that leave nodes 0, 1 and 2, by target: (0, 1, 3), (2, 4), (5,)."""
@@ -184,6 +187,8 @@ class Supernet(nn.Module):
     ) -> None:
         super().__init__()
         self.precision = precision
+        self.layers: Layers = "compiled"
+        """Whether a CPU computes with the compiled layers, where they can be had, or with PyTorch's."""
         self.stem = Stem(channels)
         self.body = nn.ModuleList()
         for width in (channels, 2 * channels, 4 * channels):
@@ -230,7 +235,7 @@ class Supernet(nn.Module):
         """Logits of images that go through all layers, and through the search cells as `search_cell` has it."""
         bf16 = self.precision == "bf16"
         with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
-            x = self.stem(images if bf16 else native.batch_last(images))
+            x = self.stem(images if bf16 or self.layers == "torch" else native.batch_last(images))
             for layer in self.body:
                 x = search_cell(layer, x) if isinstance(layer, SearchCell) else layer(x)
             logits: Tensor = self.head(x)

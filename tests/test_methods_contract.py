@@ -10,6 +10,7 @@ from benchmark import checkpoint
 from benchmark.plan import plan
 from benchmark.runner import Runner, Setup
 from benchmark.settings import read_preset
+from benchmark.testing import by_hand, check_method
 from data.columns import Floats
 from data.truth import TruthTable, open_truth
 from methods import registry
@@ -39,6 +40,91 @@ METHODS = [
 
 def test_the_methods_are_registered():
     assert set(METHODS) <= set(registry.names())
+
+
+@pytest.mark.parametrize("method", sorted({*METHODS, "random", "rlnas-accuracy", "rlnas-sample", "spos-angle"}))
+def test_each_fulfils_the_contract_that_a_stranger_s_must(method):
+    check_method(registry.load(method))
+
+
+class Forgetful(registry.load("random-search")):
+    """A search that forgets to save how many cells it asked for"""
+
+    source = "none"
+
+    def epoch(self):
+        self.count = getattr(self, "count", 0) + 1
+        return super().epoch()
+
+
+class Peeking(registry.load("random-search")):
+    """A search that measures something else when it has been asked for its cell"""
+
+    source = "none"
+
+    def cell(self):
+        self.asked.append(0)
+        return super().cell()
+
+
+class Numberless(registry.load("random-search")):
+    """A search that measures no number"""
+
+    source = "none"
+
+    def epoch(self):
+        return {**super().epoch(), "loss": float("nan")}
+
+
+class Undeclared(registry.load("random-search")):
+    """A search that declares no state"""
+
+    source = "none"
+
+    @classmethod
+    def fields(cls):
+        return []
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        (Forgetful, "count is otherwise after an epoch and is not restored"),
+        (Peeking, "the same cell whether or not it was asked for|the same measurements"),
+        (Numberless, "the same measurements|a finite number or text"),
+        (Undeclared, "declares no state"),
+    ],
+)
+def test_what_a_method_does_wrong_is_named(method, said):
+    with pytest.raises((AssertionError, TypeError), match=said):
+        check_method(method)
+
+
+@pytest.mark.parametrize("layers", ["compiled", "torch"])
+def test_a_search_is_stepped_by_hand(layers):
+    """In float64, on given batches; both kinds of layers come to the same."""
+    torch.manual_seed(0)
+    batches = [(torch.randn(8, 3, 16, 16, dtype=torch.float64), torch.arange(8) % 10) for _ in range(2)]
+    searches = [by_hand(registry.load("bdarts"), channels=4, layers=kind) for kind in (layers, "torch")]
+    for search in searches:
+        search.both_steps(*batches[0], *batches[1])
+    one, other = ([search.alpha, *search.supernet.parameters()] for search in searches)
+    for mine, theirs in zip(one, other, strict=True):
+        assert mine.dtype == torch.float64
+        torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-12)
+
+
+def test_a_path_is_stepped_by_hand():
+    search = by_hand(registry.load("rlnas"), channels=4)
+    before = [weight.clone() for weight in search.training.supernet.parameters()]
+    batch = torch.randn(8, 3, 16, 16, dtype=torch.float64), torch.arange(8) % 10
+    search.training.path_step(batch, [Cell((1, 1, 1, 1, 1, 1))] * 3)
+    changed = [
+        name
+        for (name, weight), old in zip(search.training.supernet.named_parameters(), before, strict=True)
+        if not torch.equal(weight, old)
+    ]
+    assert changed and not any(".conv1." in name or ".conv3." in name for name in changed)  # a path of skips alone
 
 
 def history(search, epochs):

@@ -1,10 +1,15 @@
-"""A third party registers a method from a package of its own."""
+"""A third party registers methods from packages of its own."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
+import pytest
 from test_benchmark_run import benchmark
+
+OUTSIDE = Path(__file__).parent / "outside"
 
 METHOD = '''
 from dataclasses import dataclass
@@ -97,3 +102,59 @@ def test_an_installed_package_brings_its_method(tmp_path):
     given = history.groupby("method").truth.unique()
     assert (given["dice"].tolist(), given["cheat"].tolist()) == (["hidden"], ["NAS-Bench-201"])
     assert "dice" in (tmp_path / "results" / "summary.md").read_text()
+
+
+GRADIENT_METHODS = {
+    "drnas-outside": ("drnas_outside", "DrNAS"),
+    "fairdarts-outside": ("fairdarts_outside", "FairDarts"),
+    "gaea-outside": ("gaea_outside", "GAEA"),
+}
+
+CHECK = """
+from benchmark.testing import check_method
+from methods import registry
+for name in {names}:
+    check_method(registry.load(name))
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """Where a package with three gradient methods is installed."""
+    package, site = tmp_path_factory.mktemp("package"), tmp_path_factory.mktemp("site")
+    for module, _ in GRADIENT_METHODS.values():
+        (package / f"{module}.py").write_bytes((OUTSIDE / f"{module}.py").read_bytes())
+    points = "".join(f'{name} = "{module}:{cls}"\n' for name, (module, cls) in GRADIENT_METHODS.items())
+    head, _, tail = PROJECT.partition('dice = "dice_nas:Dice"\ncheat = "dice_nas:Cheat"\n')
+    modules = ", ".join(f'"{module}"' for module, _ in GRADIENT_METHODS.values())
+    (package / "pyproject.toml").write_text((head + points + tail).replace('"dice_nas"', modules))
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-build-isolation", "--no-deps"]
+    subprocess.run([*pip, "--target", str(site), str(package)], check=True)
+    return site
+
+
+def test_gradient_methods_from_outside_fulfil_the_contract(site, tmp_path):
+    """In their own package they are checked as ours are."""
+    code = CHECK.format(names=list(GRADIENT_METHODS))
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_gradient_methods_from_outside_run_in_every_preset_and_under_pt(site, tmp_path):
+    given = ",".join([*GRADIENT_METHODS, "drnas-outside+pt"])
+    arguments = ["run", "--methods", given, "--seeds", "1", "--preset", "smoke", "--out", "results"]
+    done = benchmark(*arguments, cwd=tmp_path, PYTHONPATH=str(site))
+    assert done.returncode == 0, done.stderr
+    runs = pd.read_csv(tmp_path / "results" / "runs.csv").set_index("method")
+    assert set(runs.index) == {*GRADIENT_METHODS, "drnas-outside+pt"}
+    page = benchmark("methods", "fairdarts-outside", cwd=tmp_path, PYTHONPATH=str(site)).stdout
+    assert "proxy                0.005          1.7 times the published 0.003: rate × steps stays" in page
+    assert "w₀₁, the factor of the zero-one loss." in page
+
+
+@pytest.mark.parametrize("module", [module for module, _ in GRADIENT_METHODS.values()])
+def test_a_gradient_method_is_its_differences(module):
+    """Its docstring apart, no more than 45 lines."""
+    _, _, code = (OUTSIDE / f"{module}.py").read_text(encoding="utf-8").split('"""', 2)
+    assert len(code.strip().splitlines()) <= 45
