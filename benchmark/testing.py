@@ -72,7 +72,10 @@ def check_method(method: type[Search], **changes: Any) -> None:
         first = asked.epoch()
         _require(first == measured, "the same measurements for the same seed; draw from generators seeded by `seeded`")
         _check_answers(asked, measured)
-    _require(silent.cell() == asked.cell(), "the same cell whether or not it was asked for before")
+    if changed := _different(silent, asked):
+        raise ContractError(
+            f"{method.__name__}: asking for cell, scores or other selection changes {', '.join(changed)}"
+        )
     stopped, resumed = begun(), begun()
     stopped.epoch()
     with tempfile.TemporaryDirectory() as folder:

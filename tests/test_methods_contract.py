@@ -90,8 +90,8 @@ class Undeclared(registry.load("random-search")):
     ("method", "said"),
     [
         (Forgetful, "count is otherwise after an epoch and is not restored"),
-        (Peeking, "the same cell whether or not it was asked for|the same measurements"),
-        (Numberless, "the same measurements|a finite number or text"),
+        (Peeking, "asking for cell, scores or other selection changes asked"),
+        (Numberless, "the same measurements"),
         (Undeclared, "declares no state"),
     ],
 )
