@@ -14,20 +14,6 @@ STUDIES = {
 UNCHANGED = "as the preset"
 """The first condition of the study `collapse`, with which the others are compared."""
 
-PLOTS = (
-    "accuracy",
-    "operations",
-    "alpha",
-    "darts-vs-bdarts",
-    "magnitude-vs-pt",
-    "seeds",
-    "profiles",
-    "cost",
-    "scores",
-    "cells",
-)
-"""The plots of a results folder, by the names of their files."""
-
 
 def run_name(method: str, seed: int) -> str:
     """What a run is called, in messages and in the names of its files."""

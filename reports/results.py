@@ -118,12 +118,18 @@ class Results:
         nan where a seed has no such epoch or the search did not measure it. No epochs: shape (n, 0).
         """
         rows = self.history[self.history["method"] == method]
+        if column not in rows:
+            rows = rows.head(0).assign(**{column: np.nan})
+        return self.by_epoch(method, rows, rows[[column]].to_numpy(dtype=np.float64))[:, :, 0]
+
+    def by_epoch(self, method: str, rows: pd.DataFrame, values: Floats) -> Floats:
+        """`values`, shape (rows, k), of `rows` of the method's history, as shape (n, epochs, k); nan where a seed has
+        none."""
         place = {seed: row for row, seed in enumerate(self.of(method)["seed"])}
-        if column not in rows or rows.empty:
-            return np.empty((len(place), 0))
-        curves = np.full((len(place), int(rows["epoch"].max())), np.nan)
-        curves[rows["seed"].map(place), rows["epoch"] - 1] = rows[column]
-        return curves
+        epochs = int(rows["epoch"].max()) if len(rows) else 0
+        found = np.full((len(place), epochs, values.shape[1]), np.nan)
+        found[rows["seed"].map(place), rows["epoch"] - 1] = values
+        return found
 
     def asked_test(self, method: str) -> bool:
         """Whether the method searched on the table by a test accuracy, which flatters it."""

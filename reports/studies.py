@@ -162,7 +162,8 @@ def write_study(folder: Path) -> list[Path]:
     Raises:
         RowsError: where the rows are missing or wrong.
     """
-    from reports import study_plots, style  # matplotlib is slow to import
+    from reports import study_plots  # matplotlib is slow to import
+    from reports.plots import style
 
     study = read_study(folder)
     make_folder(folder / "plots")

@@ -13,8 +13,11 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from scipy.stats import rankdata
 
-from reports import style
-from reports.marks import band, band_keys, level_keys, levels
+from reports.plots import style
+from reports.plots.layout import frame
+from reports.plots.marks import band, band_keys, level_keys, levels
+from reports.plots.scale import Scale
+from reports.plots.style import GREY, INK, WIDTH, Plot
 from reports.results import method_name, metric_name, seeds_text
 from reports.statistics import Floats, present, seed_band
 from reports.studies import (
@@ -29,7 +32,6 @@ from reports.studies import (
     order_of,
     tests_of,
 )
-from reports.style import GREY, INK, WIDTH, Plot, Scale, frame
 from reports.tables import MOSTLY_SKIPS, number
 from spaces import EDGES, OPERATIONS
 from spaces.drawing import Dashes
