@@ -130,18 +130,6 @@ def probability_of_improvement(first: ArrayLike, second: ArrayLike, axis: int = 
     return np.asarray(found.statistic / (before.shape[axis] * after.shape[axis]))
 
 
-def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
-    """Kendall's τ-b of two vectors of shape (n,): 1 for the same order, −1 for the reverse; nan where one is constant.
-
-    Raises:
-        ValueError: where n = 0 or the shapes differ.
-    """
-    a, b = as_vector(first), as_vector(second)
-    if a.shape != b.shape:
-        raise ValueError(f"a correlation needs two vectors of one length, got {len(a)} and {len(b)}")
-    return float(stats.kendalltau(a, b, variant="b").statistic)
-
-
 def share_at_or_below(levels: ArrayLike, values: ArrayLike, points: ArrayLike) -> Floats:
     """The share of a distribution at or below each of `points`, shape (p,), from its quantiles.
 

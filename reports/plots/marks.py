@@ -121,6 +121,28 @@ def band_keys(counts: Iterable[int]) -> list[Key]:
     ]
 
 
+DASHES: tuple[Dashes, ...] = ((0, (5, 1.5)), (0, (1, 1)), (0, (4, 1)), "solid")
+"""Of trajectories in one panel, from what they start from to what goes furthest: told apart without colour too."""
+
+
+def trajectory(axes: Axes, curves: Floats, colour: str, dashes: Dashes, places: Floats | None = None) -> None:
+    """The seeds' curves, shape (n, epochs), faint, and their mean, against the epoch if not at other places."""
+    epochs = np.arange(1, curves.shape[1] + 1) if places is None else places
+    if len(curves) > 1:
+        axes.plot(epochs, curves.T, color=colour, linewidth=0.5, alpha=0.4)
+    mean = seed_band(curves).mean
+    axes.plot(epochs, mean, color=colour, linewidth=1.6, linestyle=dashes, marker="o" if len(mean) == 1 else "")
+
+
+def trajectory_keys(counts: Iterable[int], colour: str, what: str = "") -> list[Key]:
+    if max(counts) == 1:
+        return [key(f"{what}the only seed", color=colour, linewidth=1.6)]
+    return [
+        key(f"{what}mean of seeds", color=colour, linewidth=1.6),
+        key("one seed", color=colour, linewidth=0.5, alpha=0.4),
+    ]
+
+
 def joined(places: ArrayLike, lines: Floats) -> tuple[Floats, Floats]:
     """Many `lines`, shape (n, p), over `places`, shape (p,) or (n, p), as the x and y of one line with gaps: one of a
     hundred pieces is drawn several times faster than a hundred."""

@@ -80,7 +80,7 @@ def histogram(
     edges = scale.accuracy(np.linspace(scale.place(low), scale.place(high), 61))
     share = share_at_or_below(levels, values, edges)
     mass = np.diff(share)
-    fill: dict[str, Any] = {"facecolor": "#d0d0d0", "edgecolor": "#8c8c8c", "linewidth": 0.6}
+    fill: dict[str, Any] = {"facecolor": "#d0d0d0", "edgecolor": "#8c8c8c", "linewidth": 0.6, "zorder": 0.9}
     axes.stairs(mass, edges, orientation="horizontal" if vertical else "vertical", fill=True, **fill)
     axes.grid(False)
     axes.spines["bottom" if vertical else "left"].set_visible(False)
