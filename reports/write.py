@@ -14,8 +14,8 @@ from typing import NamedTuple
 from data.folder import make_folder, write_atomically
 from reports import RowsError
 from reports.child import follow_parent
-from reports.html import Figure, report_html
 from reports.latex import summary_latex
+from reports.page import Figure, report_html
 from reports.plots import PLOTS
 from reports.provenance import read_provenance
 from reports.replication import replication_markdown, replications

@@ -15,7 +15,7 @@ import pytest
 import test_reports_example as example
 
 from reports import RowsError
-from reports.html import Figure, duration, inline_svg
+from reports.page import Figure, duration, inline_svg
 from reports.paragraph import energy, methods_paragraph
 from reports.provenance import FILE, Entry, Provenance, Setting, read_provenance
 from reports.results import read_results
@@ -152,7 +152,7 @@ def test_the_tables_have_the_numbers_of_the_summary(text: str) -> None:
 def test_the_provenance_is_all_there(text: str) -> None:
     for words in (
         *(ENTRY.command, "2026-01-02 03:04:05", "6 min 40 s", "6 of 6", "c0ffee" * 10, "A CPU, 2 cores"),
-        *("torch 2.13.0", "0123456789abcdef, with local changes", "a quarter of the paper&#x27;s"),
+        *("torch 2.13.0", "0123456789abcdef, with local changes", "a quarter of the paper&#39;s"),
         *("<code>[0.5, 0.999]</code>", "<code>true</code>", "changed; the preset has false"),
     ):
         assert words in text
