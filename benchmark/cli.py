@@ -336,8 +336,8 @@ def build_options(build: argparse.ArgumentParser) -> None:
 
 
 def speed_options(speed: argparse.ArgumentParser) -> None:
-    from benchmark.speed import PEERS, SIZES, STEPS
-    from benchmark.speed_rows import RECORDED
+    from benchmark.speed import PEERS, SIZES
+    from benchmark.speed_rows import RECORDED, STEPS
 
     speed.set_defaults(command=speed_command)
     speed.add_argument("--against", metavar="NAME", help=f"reference program, installed beside: {', '.join(PEERS)}")
@@ -778,7 +778,8 @@ def build_command(options: argparse.Namespace) -> int:
 
 
 def speed_command(options: argparse.Namespace) -> int:
-    from benchmark.speed import PEERS, SIZES, STEPS, carry_out, choose
+    from benchmark.speed import PEERS, SIZES, carry_out, choose
+    from benchmark.speed_rows import STEPS
 
     sizes, steps = choose("--sizes", options.sizes, SIZES), choose("--steps", options.steps, STEPS)
     if options.against is not None and options.against not in PEERS:
