@@ -10,25 +10,9 @@ from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from reports import replication
 from reports.paragraph import energy, methods_paragraph
 from reports.provenance import Provenance, Setting
-from reports.replication import (
-    AGREES,
-    CONDITIONS,
-    DIFFERS,
-    NOT_COMPARABLE,
-    NOT_REPLICATED,
-    NOT_SO_FAR,
-    REPLICATED,
-    SO_FAR,
-    UNDECIDED,
-    left_out,
-    no_verdict,
-    published_cells,
-    published_sources,
-    replication_section,
-    verdict_counts,
-)
 from reports.results import Results, method_name, metric_name, seeds_text
 from reports.section import Section
 from reports.summary import Tables, facts, summary_sections, warnings
@@ -37,11 +21,11 @@ from spaces import EDGES, NONE, Cell
 from spaces.drawing import NODES, STROKES
 
 VERDICTS = {
-    **dict.fromkeys((REPLICATED, AGREES), ("yes", "✓")),
-    **dict.fromkeys((NOT_REPLICATED, DIFFERS), ("no", "✗")),
-    SO_FAR: ("open", "✓"),
-    NOT_SO_FAR: ("open", "✗"),
-    **dict.fromkeys((UNDECIDED, NOT_COMPARABLE), ("open", "○")),
+    **dict.fromkeys((replication.REPLICATED, replication.AGREES), ("yes", "✓")),
+    **dict.fromkeys((replication.NOT_REPLICATED, replication.DIFFERS), ("no", "✗")),
+    replication.SO_FAR: ("open", "✓"),
+    replication.NOT_SO_FAR: ("open", "✗"),
+    **dict.fromkeys((replication.UNDECIDED, replication.NOT_COMPARABLE), ("open", "○")),
 }
 """The class and the sign of a verdict, which tells it without the colour."""
 
@@ -94,12 +78,12 @@ def report_html(
         summary=summary,
         made_from=facts(results),
         others=others,
-        conditions=CONDITIONS,
-        counts=verdict_counts(searches).capitalize(),
-        no_verdict=no_verdict(tables.replications),
-        published=replication_section(results, tables.replications),
-        sources=published_sources(tables.replications),
-        remarks=[*published_cells(results), *left_out(results)],
+        conditions=replication.CONDITIONS,
+        counts=replication.verdict_counts(searches).capitalize(),
+        no_verdict=replication.no_verdict(tables.replications),
+        published=replication.replication_section(results, tables.replications),
+        sources=replication.published_sources(tables.replications),
+        remarks=[*replication.published_cells(results), *replication.left_out(results)],
         figures=figures,
         skipped=skipped,
         drawings={name: _strokes(Cell.parse(genotype)) for genotype, name in symbols.items()},

@@ -104,6 +104,11 @@ class Results:
         return str(self.runs["truth"].iloc[0])
 
     @property
+    def truth_name(self) -> str:
+        """The truth table with the main metric."""
+        return f"{self.truth}, {metric_name(self.metric)}"
+
+    @property
     def images(self) -> str:
         """The image set searched on, as papers call it."""
         return " / ".join(DATA_SETS.get(name, name) for name in self.values("images"))

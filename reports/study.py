@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 from reports.results import Results, metric_name, seeds_text
 from reports.rows import BETWEEN_CHANGES, with_changes
-from reports.statistics import Floats, Spread, last, paired, spread
-from reports.tables import markdown_table, method_row, plus_minus
+from reports.statistics import Floats
 
 if TYPE_CHECKING:  # matplotlib and PyTorch are slow to import
     from data.images import ImageSet
@@ -145,14 +144,14 @@ class StudyResults:
         return seeds_text(self.counts)
 
     @property
-    def truth(self) -> str:
-        """The truth table and the main metrics."""
+    def truth_name(self) -> str:
+        """The truth table with the main metrics."""
         return f"{self.values('truth')}, {self.metrics}"
 
     def source(self, note: str) -> str:
         """The line under every figure: where its numbers come from."""
         return (
-            f"Truth: {self.truth} · searched on {self.images} · preset {self.preset} · "
+            f"Truth: {self.truth_name} · searched on {self.images} · preset {self.preset} · "
             f"n = {self.seeds} a variant and method · {note}"
         )
 
@@ -180,72 +179,3 @@ class Study:
 def even_count(images: ImageSet, count: int) -> int:
     """The largest number up to `count` of which every class has the same share, one an image at least."""
     return max(1, count // images.classes) * images.classes
-
-
-def rows_of(study: StudyResults, more: Callable[[Results, str], dict[str, float]] | None = None) -> pd.DataFrame:
-    """One row for each variant and method: its factors, what `more` adds, and its means with their sources."""
-    rows = []
-    for variant, method in study.each():
-        row = method_row(variant.results, method)
-        del row["kind"]
-        added = more(variant.results, method) if more else {}
-        rows.append({"study": study.name, "variant": variant.name, **variant.factors, **row, **added})
-    return pd.DataFrame(rows)
-
-
-def by_method(study: StudyResults, table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of each method together."""
-    return table.sort_values("method", key=lambda names: names.map(study.methods.index), kind="stable")
-
-
-class Column(NamedTuple):
-    """A column of a study's table in words: its head, and its text of a row."""
-
-    head: str
-    text: Callable[[pd.Series], str]
-
-
-def plain_column(head: str, name: str) -> Column:
-    return Column(head, lambda row: str(row[name]))
-
-
-def spread_column(head: str, name: str, digits: int = 2) -> Column:
-    """Of `NAME_mean` and `NAME_std`."""
-    return Column(head, lambda row: plus_minus(Spread(float(row[f"{name}_mean"]), float(row[f"{name}_std"])), digits))
-
-
-def difference_column(reference: str) -> Column:
-    """Of `difference_from`; none for the variant that is the reference."""
-
-    def text(row: pd.Series) -> str:
-        if row["variant"] == reference:
-            return "–"
-        return plus_minus(Spread(row["difference_mean"], row["difference_std"]), sign="+")
-
-    return Column("Difference", text)
-
-
-def in_words(table: pd.DataFrame, columns: Sequence[Column], left: int = 1) -> str:
-    """As Markdown; the first `left` columns are words."""
-    rows = [[column.text(row) for column in columns] for _, row in table.iterrows()]
-    return markdown_table([column.head for column in columns], rows, left)
-
-
-def with_spread(name: str, values: Floats) -> dict[str, float]:
-    found = spread(values)
-    return {f"{name}_mean": found.mean, f"{name}_std": found.std}
-
-
-def largest_weight(results: Results, method: str) -> dict[str, float]:
-    """Of softmax(α), over all edges and operations, at the end of the search."""
-    return with_spread("largest_weight", last(results.curves(method, "largest_weight")))
-
-
-def difference_from(reference: Results, results: Results, method: str) -> dict[str, float]:
-    """Mean and spread of the main metric's difference from the reference, paired by seed."""
-    metric = reference.metric
-    both = reference.of(method)[["seed", metric]].merge(results.of(method)[["seed", metric]], on="seed")
-    if both.empty:  # of runs that failed
-        return {"difference_mean": float("nan"), "difference_std": float("nan")}
-    change = paired(both[f"{metric}_x"], both[f"{metric}_y"]).difference
-    return {"difference_mean": change.mean, "difference_std": change.std}

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.plots.layout import frame
-from reports.plots.marks import key, source, truth_name
+from reports.plots.marks import key, source
 from reports.plots.style import Plot
 from reports.results import Results, method_name, metric_name
 from spaces import OPERATIONS, Cell
@@ -41,7 +41,7 @@ def draw(results: Results) -> Plot:
     note = source(results, f"Above each cell its {metric_name(results.metric)} accuracy and the seeds that chose it.")
     frame(figure, "Chosen cells", keys, note)
     caption = (
-        f"The cells that the searches chose, with their true accuracy ({truth_name(results)}) and seeds; "
+        f"The cells that the searches chose, with their true accuracy ({results.truth_name}) and seeds; "
         "node 0 is the input, node 3 the output."
     )
     return Plot(figure, caption)

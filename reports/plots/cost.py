@@ -7,18 +7,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from reports.plots import marks
 from reports.plots.layout import frame
-from reports.plots.marks import (
-    SCALE_NOTE,
-    Key,
-    NotDrawn,
-    accuracy_axes,
-    accuracy_label,
-    key,
-    level_keys,
-    source,
-    truth_name,
-)
 from reports.plots.style import INK, WIDTH, Plot, looks
 from reports.results import Results, method_name
 
@@ -32,11 +22,11 @@ others a corner of the axis."""
 
 def draw(results: Results) -> Plot:
     if len(results.methods) < 2:
-        raise NotDrawn("one method alone has no other whose time stands beside its own")
+        raise marks.NotDrawn("one method alone has no other whose time stands beside its own")
     figure = Figure(figsize=(WIDTH, 2.5))
     axes = figure.subplots()
-    accuracy_axes([axes], results, results.runs[results.metric])
-    keys: list[Key] = []
+    marks.accuracy_axes([axes], results, results.runs[results.metric])
+    keys: list[marks.Key] = []
     fastest, slowest = (float(found) for found in results.runs["search_seconds"].agg(["min", "max"]))
     least = max(slowest, 1.0) * LEAST_SHARE
     for method in results.methods:
@@ -48,7 +38,7 @@ def draw(results: Results) -> Plot:
             axes.plot(seconds, runs[results.metric], **plain, markersize=3.2, alpha=0.5, markeredgewidth=0)
         edge: dict[str, Any] = {"markersize": 7.5, "markeredgecolor": INK, "markeredgewidth": 0.8}
         axes.plot(seconds.mean(), runs[results.metric].mean(), **plain, **edge)
-        keys.append(key(method_name(method), **plain, markersize=5))
+        keys.append(marks.key(method_name(method), **plain, markersize=5))
     axes.set_xscale("log")
     start, end = axes.get_xlim()
     axes.xaxis.set_major_locator(LogLocator(subs=TICKS[int(end > 10 * start) + int(end > 300 * start)]))
@@ -56,17 +46,17 @@ def draw(results: Results) -> Plot:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(True, axis="x")
     axes.set_xlabel("seconds of search")
-    axes.set_ylabel(accuracy_label(results))
+    axes.set_ylabel(marks.accuracy_label(results))
     devices = " / ".join(results.values("device"))
     edge_text = f"{least:.0f} s" if least >= 10 else f"{least:.1g} s"
     shorter = f" Searches of less than {edge_text} stand at {edge_text}." if fastest < least else ""
     note = (
         f"Large: means; small: every seed. Times on {devices}, a shared supernet's counted for each user.{shorter} "
-        f"{SCALE_NOTE}"
+        f"{marks.SCALE_NOTE}"
     )
-    frame(figure, "Cost and accuracy", [*keys, *level_keys()], source(results, note))
+    frame(figure, "Cost and accuracy", [*keys, *marks.level_keys()], marks.source(results, note))
     caption = (
-        f"True accuracy of the chosen cells ({truth_name(results)}) against the time of the search, on a logarithmic "
+        f"True accuracy of the chosen cells ({results.truth_name}) against the time of the search, on a logarithmic "
         "axis: every run (small) and the mean of each method (large)."
     )
     return Plot(figure, caption)

@@ -7,18 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reports.plots import marks
 from reports.plots.layout import frame, spaced
-from reports.plots.marks import (
-    SCALE_NOTE,
-    NotDrawn,
-    accuracy_axes,
-    accuracy_label,
-    joined,
-    key,
-    level_keys,
-    source,
-    truth_name,
-)
 from reports.plots.scale import Scale, histogram
 from reports.plots.style import FAINT, INK, WIDTH, Plot
 from reports.results import Results, method_name
@@ -43,12 +33,12 @@ def draw(results: Results) -> Plot:
             if not runs.empty:
                 pairs[method] = runs
     if not pairs:
-        raise NotDrawn("no run of this folder compares a selection rule with magnitude on the same supernet")
+        raise marks.NotDrawn("no run of this folder compares a selection rule with magnitude on the same supernet")
     height = max(2.7, 0.6 + 0.125 * max(map(len, pairs.values())))
     figure = Figure(figsize=(min(WIDTH, 2.1 + 3.2 * len(pairs)), height))
     *panels, strip = figure.subplots(1, len(pairs) + 1, sharey=True, width_ratios=[3.2] * len(pairs) + [1])
     values = pd.concat(pairs.values())[[other, results.metric]].to_numpy(dtype=np.float64)
-    low, high = accuracy_axes([*panels, strip], results, values)
+    low, high = marks.accuracy_axes([*panels, strip], results, values)
     scale = Scale(results.best(results.metric))
     for axes, (method, runs) in zip(panels, pairs.items(), strict=True):
         _slopes(axes, scale, height - 0.5, runs, other, results.metric)
@@ -56,15 +46,15 @@ def draw(results: Results) -> Plot:
         title = f"{method_name(method)}: better {both.won}, worse {both.lost}, equal {both.tied}"
         axes.set_title(title, loc="left", fontsize=8.5 * min(1, 36 / len(title)))
         axes.set_xticks([0, 1], ["magnitude (argmax α)", method_name(method)])
-    panels[0].set_ylabel(accuracy_label(results))
+    panels[0].set_ylabel(marks.accuracy_label(results))
     below = histogram(strip, scale, *results.quantiles(results.metric), low, high, vertical=True)
     strip.set_title("all cells", loc="left", fontweight="normal", fontsize=7.5)
     note = f"The worst {below:.1%} of the cells lie below the axis. " if below > 0 else ""
-    keys = [key(name, color=colour, linewidth=1.2, linestyle=dashes) for colour, dashes, name in SLOPES.values()]
-    source_line = source(results, note + SCALE_NOTE, tuple(pairs))
-    frame(figure, "One supernet, two selection rules", [*keys, *level_keys()], source_line)
+    keys = [marks.key(name, color=colour, linewidth=1.2, linestyle=dashes) for colour, dashes, name in SLOPES.values()]
+    source_line = marks.source(results, note + marks.SCALE_NOTE, tuple(pairs))
+    frame(figure, "One supernet, two selection rules", [*keys, *marks.level_keys()], source_line)
     caption = (
-        f"True accuracy ({truth_name(results)}) of the cell that the largest α would choose (left) and that the method "
+        f"True accuracy ({results.truth_name}) of the cell that the largest α would choose (left) and that the method "
         "chooses (right), one line for each seed's supernet, beside the distribution of all cells."
     )
     return Plot(figure, caption)
@@ -84,7 +74,7 @@ def _slopes(axes: Axes, scale: Scale, inches: float, runs: pd.DataFrame, left: s
         heights = scale.accuracy(shown)
         leaders = np.column_stack([[value for value, _ in ends], heights])
         tips = [side + (0.02 if side else -0.02), side + (0.06 if side else -0.06)]
-        axes.plot(*joined(tips, leaders), color=FAINT, linewidth=0.5)
+        axes.plot(*marks.joined(tips, leaders), color=FAINT, linewidth=0.5)
         for (value, of_seeds), height in zip(ends, heights, strict=True):
             names = "seed" + "s" * (len(of_seeds) > 1) + " " + ", ".join(str(seed) for seed in of_seeds)
             text = f"{names}  {value:.2f}" if side == 0 else f"{value:.2f}  {names}"

@@ -185,14 +185,10 @@ def epochs_label(axes: Axes, results: Results, method: str) -> str:
     return "epoch\n" + ", then ".join(method_name(str(phase)) for phase in first["phase"])
 
 
-def truth_name(results: Results) -> str:
-    return f"{results.truth}, {metric_name(results.metric)}"
-
-
 def source(results: Results, note: str, methods: Sequence[str] = ()) -> str:
     """The line under every figure: where its numbers come from."""
     counts = [len(results.of(method)) for method in methods or results.methods]
     return (
-        f"Truth: {truth_name(results)} · searched on {results.images} · preset {results.preset} · "
+        f"Truth: {results.truth_name} · searched on {results.images} · preset {results.preset} · "
         f"n = {seeds_text(counts)}{' a method' if len(counts) > 1 else ''} · {note}"
     )

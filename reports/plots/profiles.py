@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from reports.plots.layout import frame
-from reports.plots.marks import SCALE_NOTE, Key, NotDrawn, accuracy_label, key, level_keys, rule, source, truth_name
+from reports.plots.marks import SCALE_NOTE, Key, NotDrawn, accuracy_label, key, level_keys, rule, source
 from reports.plots.scale import Scale
 from reports.plots.style import INK, WIDTH, Plot, looks
 from reports.results import Results, method_name
@@ -45,7 +45,7 @@ def draw(results: Results) -> Plot:
     keys += [Patch(color="#d0d0d0", linewidth=0, label="all cells"), level_keys()[0]]
     frame(figure, "How many seeds reach an accuracy", keys, source(results, SCALE_NOTE))
     caption = (
-        f"The share of seeds whose chosen cell has at least an accuracy ({truth_name(results)}), and the share of all "
+        f"The share of seeds whose chosen cell has at least an accuracy ({results.truth_name}), and the share of all "
         "cells that have it: the further right a line falls, the more can be relied on its method."
     )
     return Plot(figure, caption)

@@ -7,18 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from reports.plots import marks
 from reports.plots.layout import frame, panel_grid
-from reports.plots.marks import (
-    SCALE_NOTE,
-    NotDrawn,
-    accuracy_axes,
-    accuracy_label,
-    key,
-    level_keys,
-    method_title,
-    source,
-    truth_name,
-)
 from reports.plots.style import GREY, Plot, looks
 from reports.results import LOG_WEIGHTS, Results, score_name, seeds_text
 from reports.rows import SCORED_CELLS
@@ -42,10 +32,10 @@ def draw(results: Results) -> Plot:
     shown = {str(method): rows for method, rows in results.scores.groupby("method", sort=False)}
     drawn = [method for method in results.methods if method in shown]
     if not drawn:
-        raise NotDrawn("scores.csv is missing, or no search of this folder scores the cells")
+        raise marks.NotDrawn("scores.csv is missing, or no search of this folder scores the cells")
     columns = 2 if len(drawn) in (2, 4) else min(len(drawn), 3)
-    figure, panels = panel_grid(len(drawn), columns, 2.35, accuracy_label(results))
-    accuracy_axes(panels, results, np.concatenate([shown[method]["accuracy"] for method in drawn]))
+    figure, panels = panel_grid(len(drawn), columns, 2.35, marks.accuracy_label(results))
+    marks.accuracy_axes(panels, results, np.concatenate([shown[method]["accuracy"] for method in drawn]))
     beyond = False
     for axes, method in zip(panels, drawn, strict=True):
         score, accuracy = shown[method][["score", "accuracy"]].to_numpy(dtype=np.float64).T
@@ -65,21 +55,23 @@ def draw(results: Results) -> Plot:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
         axes.grid(True, axis="x")
         axes.set_xlabel(axis_label(method))
-        method_title(axes, method, 22, pad=13)
+        marks.method_title(axes, method, 22, pad=13)
         axes.annotate(
             tau_text(results, method), (0, 1), (0, 3.5), "axes fraction", "offset points", fontsize=6.8, color=GREY
         )
-    keys = [key("one cell, by one seed", linestyle="none", marker="o", markersize=3.5, color=GREY)]
+    keys = [marks.key("one cell, by one seed", linestyle="none", marker="o", markersize=3.5, color=GREY)]
     if beyond:
-        keys.append(key("its score is off the axis", linestyle="none", marker="<", markersize=4, color=GREY))
+        keys.append(marks.key("its score is off the axis", linestyle="none", marker="<", markersize=4, color=GREY))
     note = (
         f"Dots: up to {SCORED_CELLS} cells drawn at random, the same ones for every run that scores all {NUM_CELLS:,}. "
         "Kendall's τ-b: over all cells that a search scores, at its end; mean ± sample standard deviation. "
-        + SCALE_NOTE
+        + marks.SCALE_NOTE
     )
-    frame(figure, "What the searches rank the cells by", [*keys, *level_keys()], source(results, note, drawn))
+    frame(
+        figure, "What the searches rank the cells by", [*keys, *marks.level_keys()], marks.source(results, note, drawn)
+    )
     caption = (
-        f"True accuracy ({truth_name(results)}) of cells drawn at random, against the score that each finished search "
+        f"True accuracy ({results.truth_name}) of cells drawn at random, against the score that each finished search "
         f"ranks them by, all seeds in one. Kendall's τ-b of both is over all {NUM_CELLS:,} cells; where a search has "
         "measured only some, over those."
     )

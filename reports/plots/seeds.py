@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.plots.layout import frame, swarm
-from reports.plots.marks import DOTTED, SCALE_NOTE, accuracy_label, key, level_keys, levels, source, truth_name
+from reports.plots.marks import DOTTED, SCALE_NOTE, accuracy_label, key, level_keys, levels, source
 from reports.plots.scale import Scale, histogram
 from reports.plots.style import GREY, INK, WIDTH, Plot, looks
 from reports.results import Results, method_name
@@ -78,7 +78,7 @@ def draw(results: Results) -> Plot:
     ]
     frame(figure, "Every seed against the whole space", keys, source(results, SCALE_NOTE))
     caption = (
-        f"True accuracy ({truth_name(results)}) of every seed's cell, under the distribution of all {NUM_CELLS:,} "
+        f"True accuracy ({results.truth_name}) of every seed's cell, under the distribution of all {NUM_CELLS:,} "
         "cells; dots that would overlap stand side by side."
     )
     return Plot(figure, caption)

@@ -10,26 +10,13 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 
+from reports import study_table
 from reports.plots.layout import frame, panel_grid
 from reports.plots.marks import accuracy_axes, accuracy_label, level_keys, method_keys, strips
 from reports.plots.style import Plot, looks
 from reports.results import Results, method_name
 from reports.statistics import present
-from reports.study import (
-    Column,
-    Inputs,
-    Study,
-    StudyResults,
-    Variant,
-    by_method,
-    difference_column,
-    difference_from,
-    even_count,
-    in_words,
-    plain_column,
-    rows_of,
-    spread_column,
-)
+from reports.study import Inputs, Study, StudyResults, Variant, even_count
 
 METHODS = ("darts", "bdarts")
 
@@ -66,18 +53,18 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
 
     def more(results: Results, method: str) -> dict[str, float]:
         epochs = float(results.of(method)["epochs"].iloc[0])
-        return {"epochs": epochs, **difference_from(reference, results, method)}
+        return {"epochs": epochs, **study_table.difference_from(reference, results, method)}
 
-    found = rows_of(study, more)
+    found = study_table.rows_of(study, more)
     columns = [
-        Column("Method", lambda row: method_name(row["method"])),
-        plain_column("Epochs", "epochs_share"),
-        plain_column("Images", "images_share"),
-        Column("Epochs run", lambda row: f"{row['epochs']:.0f}"),
-        plain_column("n", "n"),
-        spread_column(f"{study.metrics} (%)", study.metric),
-        spread_column("Regret (points)", "regret"),
-        difference_column("whole"),
+        study_table.Column("Method", lambda row: method_name(row["method"])),
+        study_table.plain("Epochs", "epochs_share"),
+        study_table.plain("Images", "images_share"),
+        study_table.Column("Epochs run", lambda row: f"{row['epochs']:.0f}"),
+        study_table.plain("n", "n"),
+        study_table.spread_of(f"{study.metrics} (%)", study.metric),
+        study_table.spread_of("Regret (points)", "regret"),
+        study_table.difference("whole"),
     ]
     note = (
         "A share of the epochs with all images, and a share of the images with all epochs; with fewer images an epoch "
@@ -85,7 +72,7 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
         "by seed. The λ of β-decay grows with the epoch as in its program, whatever their number, so it ends lower "
         "with fewer of them."
     )
-    return found, f"{in_words(by_method(study, found), columns, left=3)}\n\n{note}"
+    return found, f"{study_table.markdown(study_table.by_method(study, found), columns, left=3)}\n\n{note}"
 
 
 def picture(study: StudyResults) -> Plot:
@@ -111,7 +98,7 @@ def picture(study: StudyResults) -> Plot:
     note = "Small: one seed; line: mean. Accuracy axis: log distance to the best."
     frame(figure, "Less search: fewer epochs, fewer images", keys, study.source(note))
     caption = (
-        f"True accuracy ({study.truth}) of the cells that {' and '.join(map(method_name, methods))} find with a "
+        f"True accuracy ({study.truth_name}) of the cells that {' and '.join(map(method_name, methods))} find with a "
         f"share of the epochs (left) or of the training images (right): every seed and their mean "
         f"({study.seeds} each)."
     )

@@ -6,24 +6,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from reports import study_table
 from reports.plots.layout import frame, panel_grid
 from reports.plots.marks import DASHES, DOTTED, key, rule, rule_key, skips_axis, trajectory, trajectory_keys
 from reports.plots.style import GREY, INK, LOOKS, WIDTH, Plot
 from reports.results import Results
-from reports.study import (
-    Column,
-    Inputs,
-    Study,
-    StudyResults,
-    Variant,
-    difference_column,
-    difference_from,
-    in_words,
-    largest_weight,
-    plain_column,
-    rows_of,
-    spread_column,
-)
+from reports.study import Inputs, Study, StudyResults, Variant
 from reports.tables import MOSTLY_SKIPS
 
 UNCHANGED = "as the preset"
@@ -75,17 +63,17 @@ def complaint(rows: pd.DataFrame) -> str:
 
 def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
     def more(results: Results, method: str) -> dict[str, float]:
-        return difference_from(study.first, results, method) | largest_weight(results, method)
+        return study_table.difference_from(study.first, results, method) | study_table.largest_weight(results, method)
 
-    found = rows_of(study, more)
+    found = study_table.rows_of(study, more)
     columns = [
-        plain_column("Condition", "condition"),
-        plain_column("n", "n"),
-        spread_column(f"{study.metrics} (%)", study.metric),
-        difference_column(study.variants[0].name),
-        spread_column("Skips", "skip_connects", 1),
-        Column("Collapsed", lambda row: f"{row['collapsed']} of {row['n']}"),
-        spread_column("Largest weight", "largest_weight", 3),
+        study_table.plain("Condition", "condition"),
+        study_table.plain("n", "n"),
+        study_table.spread_of(f"{study.metrics} (%)", study.metric),
+        study_table.difference(study.variants[0].name),
+        study_table.spread_of("Skips", "skip_connects", 1),
+        study_table.Column("Collapsed", lambda row: f"{row['collapsed']} of {row['n']}"),
+        study_table.spread_of("Largest weight", "largest_weight", 3),
     ]
     note = (
         "DARTS with one condition otherwise at a time. Mean ± sample standard deviation over n seeds; difference: "
@@ -94,7 +82,7 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
         "or no convolution on any way through it; largest weight: of softmax(α), over all edges and operations, at the "
         "end (0.2 where all are equal)."
     )
-    return found, f"{in_words(found, columns)}\n\n{note}"
+    return found, f"{study_table.markdown(found, columns)}\n\n{note}"
 
 
 def picture(study: StudyResults) -> Plot:

@@ -5,23 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from reports import study_table
 from reports.plots.layout import frame, panel_grid
 from reports.plots.marks import band, band_keys, rule, rule_key
 from reports.plots.style import WIDTH, Plot, looks
 from reports.results import Results, method_name, score_name
 from reports.statistics import last
-from reports.study import (
-    Column,
-    Inputs,
-    Study,
-    StudyResults,
-    Variant,
-    in_words,
-    plain_column,
-    rows_of,
-    spread_column,
-    with_spread,
-)
+from reports.study import Inputs, Study, StudyResults, Variant
 
 
 def variants(inputs: Inputs) -> list[Variant]:
@@ -31,18 +21,18 @@ def variants(inputs: Inputs) -> list[Variant]:
 def taus(results: Results, method: str) -> dict[str, float]:
     curves = results.curves(method, "tau")
     best = np.array([np.nanmax(row) if np.isfinite(row).any() else np.nan for row in curves])
-    return with_spread("tau_last", last(curves)) | with_spread("tau_highest", best)
+    return study_table.with_spread("tau_last", last(curves)) | study_table.with_spread("tau_highest", best)
 
 
 def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
-    found = rows_of(study, taus)
+    found = study_table.rows_of(study, taus)
     columns = [
-        Column("Method", lambda row: method_name(row["method"])),
-        Column("Score", lambda row: score_name(row["method"])),
-        plain_column("n", "n"),
-        spread_column("τ at the end", "tau_last", 3),
-        spread_column("highest τ", "tau_highest", 3),
-        spread_column(f"{study.metrics} of the chosen cell (%)", study.metric),
+        study_table.Column("Method", lambda row: method_name(row["method"])),
+        study_table.Column("Score", lambda row: score_name(row["method"])),
+        study_table.plain("n", "n"),
+        study_table.spread_of("τ at the end", "tau_last", 3),
+        study_table.spread_of("highest τ", "tau_highest", 3),
+        study_table.spread_of(f"{study.metrics} of the chosen cell (%)", study.metric),
     ]
     note = (
         "Kendall's τ-b between the score that the method gives each cell and its true accuracy "
@@ -51,7 +41,7 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
         "Mean ± sample standard deviation over n seeds; "
         "the highest of all epochs is of each seed, and nobody who searches knows which epoch that is."
     )
-    return found, f"{in_words(found, columns, left=2)}\n\n{note}"
+    return found, f"{study_table.markdown(found, columns, left=2)}\n\n{note}"
 
 
 def picture(study: StudyResults) -> Plot:
@@ -75,9 +65,9 @@ def picture(study: StudyResults) -> Plot:
     )
     frame(figure, "How well each method's score ranks the cells", keys, study.source(note))
     caption = (
-        f"Kendall's τ-b between the score that each method gives every cell and its true accuracy ({study.truth}), "
-        f"after each epoch of the search ({study.seeds}): the mean over seeds (bold), every seed (thin) "
-        "and their range."
+        f"Kendall's τ-b between the score that each method gives every cell and its true accuracy "
+        f"({study.truth_name}), after each epoch of the search ({study.seeds}): the mean over seeds (bold), every seed "
+        "(thin) and their range."
     )
     return Plot(figure, caption)
 

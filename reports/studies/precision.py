@@ -7,24 +7,12 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
+from reports import study_table
 from reports.plots.layout import frame, panel_grid
 from reports.plots.marks import accuracy_axes, accuracy_label, level_keys, strips
 from reports.plots.style import Plot, looks
 from reports.results import Results, method_name
-from reports.study import (
-    Column,
-    Inputs,
-    Study,
-    StudyResults,
-    Variant,
-    by_method,
-    difference_column,
-    difference_from,
-    in_words,
-    plain_column,
-    rows_of,
-    spread_column,
-)
+from reports.study import Inputs, Study, StudyResults, Variant
 from spaces import Precision
 
 
@@ -40,25 +28,25 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
         here, there = (of.of(method)[["seed", "genotype"]] for of in (study.first, results))
         both = here.merge(there, on="seed")
         same = int((both["genotype_x"] == both["genotype_y"]).sum())
-        return {"same_cell": same, **difference_from(study.first, results, method)}
+        return {"same_cell": same, **study_table.difference_from(study.first, results, method)}
 
-    found = rows_of(study, more)
+    found = study_table.rows_of(study, more)
     columns = [
-        Column("Method", lambda row: method_name(row["method"])),
-        plain_column("Format", "precision"),
-        plain_column("n", "n"),
-        spread_column(f"{study.metrics} (%)", study.metric),
-        spread_column("Regret (points)", "regret"),
-        difference_column(first),
-        Column("Same cell", lambda row: "–" if row["variant"] == first else f"{row['same_cell']:.0f}"),
-        spread_column("Search (s)", "search_seconds"),
+        study_table.Column("Method", lambda row: method_name(row["method"])),
+        study_table.plain("Format", "precision"),
+        study_table.plain("n", "n"),
+        study_table.spread_of(f"{study.metrics} (%)", study.metric),
+        study_table.spread_of("Regret (points)", "regret"),
+        study_table.difference(first),
+        study_table.Column("Same cell", lambda row: "–" if row["variant"] == first else f"{row['same_cell']:.0f}"),
+        study_table.spread_of("Search (s)", "search_seconds"),
     ]
     note = (
         f"The same seeds in every number format. Mean ± sample standard deviation over n seeds; difference: minus "
         f"{first}'s, paired by seed; same cell: seeds that end with the very cell of {first}. On a CPU {first} runs on "
         "the compiled layers and bf16 on PyTorch's, so there the times say nothing of the format."
     )
-    return found, f"{in_words(by_method(study, found), columns, left=2)}\n\n{note}"
+    return found, f"{study_table.markdown(study_table.by_method(study, found), columns, left=2)}\n\n{note}"
 
 
 def picture(study: StudyResults) -> Plot:
@@ -78,7 +66,7 @@ def picture(study: StudyResults) -> Plot:
     note = "A line: one seed. Accuracy axis: log distance to the best."
     frame(figure, "The same searches in other number formats", level_keys(), study.source(note))
     caption = (
-        f"True accuracy ({study.truth}) of the cells that {' and '.join(map(method_name, methods))} find in each "
+        f"True accuracy ({study.truth_name}) of the cells that {' and '.join(map(method_name, methods))} find in each "
         f"number format, a line for each seed ({study.seeds} each)."
     )
     return Plot(figure, caption)

@@ -6,34 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from reports import study_table
+from reports.plots import marks
 from reports.plots.layout import frame
-from reports.plots.marks import (
-    DASHES,
-    DOTTED,
-    accuracy_axes,
-    accuracy_label,
-    epoch_ticks,
-    key,
-    level_keys,
-    rule,
-    rule_key,
-    skips_axis,
-    trajectory,
-    trajectory_keys,
-)
 from reports.plots.style import GREY, INK, WIDTH, Plot
-from reports.study import (
-    Column,
-    Inputs,
-    Study,
-    StudyResults,
-    Variant,
-    in_words,
-    largest_weight,
-    plain_column,
-    rows_of,
-    spread_column,
-)
+from reports.study import Inputs, Study, StudyResults, Variant
 
 LAMBDAS: dict[str, tuple[float, ...]] = {
     "weight decay": (1e-3, 1e-2, 1e-1),  # the published 1e-3 of all the programs, and 10 and 100 times that
@@ -71,15 +48,15 @@ def variants(inputs: Inputs) -> list[Variant]:
 
 
 def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
-    found = rows_of(study, largest_weight)
+    found = study_table.rows_of(study, study_table.largest_weight)
     columns = [
-        plain_column("Regulariser of α", "regulariser"),
-        Column("λ", lambda row: "–" if row["regulariser"] == "none" else f"{float(row['strength']):g}"),
-        plain_column("n", "n"),
-        spread_column(f"{study.metrics} (%)", study.metric),
-        spread_column("Regret (points)", "regret"),
-        spread_column("Skips", "skip_connects", 1),
-        spread_column("Largest weight", "largest_weight", 3),
+        study_table.plain("Regulariser of α", "regulariser"),
+        study_table.Column("λ", lambda row: "–" if row["regulariser"] == "none" else f"{float(row['strength']):g}"),
+        study_table.plain("n", "n"),
+        study_table.spread_of(f"{study.metrics} (%)", study.metric),
+        study_table.spread_of("Regret (points)", "regret"),
+        study_table.spread_of("Skips", "skip_connects", 1),
+        study_table.spread_of("Largest weight", "largest_weight", 3),
     ]
     note = (
         "DARTS with one regulariser of α at a time. Weight decay is Adam's, constant; of L2 and β-decay λ grows on a "
@@ -87,7 +64,7 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
         "deviation over n seeds; skips: edges of the chosen cell with skip_connect; largest weight: of softmax(α), "
         "over all edges and operations, at the end (0.2 where all are equal)."
     )
-    return found, f"{in_words(found, columns)}\n\n{note}"
+    return found, f"{study_table.markdown(found, columns)}\n\n{note}"
 
 
 def picture(study: StudyResults) -> Plot:
@@ -96,7 +73,7 @@ def picture(study: StudyResults) -> Plot:
     kinds.pop("none", None)
     plain, metric = study.where(regulariser="none"), study.metric
     labels = {
-        metric: accuracy_label(study.first).replace(" accuracy", "\naccuracy"),
+        metric: marks.accuracy_label(study.first).replace(" accuracy", "\naccuracy"),
         "skip_connects": "edges with skip",
         "largest_weight": "largest softmax\nweight of α",
     }
@@ -105,17 +82,17 @@ def picture(study: StudyResults) -> Plot:
     largest = max(float(np.nanmax(values)) for values in curves["largest_weight"])
     figure = Figure(figsize=(WIDTH, 4.6))
     panels = figure.subplots(len(labels), len(kinds), sharex=True, sharey="row", squeeze=False)
-    accuracy_axes(panels[0], study.first, np.concatenate([values.ravel() for values in curves[metric]]), gap=0.1)
+    marks.accuracy_axes(panels[0], study.first, np.concatenate([values.ravel() for values in curves[metric]]), gap=0.1)
     for column, kind in zip(panels.T, kinds, strict=True):
         of_kind = [variant for variant in study.variants if variant.factors["regulariser"] == kind]
-        lines = [(plain, GREY, DASHES[0])] if plain else []
-        lines += [(v, colour, dashes) for v, colour, dashes in zip(of_kind, SHADES, DASHES[1:], strict=False)]
+        lines = [(plain, GREY, marks.DASHES[0])] if plain else []
+        lines += [(v, colour, dashes) for v, colour, dashes in zip(of_kind, SHADES, marks.DASHES[1:], strict=False)]
         for axes, name in zip(column, labels, strict=True):
             for variant, colour, dashes in lines:
-                trajectory(axes, variant.results.curves("darts", name), colour, dashes)
+                marks.trajectory(axes, variant.results.curves("darts", name), colour, dashes)
         column[0].legend(
             handles=[
-                key(strength_name(variant.factors), color=colour, linestyle=dashes, linewidth=1.6)
+                marks.key(strength_name(variant.factors), color=colour, linestyle=dashes, linewidth=1.6)
                 for variant, colour, dashes in lines
             ],
             loc="lower left",
@@ -127,21 +104,25 @@ def picture(study: StudyResults) -> Plot:
             title_fontproperties={"size": 8.5, "weight": "bold"},
             alignment="left",
         )
-        skips_axis(column[1])
+        marks.skips_axis(column[1])
         column[2].set_ylim(0.15, max(0.4, largest) + 0.04)
-        rule(column[2], 0.2, DOTTED)
+        marks.rule(column[2], 0.2, marks.DOTTED)
         column[2].set_xlabel("epoch")
         column[2].set_xlim(0.5, most + 0.5)
-        epoch_ticks(column[2])
+        marks.epoch_ticks(column[2])
     for axes, label in zip(panels[:, 0], labels.values(), strict=True):
         axes.set_ylabel(label)
-    keys = [*trajectory_keys(study.counts, INK), *level_keys(), rule_key("equal weights", DOTTED)]
+    keys = [
+        *marks.trajectory_keys(study.counts, INK),
+        *marks.level_keys(),
+        marks.rule_key("equal weights", marks.DOTTED),
+    ]
     note = "λ of L2 and β-decay grows linearly to the value given. Accuracy axes: log distance to the best."
     frame(figure, "DARTS under three regularisers of α", keys, study.source(note))
     caption = (
         f"DARTS with Adam's weight decay, L2 or β-decay on α, each of several strengths λ, and with none (grey): true "
-        f"accuracy ({study.truth}) of the cell the search would choose after each epoch, its edges with skip_connect, "
-        f"and the largest softmax weight of α ({study.seeds} a line)."
+        f"accuracy ({study.truth_name}) of the cell the search would choose after each epoch, its edges with "
+        f"skip_connect, and the largest softmax weight of α ({study.seeds} a line)."
     )
     return Plot(figure, caption)
 

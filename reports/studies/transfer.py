@@ -5,23 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from reports import study_table
 from reports.plots.layout import frame, panel_grid
 from reports.plots.marks import accuracy_axes, key, level_keys, method_keys, strips
 from reports.plots.style import INK, Plot, looks
 from reports.results import DATA_SETS, method_name, metric_name
 from reports.statistics import present
-from reports.study import (
-    Column,
-    Inputs,
-    Study,
-    StudyResults,
-    Variant,
-    by_method,
-    even_count,
-    plain_column,
-    rows_of,
-    spread_column,
-)
+from reports.study import Inputs, Study, StudyResults, Variant, even_count
 from reports.tables import markdown_table, number
 
 
@@ -37,15 +27,15 @@ def variants(inputs: Inputs) -> list[Variant]:
 
 
 def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
-    found = rows_of(study)
+    found = study_table.rows_of(study)
     metrics = tests_of(study)
     columns = [
-        Column("Method", lambda row: method_name(row["method"])),
-        Column("Searched on", lambda row: image_set_name(row["searched_on"])),
-        plain_column("n", "n"),
-        *(spread_column(f"{metric_name(metric)} (%)", metric) for metric in metrics),
+        study_table.Column("Method", lambda row: method_name(row["method"])),
+        study_table.Column("Searched on", lambda row: image_set_name(row["searched_on"])),
+        study_table.plain("n", "n"),
+        *(study_table.spread_of(f"{metric_name(metric)} (%)", metric) for metric in metrics),
     ]
-    rows = [[column.text(row) for column in columns] for _, row in by_method(study, found).iterrows()]
+    rows = [[column.text(row) for column in columns] for _, row in study_table.by_method(study, found).iterrows()]
     rows += [
         ["*best cell of each column*", "", "", *(number(study.first.best(metric)) for metric in metrics)],
         ["*mean of all cells*", "", "", *(number(study.first.mean(metric)) for metric in metrics)],
