@@ -175,8 +175,8 @@ def picture(study: StudyResults) -> Plot:
     caption = (
         "Each operation on each edge of the trained DARTS supernet: its softmax weight of α, the accuracy the supernet "
         "loses without it (PT score), the supernet's accuracy once the edge is decided for it and fine-tuned, and the "
-        f"mean true accuracy ({study.truth_name}) of all cells that have it there; below, for each edge, how the orders "
-        f"by α and by PT score agree with the latter two ({study.seeds})."
+        f"mean true accuracy ({study.truth_name}) of all cells that have it there; below, for each edge, how the "
+        f"orders by α and by PT score agree with the latter two ({study.seeds})."
     )
     return Plot(figure, caption)
 
