@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from reports.statistics import Floats, as_vector, spread
+from reports.statistics import Floats, as_vector
 
 LEVEL = 0.95
 """Of every interval."""
@@ -48,9 +48,8 @@ def mean_interval(values: ArrayLike) -> Interval:
         return Interval(float("nan"), float("nan"))
     if ordered[0] == ordered[-1]:  # whose computed mean could differ from them in its last digits
         return Interval(float(ordered[0]), float(ordered[-1]))
-    mean, std = spread(ordered)
-    half = _half_width(len(ordered)) * std / np.sqrt(len(ordered))
-    return Interval(float(mean - half), float(mean + half))
+    found = stats.ttest_1samp(ordered, 0.0).confidence_interval(LEVEL)
+    return Interval(float(found.low), float(found.high))
 
 
 def prediction_interval(mean: float, std: float, runs: int, n: int) -> Interval:
@@ -65,8 +64,8 @@ def prediction_interval(mean: float, std: float, runs: int, n: int) -> Interval:
     """
     if runs < 2 or n < 1:
         raise ValueError(f"a prediction needs 2 runs and 1 new one at the least, got {runs} and {n}")
-    half = _half_width(runs) * std * np.sqrt(1 / runs + 1 / n)
-    return Interval(float(mean - half), float(mean + half))
+    low, high = stats.t.interval(LEVEL, runs - 1, loc=mean, scale=std * np.sqrt(1 / runs + 1 / n))
+    return Interval(float(low), float(high))
 
 
 def share_interval(hits: int, n: int) -> Interval:
@@ -135,8 +134,3 @@ def sign_test(won: int, lost: int) -> float:
 def smallest_p(n: int) -> float:
     """The smallest p that a two-sided sign test or permutation test of `n` pairs can give: all of one sign."""
     return min(1.0, 2.0 ** (1 - n))
-
-
-def _half_width(n: int) -> float:
-    """Of the t interval of n values, in standard errors of their mean."""
-    return float(stats.t.ppf((1 + LEVEL) / 2, n - 1))

@@ -23,6 +23,7 @@ from reports.tables import (
     number,
     plus_minus,
 )
+from reports.warnings import Warning, quoted
 from spaces import Cell
 
 PRESET, TRUTH, IMAGES = "paper", "NAS-Bench-201", "cifar10"
@@ -261,7 +262,7 @@ def replication_markdown(results: Results, table: pd.DataFrame) -> str:
     """The text of `paper-vs-ours.md`."""
     section = replication_section(results, table)
     parts = [f"# {section.title}", CONDITIONS]
-    parts += [f"> **{claim}** {text}" for claim, text in no_verdict(table)]
+    parts += quoted(no_verdict(table))
     if len(table):
         parts.append(section.markdown())
         parts.append("\n".join(f"{place}. {source}" for place, source in enumerate(published_sources(table), 1)))
@@ -281,7 +282,7 @@ CONDITIONS = (
 """What a verdict asks for."""
 
 
-def no_verdict(table: pd.DataFrame) -> list[tuple[str, str]]:
+def no_verdict(table: pd.DataFrame) -> list[Warning]:
     """Where nothing can be compared: that claim, and what is behind it."""
     searches = table[table["method"] != "optimal"]
     if searches.empty or (searches["verdict"] != NOT_COMPARABLE).any():

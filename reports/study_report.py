@@ -9,10 +9,11 @@ import pandas as pd
 
 from data.folder import make_folder
 from reports import RowsError, studies
-from reports.results import failures_text, read_results, runs_text
+from reports.results import read_results
 from reports.rows import read_rows
 from reports.study import StudyResults, VariantResults
 from reports.tables import FEW_SEEDS
+from reports.warnings import digits_warning, failures_warning, quoted
 from reports.write import write_file
 
 VARIANT_COLUMNS = {"study": "name of the study", "variant": "name of the variant's results folder below the study's"}
@@ -100,13 +101,8 @@ def _facts(study: StudyResults) -> str:
 
 
 def _warnings(study: StudyResults) -> list[str]:
-    found = []
-    for variant in study.variants:
-        if count := len(variant.results.failures):
-            failed = failures_text(variant.results)
-            found.append(f"> **{runs_text(count)} of {variant.name} failed** and no number here counts them: {failed}.")
-    if "digits" in study.values("images"):
-        found.append("> **No claim is made from digits.** These images serve to try the program out.")
+    found = [warning for variant in study.variants for warning in failures_warning(variant.results, variant.name)]
+    found += digits_warning(variant.results for variant in study.variants)
     if min(study.counts) < FEW_SEEDS:
-        found.append(f"> **Few seeds prove little.** With {study.seeds} a mean can turn with the next seed.")
-    return found
+        found.append(("Few seeds prove little.", f"With {study.seeds} a mean can turn with the next seed."))
+    return quoted(found)

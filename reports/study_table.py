@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
 import pandas as pd
 
+from reports.columns import Column, spread_of
 from reports.results import Results
-from reports.statistics import Floats, Spread, last, paired, spread
+from reports.statistics import Floats, last, paired, spread
 from reports.study import StudyResults
-from reports.tables import markdown_table, method_row, plus_minus
+from reports.tables import method_row, plus_minus
 
 
 def rows_of(study: StudyResults, more: Callable[[Results, str], dict[str, float]] | None = None) -> pd.DataFrame:
@@ -29,37 +29,15 @@ def by_method(study: StudyResults, table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values("method", key=lambda names: names.map(study.methods.index), kind="stable")
 
 
-class Column(NamedTuple):
-    """A column of a study's table in words: its head, and its text of a row."""
-
-    head: str
-    text: Callable[[pd.Series], str]
-
-
-def plain(head: str, name: str) -> Column:
-    return Column(head, lambda row: str(row[name]))
-
-
-def spread_of(head: str, name: str, digits: int = 2) -> Column:
-    """Of `NAME_mean` and `NAME_std`."""
-    return Column(head, lambda row: plus_minus(Spread(float(row[f"{name}_mean"]), float(row[f"{name}_std"])), digits))
-
-
-def difference(reference: str) -> Column:
+def difference_column(reference: str) -> Column:
     """Of `difference_from`; none for the variant that is the reference."""
 
     def text(row: pd.Series) -> str:
         if row["variant"] == reference:
             return "–"
-        return plus_minus(Spread(row["difference_mean"], row["difference_std"]), sign="+")
+        return plus_minus(spread_of(row, "difference"), sign="+")
 
     return Column("Difference", text)
-
-
-def markdown(table: pd.DataFrame, columns: Sequence[Column], left: int = 1) -> str:
-    """As Markdown; the first `left` columns are words."""
-    rows = [[column.text(row) for column in columns] for _, row in table.iterrows()]
-    return markdown_table([column.head for column in columns], rows, left)
 
 
 def with_spread(name: str, values: Floats) -> dict[str, float]:

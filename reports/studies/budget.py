@@ -10,7 +10,8 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 
-from reports import study_table
+from reports import columns, study_table
+from reports.columns import Column
 from reports.plots.layout import frame, panel_grid
 from reports.plots.marks import accuracy_axes, accuracy_label, level_keys, method_keys, strips
 from reports.plots.style import Plot, looks
@@ -56,15 +57,15 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
         return {"epochs": epochs, **study_table.difference_from(reference, results, method)}
 
     found = study_table.rows_of(study, more)
-    columns = [
-        study_table.Column("Method", lambda row: method_name(row["method"])),
-        study_table.plain("Epochs", "epochs_share"),
-        study_table.plain("Images", "images_share"),
-        study_table.Column("Epochs run", lambda row: f"{row['epochs']:.0f}"),
-        study_table.plain("n", "n"),
-        study_table.spread_of(f"{study.metrics} (%)", study.metric),
-        study_table.spread_of("Regret (points)", "regret"),
-        study_table.difference("whole"),
+    shown = [
+        Column("Method", lambda row: method_name(row["method"])),
+        columns.plain("Epochs", "epochs_share"),
+        columns.plain("Images", "images_share"),
+        Column("Epochs run", lambda row: f"{row['epochs']:.0f}"),
+        columns.plain("n", "n"),
+        columns.mean(f"{study.metrics} (%)", study.metric),
+        columns.mean("Regret (points)", "regret"),
+        study_table.difference_column("whole"),
     ]
     note = (
         "A share of the epochs with all images, and a share of the images with all epochs; with fewer images an epoch "
@@ -72,7 +73,7 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
         "by seed. The λ of β-decay grows with the epoch as in its program, whatever their number, so it ends lower "
         "with fewer of them."
     )
-    return found, f"{study_table.markdown(study_table.by_method(study, found), columns, left=3)}\n\n{note}"
+    return found, f"{columns.markdown(study_table.by_method(study, found), shown, left=3)}\n\n{note}"
 
 
 def picture(study: StudyResults) -> Plot:

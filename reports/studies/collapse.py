@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from reports import study_table
+from reports import columns, study_table
+from reports.columns import Column
 from reports.plots.layout import frame, panel_grid
 from reports.plots.marks import DASHES, DOTTED, key, rule, rule_key, skips_axis, trajectory, trajectory_keys
 from reports.plots.style import GREY, INK, LOOKS, WIDTH, Plot
@@ -66,14 +67,14 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
         return study_table.difference_from(study.first, results, method) | study_table.largest_weight(results, method)
 
     found = study_table.rows_of(study, more)
-    columns = [
-        study_table.plain("Condition", "condition"),
-        study_table.plain("n", "n"),
-        study_table.spread_of(f"{study.metrics} (%)", study.metric),
-        study_table.difference(study.variants[0].name),
-        study_table.spread_of("Skips", "skip_connects", 1),
-        study_table.Column("Collapsed", lambda row: f"{row['collapsed']} of {row['n']}"),
-        study_table.spread_of("Largest weight", "largest_weight", 3),
+    shown = [
+        columns.plain("Condition", "condition"),
+        columns.plain("n", "n"),
+        columns.mean(f"{study.metrics} (%)", study.metric),
+        study_table.difference_column(study.variants[0].name),
+        columns.mean("Skips", "skip_connects", 1),
+        Column("Collapsed", lambda row: f"{row['collapsed']} of {row['n']}"),
+        columns.mean("Largest weight", "largest_weight", 3),
     ]
     note = (
         "DARTS with one condition otherwise at a time. Mean ± sample standard deviation over n seeds; difference: "
@@ -82,7 +83,7 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
         "or no convolution on any way through it; largest weight: of softmax(α), over all edges and operations, at the "
         "end (0.2 where all are equal)."
     )
-    return found, f"{study_table.markdown(found, columns)}\n\n{note}"
+    return found, f"{columns.markdown(found, shown)}\n\n{note}"
 
 
 def picture(study: StudyResults) -> Plot:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from reports import study_table
+from reports import columns, study_table
+from reports.columns import Column
 from reports.plots.layout import frame, panel_grid
 from reports.plots.marks import band, band_keys, rule, rule_key
 from reports.plots.style import WIDTH, Plot, looks
@@ -26,13 +27,13 @@ def taus(results: Results, method: str) -> dict[str, float]:
 
 def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
     found = study_table.rows_of(study, taus)
-    columns = [
-        study_table.Column("Method", lambda row: method_name(row["method"])),
-        study_table.Column("Score", lambda row: score_name(row["method"])),
-        study_table.plain("n", "n"),
-        study_table.spread_of("τ at the end", "tau_last", 3),
-        study_table.spread_of("highest τ", "tau_highest", 3),
-        study_table.spread_of(f"{study.metrics} of the chosen cell (%)", study.metric),
+    shown = [
+        Column("Method", lambda row: method_name(row["method"])),
+        Column("Score", lambda row: score_name(row["method"])),
+        columns.plain("n", "n"),
+        columns.mean("τ at the end", "tau_last", 3),
+        columns.mean("highest τ", "tau_highest", 3),
+        columns.mean(f"{study.metrics} of the chosen cell (%)", study.metric),
     ]
     note = (
         "Kendall's τ-b between the score that the method gives each cell and its true accuracy "
@@ -41,7 +42,7 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
         "Mean ± sample standard deviation over n seeds; "
         "the highest of all epochs is of each seed, and nobody who searches knows which epoch that is."
     )
-    return found, f"{study_table.markdown(found, columns, left=2)}\n\n{note}"
+    return found, f"{columns.markdown(found, shown, left=2)}\n\n{note}"
 
 
 def picture(study: StudyResults) -> Plot:

@@ -7,7 +7,8 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from reports import study_table
+from reports import columns, study_table
+from reports.columns import Column
 from reports.plots.layout import frame, panel_grid
 from reports.plots.marks import accuracy_axes, accuracy_label, level_keys, strips
 from reports.plots.style import Plot, looks
@@ -31,22 +32,22 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
         return {"same_cell": same, **study_table.difference_from(study.first, results, method)}
 
     found = study_table.rows_of(study, more)
-    columns = [
-        study_table.Column("Method", lambda row: method_name(row["method"])),
-        study_table.plain("Format", "precision"),
-        study_table.plain("n", "n"),
-        study_table.spread_of(f"{study.metrics} (%)", study.metric),
-        study_table.spread_of("Regret (points)", "regret"),
-        study_table.difference(first),
-        study_table.Column("Same cell", lambda row: "–" if row["variant"] == first else f"{row['same_cell']:.0f}"),
-        study_table.spread_of("Search (s)", "search_seconds"),
+    shown = [
+        Column("Method", lambda row: method_name(row["method"])),
+        columns.plain("Format", "precision"),
+        columns.plain("n", "n"),
+        columns.mean(f"{study.metrics} (%)", study.metric),
+        columns.mean("Regret (points)", "regret"),
+        study_table.difference_column(first),
+        Column("Same cell", lambda row: "–" if row["variant"] == first else f"{row['same_cell']:.0f}"),
+        columns.mean("Search (s)", "search_seconds"),
     ]
     note = (
         f"The same seeds in every number format. Mean ± sample standard deviation over n seeds; difference: minus "
         f"{first}'s, paired by seed; same cell: seeds that end with the very cell of {first}. On a CPU {first} runs on "
         "the compiled layers and bf16 on PyTorch's, so there the times say nothing of the format."
     )
-    return found, f"{study_table.markdown(study_table.by_method(study, found), columns, left=2)}\n\n{note}"
+    return found, f"{columns.markdown(study_table.by_method(study, found), shown, left=2)}\n\n{note}"
 
 
 def picture(study: StudyResults) -> Plot:

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports import study_table
+from reports import columns, study_table
+from reports.columns import Column
 from reports.plots import marks
 from reports.plots.layout import frame
 from reports.plots.style import GREY, INK, WIDTH, Plot
@@ -49,14 +50,14 @@ def variants(inputs: Inputs) -> list[Variant]:
 
 def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
     found = study_table.rows_of(study, study_table.largest_weight)
-    columns = [
-        study_table.plain("Regulariser of α", "regulariser"),
-        study_table.Column("λ", lambda row: "–" if row["regulariser"] == "none" else f"{float(row['strength']):g}"),
-        study_table.plain("n", "n"),
-        study_table.spread_of(f"{study.metrics} (%)", study.metric),
-        study_table.spread_of("Regret (points)", "regret"),
-        study_table.spread_of("Skips", "skip_connects", 1),
-        study_table.spread_of("Largest weight", "largest_weight", 3),
+    shown = [
+        columns.plain("Regulariser of α", "regulariser"),
+        Column("λ", lambda row: "–" if row["regulariser"] == "none" else f"{float(row['strength']):g}"),
+        columns.plain("n", "n"),
+        columns.mean(f"{study.metrics} (%)", study.metric),
+        columns.mean("Regret (points)", "regret"),
+        columns.mean("Skips", "skip_connects", 1),
+        columns.mean("Largest weight", "largest_weight", 3),
     ]
     note = (
         "DARTS with one regulariser of α at a time. Weight decay is Adam's, constant; of L2 and β-decay λ grows on a "
@@ -64,7 +65,7 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
         "deviation over n seeds; skips: edges of the chosen cell with skip_connect; largest weight: of softmax(α), "
         "over all edges and operations, at the end (0.2 where all are equal)."
     )
-    return found, f"{study_table.markdown(found, columns)}\n\n{note}"
+    return found, f"{columns.markdown(found, shown)}\n\n{note}"
 
 
 def picture(study: StudyResults) -> Plot:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from reports import study_table
+from reports import columns, study_table
+from reports.columns import Column
 from reports.plots.layout import frame, panel_grid
 from reports.plots.marks import accuracy_axes, key, level_keys, method_keys, strips
 from reports.plots.style import INK, Plot, looks
@@ -29,18 +30,18 @@ def variants(inputs: Inputs) -> list[Variant]:
 def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
     found = study_table.rows_of(study)
     metrics = tests_of(study)
-    columns = [
-        study_table.Column("Method", lambda row: method_name(row["method"])),
-        study_table.Column("Searched on", lambda row: image_set_name(row["searched_on"])),
-        study_table.plain("n", "n"),
-        *(study_table.spread_of(f"{metric_name(metric)} (%)", metric) for metric in metrics),
+    shown = [
+        Column("Method", lambda row: method_name(row["method"])),
+        Column("Searched on", lambda row: image_set_name(row["searched_on"])),
+        columns.plain("n", "n"),
+        *(columns.mean(f"{metric_name(metric)} (%)", metric) for metric in metrics),
     ]
-    rows = [[column.text(row) for column in columns] for _, row in study_table.by_method(study, found).iterrows()]
+    header, rows = columns.in_words(study_table.by_method(study, found), shown)
     rows += [
         ["*best cell of each column*", "", "", *(number(study.first.best(metric)) for metric in metrics)],
         ["*mean of all cells*", "", "", *(number(study.first.mean(metric)) for metric in metrics)],
     ]
-    parts = [markdown_table([column.head for column in columns], rows, left=2), *limits(study)]
+    parts = [markdown_table(header, rows, left=2), *limits(study)]
     parts.append("True accuracy of the cells found; mean ± sample standard deviation over n seeds.")
     return found, "\n\n".join(parts)
 
