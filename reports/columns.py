@@ -90,7 +90,7 @@ def differences_note(table: pd.DataFrame) -> str:
 
 
 def tests_note(table: pd.DataFrame) -> str:
-    """What the p of these pairs are, and what they could be at the least."""
+    """What the p of these pairs are, and how small they could be at best."""
     text = "p: two-sided, of the exact sign test and of the permutation test of the mean (signs of the differences)"
     if len(table) > 1:
         text += f", not corrected for {len(table)} comparisons (Bonferroni: {SIGNIFICANCE / len(table):.2g} for 0.05)"

@@ -23,7 +23,7 @@ SIGNIFICANCE = 0.05
 RESAMPLES = 10_000
 
 EXACT_PAIRS = 13
-"""Up to so many pairs a permutation test tries every one of the 2ⁿ sign patterns; that is fewer than `RESAMPLES`."""
+"""The most pairs for which a permutation test tries all 2ⁿ sign patterns: there are no more than `RESAMPLES`."""
 
 SEED = 201
 
@@ -63,7 +63,7 @@ def prediction_interval(mean: float, std: float, runs: int, n: int) -> Interval:
         ValueError: for fewer than 2 runs, which have no spread, or n < 1.
     """
     if runs < 2 or n < 1:
-        raise ValueError(f"a prediction needs 2 runs and 1 new one at the least, got {runs} and {n}")
+        raise ValueError(f"a prediction needs at least 2 runs and 1 new one, got {runs} and {n}")
     low, high = stats.t.interval(LEVEL, runs - 1, loc=mean, scale=std * np.sqrt(1 / runs + 1 / n))
     return Interval(float(low), float(high))
 
@@ -127,7 +127,7 @@ def permutation_test(differences: ArrayLike) -> float:
 
 
 def sign_test(won: int, lost: int) -> float:
-    """The exact two-sided p of so many pairs won and lost if either were as likely; ties count for neither."""
+    """The exact two-sided p of the pairs won and lost, if both were equally likely; ties do not count."""
     return float(stats.binomtest(won, won + lost).pvalue) if won + lost else 1.0
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reports import replication
 from reports.paragraph import energy, methods_paragraph
-from reports.provenance import Provenance, Setting
+from reports.provenance import FACTS, Entry, Provenance, Setting
 from reports.results import Results, method_name, metric_name, seeds_text
 from reports.section import Section
 from reports.summary import Tables, facts, summary_sections, warnings
@@ -27,7 +27,7 @@ VERDICTS = {
     replication.NOT_SO_FAR: ("open", "✗"),
     **dict.fromkeys((replication.UNDECIDED, replication.NOT_COMPARABLE), ("open", "○")),
 }
-"""The class and the sign of a verdict, which tells it without the colour."""
+"""The class and the sign of a verdict, so that a verdict can be read without colours."""
 
 
 class Figure(NamedTuple):
@@ -48,7 +48,7 @@ def report_html(
     """The text of `report.html`; the same from the same rows and provenance."""
     pages = Environment(
         loader=PackageLoader("reports"),
-        autoescape=True,  # whatever the rows have in them
+        autoescape=True,  # since anything may stand in the rows
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
@@ -90,7 +90,7 @@ def report_html(
         cells=_cells(results, symbols),
         paragraph=methods_paragraph(results, tables.comparisons, provenance),
         commands=_commands(provenance) if provenance and commands else None,
-        together=_together(results, provenance),
+        together=_conditions(results, provenance),
         settings=_settings(provenance.settings) if provenance else {},
     )
 
@@ -151,34 +151,25 @@ def inline_svg(figure: Figure, label: str) -> str:
     return f'<svg {head[2]} role="img" aria-labelledby="{label}" style="--width:{width}">{text.strip()}'
 
 
-def _together(results: Results, provenance: Provenance | None) -> dict[str, str]:
-    """What the commands have in common, or each of them."""
+def _conditions(results: Results, provenance: Provenance | None) -> dict[str, str]:
+    """What all commands ran with; where they differ, what each did."""
     seconds = float(results.runs["search_seconds"].sum())
     searched = {
         "Search time": f"{duration(seconds)} in all {len(results.runs)} rows; a shared supernet counts for each"
     }
     if provenance is None or not provenance.commands:
         return searched
-    together = {
-        "Preset": provenance.distinct(lambda entry: entry.preset),
-        "Images": provenance.distinct(lambda entry: entry.images),
-        "Truth table": provenance.distinct(lambda entry: entry.truth),
-        "Its SHA-256": provenance.distinct(lambda entry: entry.truth_checksum),
-        "Device": provenance.distinct(lambda entry: entry.device),
-        "GPU": provenance.distinct(lambda entry: entry.gpu or "none used"),
-        "Processor": provenance.distinct(lambda entry: f"{entry.processor}, {entry.cores} cores"),
-        "System": provenance.distinct(lambda entry: entry.system),
-        "Kernels": provenance.distinct(lambda entry: entry.computed_by),
-        "Packages": provenance.distinct(
-            lambda entry: ", ".join(f"{name} {version}" for name, version in entry.packages.items())
-        ),
-        "Commit": provenance.distinct(
-            lambda entry: (
-                f"{entry.commit}{', with local changes' * entry.changed}" if entry.commit else "not run from a checkout"
-            )
-        ),
+    facts: dict[str, Callable[[Entry], str]] = {
+        "preset": lambda entry: entry.preset,
+        "images": lambda entry: entry.images,
+        "truth table": lambda entry: entry.truth,
+        "its SHA-256": lambda entry: entry.truth_checksum,
+        "device": lambda entry: entry.device,
+        **FACTS,
+        "packages": lambda entry: ", ".join(f"{name} {version}" for name, version in entry.packages.items()),
     }
-    return {name: " / ".join(values) for name, values in together.items()} | searched
+    told = {name[0].upper() + name[1:]: " / ".join(provenance.distinct(fact)) for name, fact in facts.items()}
+    return told | searched
 
 
 def _commands(provenance: Provenance) -> Section:
@@ -239,7 +230,7 @@ def duration(seconds: float) -> str:
 
 
 def spans(text: str) -> Iterator[tuple[str, str]]:
-    """The pieces of `text`, each with the HTML element that its Markdown asks for: `code`, `em`, or none."""
+    """The pieces of `text`, each with the HTML element for its Markdown: `code`, `em`, or none."""
     for match in re.finditer(r"`([^`]+)`|\*([^*]+)\*|[^`*]+|.", text):
         code, emphasis = match.groups()
         yield ("code", code) if code else ("em", emphasis) if emphasis else ("", match[0])
@@ -250,5 +241,5 @@ def _slug(text: str) -> str:
 
 
 def _integrity(script: str) -> str:
-    """The hash by which a page's policy names a script: of all that stands between its tags."""
+    """The hash of everything between the script's tags, by which the page's policy allows it to run."""
     return "sha256-" + base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode()

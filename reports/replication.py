@@ -37,7 +37,7 @@ VERDICTS = (REPLICATED, NOT_REPLICATED, SO_FAR, NOT_SO_FAR, UNDECIDED, NOT_COMPA
 """Of searches; of the best cell of the space, which nobody searched, `agrees` or `differs`."""
 
 ENOUGH_SEEDS = 3
-"""From so many seeds on there is a verdict; the published numbers are of as many, where their sources say."""
+"""The fewest seeds for a verdict: as many as the published numbers have, where their sources say."""
 
 ROUNDING = 0.005 + 1e-9
 """Published accuracies have two decimals: so far apart, points, two numbers may be and still print alike."""
@@ -185,7 +185,7 @@ def within(interval: Interval, value: float) -> bool:
 
 
 def _against(results: Results, method: str) -> list[str]:
-    """What in a method's rows speaks against comparing them with published numbers."""
+    """Why a method's rows cannot be compared with published numbers; nothing where they can."""
     runs = results.of(method)
     others = runs[~runs["as_published"]]
     if others.empty:
@@ -242,7 +242,7 @@ def verdicts_line(table: pd.DataFrame) -> str:
 
 
 def verdict_counts(searches: pd.DataFrame) -> str:
-    """How many of the published numbers of searches came to each verdict."""
+    """How many published numbers of searches have each verdict."""
     found = searches["verdict"].value_counts()
     return ", ".join(
         f"{found[verdict]} {verdict}{_stated(searches[searches['verdict'] == verdict])}"
@@ -279,7 +279,7 @@ CONDITIONS = (
     f"*{NOT_SO_FAR}*, n stated. All of this asks for the published conditions: the problem and the settings of preset "
     f"`{PRESET}`, and the truth table {TRUTH}. Whatever else is *{NOT_COMPARABLE}*, however near or far."
 )
-"""What a verdict asks for."""
+"""What it takes for a verdict."""
 
 
 def no_verdict(table: pd.DataFrame) -> list[Warning]:
@@ -292,7 +292,7 @@ def no_verdict(table: pd.DataFrame) -> list[Warning]:
 
 
 def _shared_reason(table: pd.DataFrame) -> str:
-    """What all searches of the table have in common that speaks against comparing them; "" where they differ."""
+    """Why no search of the table can be compared, where the reason is one for all; else ""."""
     reasons = table.loc[table["method"] != "optimal", "reason"].unique()
     return str(reasons[0]) if len(reasons) == 1 else ""
 
@@ -373,7 +373,7 @@ def _source_text(row: Mapping[Any, Any]) -> str:
 
 
 def published_cells(results: Results) -> list[str]:
-    """Of each method whose published numbers are those of one cell: that cell, and how near our seeds come to it."""
+    """For each method whose published numbers are of a single cell: that cell, and how far our seeds are from it."""
     found = []
     for method in results.methods:
         runs = results.of(method)

@@ -65,16 +65,16 @@ DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "
 """The names that papers use for data sets; one that is not listed keeps its own."""
 
 FLATTERED = "‡"
-"""Stands at the name of a search on the table that chose by the test accuracy, having no other to choose by."""
+"""Marks a search on the truth table that chose by the test accuracy, for want of a validation accuracy."""
 
 ONE_A_FOLDER = ("metric", "truth", "truth_checksum")
-"""What all runs of a folder must share: a mean over two truth tables would be the truth of nothing."""
+"""What all runs of a folder must share: a mean over two truth tables would mean nothing."""
 
 FEW_CHANGES = 5
-"""So many changed settings are named where there is little space."""
+"""The most changed settings that are named where space is short."""
 
 MOST_EPOCHS = 100_000
-"""More than any search has; a damaged number of an epoch would otherwise ask for curves that fill the memory."""
+"""More than any search has: curves up to a damaged number of an epoch would fill the memory."""
 
 
 @dataclass(frozen=True)

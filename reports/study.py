@@ -30,9 +30,9 @@ class Variant:
     """Of the folder, below the study's."""
     methods: tuple[str, ...]
     factors: dict[str, Any] = field(default_factory=dict)
-    """What tells it apart from the others: columns of `variants.csv`."""
+    """How it differs from the others: columns of `variants.csv`."""
     changes: tuple[str, ...] = ()
-    """Settings it has otherwise than the preset, written as for `--set`."""
+    """The settings that differ from the preset, written as for `--set`."""
 
 
 class Inputs(Protocol):
@@ -61,7 +61,7 @@ class Inputs(Protocol):
 
 @dataclass(frozen=True)
 class VariantResults:
-    """The results folder of one variant, and what tells it apart from the others."""
+    """The results folder of one variant, and how it differs from the others."""
 
     name: str
     factors: dict[str, str]
@@ -122,7 +122,7 @@ class StudyResults:
 
     @property
     def preset(self) -> str:
-        """The preset, and what all variants have otherwise than it."""
+        """The preset, and the changes to it that all variants share."""
         of_method: dict[str, list[list[str]]] = {}
         for variant, method in self.each():
             for changes in variant.results.values("changes", method):
@@ -156,7 +156,7 @@ class StudyResults:
         )
 
 
-def anything(rows: pd.DataFrame) -> str:
+def no_complaint(rows: pd.DataFrame) -> str:
     return ""
 
 
@@ -172,8 +172,8 @@ class Study:
     picture: Callable[[StudyResults], Plot]
     factors: Mapping[str, str] = field(default_factory=dict)
     """The columns of `variants.csv` that it needs, each with the form of its values, a regular expression."""
-    complaint: Callable[[pd.DataFrame], str] = anything
-    """What makes rows of `variants.csv` useless, as the end of a sentence that begins with the file; "" if nothing."""
+    complaint: Callable[[pd.DataFrame], str] = no_complaint
+    """Why the rows of `variants.csv` cannot be used, to follow the name of the file; "" if they can."""
 
 
 def even_count(images: ImageSet, count: int) -> int:

@@ -17,7 +17,7 @@ from reports.warnings import digits_warning, failures_warning, quoted
 from reports.write import write_file
 
 VARIANT_COLUMNS = {"study": "name of the study", "variant": "name of the variant's results folder below the study's"}
-"""Columns of `variants.csv`. Beside them stands what tells the variants apart, the `factors` of the study."""
+"""Columns of `variants.csv`. The others say what the variants differ in; they are the `factors` of the study."""
 
 
 def read_study(folder: Path) -> StudyResults:
@@ -72,7 +72,7 @@ def write_study(folder: Path) -> list[Path]:
     results = read_study(folder)
     study = studies.load(results.name)
     make_folder(folder / "plots")
-    with style.applied():
+    with style.house_style():
         plot = study.picture(results)
         images = style.images_of(plot)
     written = [write_file(folder / "plots" / f"study.{suffix}", image) for suffix, image in images.items()]

@@ -29,7 +29,7 @@ from reports.tables import (
 from reports.warnings import Warning, digits_warning, failures_warning, quoted
 
 MANY_METHODS = 5
-"""Up to so many methods the page compares each with each; of more, each with the first, and the CSV has the rest."""
+"""The most methods that the page compares each with each; of more, each with the first, and the CSV has the rest."""
 
 
 class Tables(NamedTuple):
@@ -95,7 +95,7 @@ def split_text(split: str) -> str:
 
 
 def warnings(results: Results) -> list[Warning]:
-    """What speaks against reading too much into these rows: a claim, and what is behind it."""
+    """Why not to read too much into these rows."""
     found = failures_warning(results) + digits_warning([results])
     flattered = [method_name(method) for method in results.methods if results.asked_test(method)]
     if flattered:

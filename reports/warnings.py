@@ -1,4 +1,4 @@
-"""What speaks against reading too much into rows, said in the same words wherever it holds."""
+"""Warnings against reading too much into the rows, in the same words everywhere."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def draw(results: Results, name: str) -> Drawn | str:
     from reports import plots  # matplotlib is slow to import
     from reports.plots import marks, style
 
-    with style.applied():
+    with style.house_style():
         try:
             plot = plots.draw(name, results)
         except marks.NotDrawn as reason:
@@ -113,6 +113,6 @@ def _pool(jobs: int) -> ProcessPoolExecutor:
 
 
 def write_file(path: Path, content: bytes) -> Path:
-    """Puts `content` at `path` in one step: whoever looks sees the old file or the new one, never a part."""
+    """Writes `content` to `path` in one step: a reader sees the old file or the new one, never a part."""
     write_atomically(path, content)
     return path

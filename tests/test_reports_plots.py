@@ -94,7 +94,7 @@ def test_weights_that_only_one_of_both_measures(tmp_path: Path) -> None:
     history = example.history(with_bdarts())
     history.loc[history["method"] == "bdarts", "largest_weight"] = np.nan
     example.write(tmp_path, with_bdarts(), history)
-    with style.applied():
+    with style.house_style():
         drawn = plots.draw("darts-vs-bdarts", read_results(tmp_path))
     notes = [text.get_text() for axes in drawn.figure.axes for text in axes.texts]
     assert notes == ["not measured"]
@@ -113,7 +113,7 @@ def test_a_folder_without_rows_is_left_alone(tmp_path: Path) -> None:
 
 def test_every_seed_has_a_dot_a_line_and_a_label(tmp_path: Path) -> None:
     results = read_results(example.write(tmp_path))
-    with style.applied():
+    with style.house_style():
         strips = plots.draw("seeds", results).figure.axes[1]
         slopes = plots.draw("magnitude-vs-pt", results).figure.axes[0]
     dots = [line.get_xdata() for line in strips.lines if line.get_marker() in ("o", "D")]
@@ -150,7 +150,7 @@ def test_ticks_are_round_and_apart() -> None:
 def test_a_legend_of_several_lines_is_read_line_by_line_and_stays_inside() -> None:
     figure = Figure(figsize=(3.0, 1.0))
     keys = [Line2D([], [], label=name) for name in ("one", "two", "a long name", "three", "four", "five", "six")]
-    with style.applied():
+    with style.house_style():
         layout.frame(figure, "title", keys, "source")
         figure.draw_without_rendering()
         (legend,) = figure.legends

@@ -21,7 +21,7 @@ from reports.rows import SCORE_COLUMNS
 
 
 def drawn(folder: Path) -> Figure:
-    with style.applied():
+    with style.house_style():
         figure = draw(read_results(folder)).figure
         figure.draw_without_rendering()
     return figure

@@ -19,7 +19,7 @@ from spaces.drawing import STROKES
 
 
 def drawn(name: str, folder: Path) -> Figure:
-    with style.applied():
+    with style.house_style():
         return plots.draw(name, read_results(folder)).figure
 
 

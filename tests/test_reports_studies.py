@@ -10,7 +10,7 @@ import pytest
 import test_reports_example as example
 
 from reports import RowsError
-from reports.statistics import last, present
+from reports.statistics import finite_spread, last
 from reports.studies import load
 from reports.studies.discretisation import by_operation, edge_correlations
 from reports.study_report import read_study, write_study
@@ -37,8 +37,8 @@ def test_last_is_of_the_last_epoch_that_has_a_value() -> None:
 
 
 def test_what_is_present_is_averaged() -> None:
-    assert present(np.array([1.0, np.nan, 3.0])) == (2.0, np.sqrt(2))
-    assert np.isnan(present(np.array([np.nan])).mean)
+    assert finite_spread(np.array([1.0, np.nan, 3.0])) == (2.0, np.sqrt(2))
+    assert np.isnan(finite_spread(np.array([np.nan])).mean)
 
 
 def measured() -> pd.DataFrame:

@@ -22,7 +22,7 @@ others a corner of the axis."""
 
 def draw(results: Results) -> Plot:
     if len(results.methods) < 2:
-        raise marks.NotDrawn("one method alone has no other whose time stands beside its own")
+        raise marks.NotDrawn("one method alone has no other to compare its time with")
     figure = Figure(figsize=(WIDTH, 2.5))
     axes = figure.subplots()
     marks.accuracy_axes([axes], results, results.runs[results.metric])

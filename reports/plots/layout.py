@@ -51,7 +51,7 @@ def panel_grid(
 
 
 def wrapped(source: str, letters: int) -> list[str]:
-    """The lines of a source, of so many letters but for a longer word; a dot where one breaks ends the line."""
+    """`source` in lines of at most so many letters, unless a word is longer; none begins with a dot."""
     unbroken = "\N{NO-BREAK SPACE}"
     lines = textwrap.wrap(source.replace(" ·", f"{unbroken}·"), letters, break_long_words=False)
     return [line.replace(unbroken, " ") for line in lines]

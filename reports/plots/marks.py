@@ -46,7 +46,7 @@ def rule_key(label: str, dashes: Dashes = DASHED, colour: str = GREY) -> Line2D:
 
 
 def levels(axes: Axes, results: Results, axis: str = "y", metric: str | None = None) -> None:
-    """Where the best cell of the space stands, and the mean of all."""
+    """Lines at the best cell of the space and at the mean of all cells."""
     rule(axes, results.best(metric or results.metric), "solid", axis, INK)
     rule(axes, results.mean(metric or results.metric), axis=axis)
 
@@ -122,7 +122,7 @@ def band_keys(counts: Iterable[int]) -> list[Key]:
 
 
 DASHES: tuple[Dashes, ...] = ((0, (5, 1.5)), (0, (1, 1)), (0, (4, 1)), "solid")
-"""Of trajectories in one panel, from what they start from to what goes furthest: told apart without colour too."""
+"""Of the trajectories in one panel, so that they differ in more than colour; the first is the reference."""
 
 
 def trajectory(axes: Axes, curves: Floats, colour: str, dashes: Dashes, places: Floats | None = None) -> None:
@@ -152,7 +152,7 @@ def joined(places: ArrayLike, lines: Floats) -> tuple[Floats, Floats]:
 
 
 def strips(axes: Axes, places: Floats, values: Sequence[Floats], look: Look) -> None:
-    """The seeds of several groups as dots: group i stands at place i."""
+    """The seeds of several groups as dots, group i at place i."""
     for place, found in zip(places, values, strict=True):
         axes.plot(
             np.full(len(found), place),

@@ -14,7 +14,7 @@ from reports.statistics import Floats, share_at_or_below
 
 
 class Scale(NamedTuple):
-    """An axis on which an accuracy stands by the logarithm of its distance to the best cell's.
+    """An axis of accuracies, by the logarithm of their distance to the best cell's.
 
     The space's accuracies have a long tail to chance level, and the interesting ones differ by tenths of a point just
     below the best: each doubling of the distance takes the same length. `softening` points are added to every distance,

@@ -12,7 +12,7 @@ from reports.plots.layout import frame, panel_grid
 from reports.plots.style import GREY, Plot, looks
 from reports.results import LOG_WEIGHTS, Results, score_name, seeds_text
 from reports.rows import SCORED_CELLS
-from reports.statistics import Floats, last, present
+from reports.statistics import Floats, finite_spread, last
 from reports.tables import number, plus_minus
 from spaces import NUM_CELLS
 
@@ -100,7 +100,7 @@ def axis_label(method: str) -> str:
 def tau_text(results: Results, method: str) -> str:
     """`Kendall τ-b 0.52 ± 0.03 (5 seeds)`, at the end of the searches."""
     taus = last(results.curves(method, "tau"))
-    found = present(taus)
+    found = finite_spread(taus)
     count = int(np.isfinite(taus).sum())
     if count == 0:
         return "Kendall τ-b not recorded"

@@ -57,7 +57,7 @@ RC: dict[Any, Any] = {  # of matplotlib's own names
 
 
 class Look(NamedTuple):
-    """How one method is told apart, by colour and also by shape."""
+    """How a method is drawn: in a colour, and in a shape for those who see no colours."""
 
     colour: str
     marker: str
@@ -85,7 +85,7 @@ class Plot(NamedTuple):
 
 
 @contextmanager
-def applied() -> Iterator[None]:
+def house_style() -> Iterator[None]:
     """The style for the figures drawn and saved inside; the user's own settings neither show nor change."""
     with mpl.rc_context():
         mpl.rcdefaults()

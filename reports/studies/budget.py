@@ -16,7 +16,7 @@ from reports.plots.layout import frame, panel_grid
 from reports.plots.marks import accuracy_axes, accuracy_label, level_keys, method_keys, strips
 from reports.plots.style import Plot, looks
 from reports.results import Results, method_name
-from reports.statistics import present
+from reports.statistics import finite_spread
 from reports.study import Inputs, Study, StudyResults, Variant, even_count
 
 METHODS = ("darts", "bdarts")
@@ -91,7 +91,7 @@ def picture(study: StudyResults) -> Plot:
             values = [v.results.of(method)[study.metric].to_numpy(dtype=np.float64) for v in variants]
             places, look = np.arange(len(variants)) + offset, looks(methods)[method]
             strips(axes, places, values, look)
-            axes.plot(places, [present(found).mean for found in values], color=look.colour, linewidth=1.4)
+            axes.plot(places, [finite_spread(found).mean for found in values], color=look.colour, linewidth=1.4)
         axes.set_xticks(range(len(variants)), [variant.factors[varied] for variant in variants])
         axes.set_xlim(-0.4, len(variants) - 0.6)
         axes.set_xlabel(label)

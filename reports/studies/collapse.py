@@ -1,4 +1,4 @@
-"""DARTS with one condition of its search otherwise at a time."""
+"""DARTS with one condition of its search changed at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNCHANGED = "as the preset"
 """The first condition, with which the others are compared."""
 
 SIZES = {"cells_per_stage": "{} cells a stage", "channels": "{} channels"}
-"""The size of the supernet, told with the published numbers."""
+"""The size of the supernet, named with the published numbers."""
 
 PROTOCOL = {
     "α first": ("darts.alpha_first=true",),
@@ -28,7 +28,7 @@ PROTOCOL = {
     "clip without α": ("darts.clip_counts_alpha=false",),
     "validation not augmented": ("darts.augment_valid=false",),
 }
-"""What the papers' programs do in more than one way, each otherwise than the program of DARTS."""
+"""Where the papers' programs differ: each as one of them has it, and not as the program of DARTS."""
 
 
 def variants(inputs: Inputs) -> list[Variant]:
@@ -77,7 +77,7 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
         columns.mean("Largest weight", "largest_weight", 3),
     ]
     note = (
-        "DARTS with one condition otherwise at a time. Mean ± sample standard deviation over n seeds; difference: "
+        "DARTS with one condition changed at a time. Mean ± sample standard deviation over n seeds; difference: "
         f"minus that of *{UNCHANGED}*, paired by seed; skips: edges of the chosen cell with "
         f"skip_connect, of 6; collapsed: seeds whose cell has it on {MOSTLY_SKIPS} or more, "
         "or no convolution on any way through it; largest weight: of softmax(α), over all edges and operations, at the "
@@ -110,10 +110,10 @@ def picture(study: StudyResults) -> Plot:
         key(first.factors["condition"], color=GREY, linewidth=1.6, linestyle=DASHES[0]),
         rule_key("mostly skips from here on", DOTTED, INK),
     ]
-    frame(figure, "DARTS, one condition otherwise at a time", keys, study.source("Of the 6 edges of a cell."))
+    frame(figure, "DARTS, one condition changed at a time", keys, study.source("Of the 6 edges of a cell."))
     caption = (
         "Edges with skip_connect in the cell that DARTS would choose after each epoch, of 6, with one condition of the "
-        f"search otherwise at a time, and with none (grey) ({study.seeds} each)."
+        f"search changed at a time, and with none (grey) ({study.seeds} each)."
     )
     return Plot(figure, caption)
 

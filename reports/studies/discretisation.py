@@ -16,7 +16,7 @@ from reports.plots.layout import frame
 from reports.plots.marks import Key, key, rule, strips
 from reports.plots.style import GREY, INK, LOOKS, WIDTH, Plot
 from reports.rows import EFFECT_COLUMNS, read_rows
-from reports.statistics import Floats, present
+from reports.statistics import Floats, finite_spread
 from reports.study import Inputs, Study, StudyResults, Variant
 from reports.tables import markdown_table, number, plus_minus
 from spaces import EDGES, OPERATIONS
@@ -89,7 +89,7 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
         record: dict[str, object] = {"study": study.name, "edge": name, "n": len(study.first.runs)}
         cells = ["*mean of the edges*" if edge is None else name]
         for (indicator, target), values in taus.items():
-            with_tau = present(values.mean(1) if edge is None else values[:, edge])
+            with_tau = finite_spread(values.mean(1) if edge is None else values[:, edge])
             record[f"tau_{indicator}_{target}_mean"], record[f"tau_{indicator}_{target}_std"] = with_tau
             cells.append(plus_minus(with_tau))
         rows.append(cells)
@@ -149,7 +149,7 @@ def picture(study: StudyResults) -> Plot:
             shown = np.column_stack([taus, taus.mean(1)])
             places = np.arange(shown.shape[1], dtype=np.float64) + offset
             strips(axes, places, list(shown.T), look)
-            means = [present(values).mean for values in shown.T]
+            means = [finite_spread(values).mean for values in shown.T]
             axes.hlines(means, places - 0.14, places + 0.14, look.colour, linewidth=1.8, zorder=3)
         rule(axes, 0)
         axes.axvline(len(EDGES) - 0.5, color=GREY, linewidth=0.6)

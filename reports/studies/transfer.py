@@ -11,7 +11,7 @@ from reports.plots.layout import frame, panel_grid
 from reports.plots.marks import accuracy_axes, key, level_keys, method_keys, strips
 from reports.plots.style import INK, Plot, looks
 from reports.results import DATA_SETS, method_name, metric_name
-from reports.statistics import present
+from reports.statistics import finite_spread
 from reports.study import Inputs, Study, StudyResults, Variant, even_count
 from reports.tables import markdown_table, number
 
@@ -89,7 +89,7 @@ def picture(study: StudyResults) -> Plot:
             values = [v.results.of(method)[metric].to_numpy(dtype=np.float64) for v in study.variants]
             places = np.arange(count) + offset
             strips(axes, places, values, looks(methods)[method])
-            means = [present(found).mean for found in values]
+            means = [finite_spread(found).mean for found in values]
             axes.hlines(means, places - 0.1, places + 0.1, INK, linewidth=1.4, zorder=3)
         names = [image_set_name(variant.factors["searched_on"]) for variant in study.variants]
         axes.set_xticks(range(count), names, fontsize=7 if count < 3 else 6)
