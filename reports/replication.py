@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -104,12 +104,15 @@ def _of_optimum(results: Results, fact: Published) -> dict[str, object]:
 
 def _of_method(results: Results, fact: Published) -> dict[str, object]:
     runs = results.of(fact.method)
-    tests = Tests.of(runs, fact)
+    tests = _tests(runs, fact)
     ours = spread(runs[fact.metric])
-    row = _row(results, fact, len(runs), ours) | tests.columns() | {"ours_normality_p": normality_p(runs[fact.metric])}
+    row = _row(results, fact, len(runs), ours) | tests | {"ours_normality_p": normality_p(runs[fact.metric])}
     if against := _against(results, fact.method):
         return row | {"verdict": NOT_COMPARABLE, "reason": "; ".join(against)}
-    passed = tests.passed()
+    # A share of 1, as the published runs had it, lies in the exact interval (c) only where all seeds ended in the cell.
+    in_cell = None if tests["cell_seeds"] is None else tests["cell_seeds"] == len(runs)
+    applying = [test for test in (tests["inside"], tests["predicted"], in_cell) if test is not None]
+    passed = all(applying) if applying else None
     if passed is None and abs(ours.mean - fact.mean) > ROUNDING:
         why = "a single seed has no interval, and the published number no spread"
         return row | {"verdict": UNDECIDED, "reason": why}
@@ -122,61 +125,29 @@ def _of_method(results: Results, fact: Published) -> dict[str, object]:
     return row | {"verdict": verdict, "reason": why}
 
 
-class Tests(NamedTuple):
-    """Whether seeds replicate a published number; None where a test does not apply."""
-
-    n: int
-    interval: Interval
-    inside: bool | None
-    """(a) The published mean lies in Student's interval of ours; it needs two seeds."""
-    prediction: Interval
-    predicted: bool | None
-    """(b) Our mean lies where the published ones predict it; it needs their spread and number."""
-    hits: int | None
-    """(c) Of a published number that is one cell's, ± 0.00: the seeds that ended in that very cell."""
-    share: Interval
-
-    @classmethod
-    def of(cls, runs: pd.DataFrame, fact: Published) -> Tests:
-        values, n = runs[fact.metric], len(runs)
-        interval = mean_interval(values)
-        inside = within(interval, fact.mean) if n > 1 else None
-        prediction, predicted = NO_INTERVAL, None
-        if fact.std and fact.runs:
-            prediction = prediction_interval(fact.mean, fact.std, fact.runs, n)
-            predicted = within(prediction, float(values.mean()))
-        hits, share = None, NO_INTERVAL
-        if fact.std == 0 and (cell := CELLS.get(fact.method)) is not None:
-            hits = sum(Cell.parse(genotype) == cell for genotype in runs["genotype"])
-            share = share_interval(hits, n)
-        return cls(n, interval, inside, prediction, predicted, hits, share)
-
-    @property
-    def in_cell(self) -> bool | None:
-        """Whether all seeds ended in the published cell. A share of 1, as the published runs had it, lies in the exact
-        interval only then."""
-        return None if self.hits is None else self.hits == self.n
-
-    def passed(self) -> bool | None:
-        """Whether every test that applies is passed; None where none does."""
-        applying = [test for test in (self.inside, self.predicted, self.in_cell) if test is not None]
-        return all(applying) if applying else None
-
-    def columns(self) -> dict[str, object]:
-        return {
-            "ours_low": self.interval.low,
-            "ours_high": self.interval.high,
-            "inside": self.inside,
-            "predicted_low": self.prediction.low,
-            "predicted_high": self.prediction.high,
-            "predicted": self.predicted,
-            "cell_seeds": self.hits,
-            "cell_low": self.share.low,
-            "cell_high": self.share.high,
-        }
-
-
 NO_INTERVAL = Interval(float("nan"), float("nan"))
+
+
+def _tests(runs: pd.DataFrame, fact: Published) -> dict[str, Any]:
+    """Whether seeds replicate a published number, by the columns of `COLUMNS`; None where a test does not apply.
+
+    (a) needs two seeds, (b) the spread of the published runs and their number, (c) a number that is one cell's, ± 0.00.
+    """
+    values, n = runs[fact.metric], len(runs)
+    ours, prediction, share = mean_interval(values), NO_INTERVAL, NO_INTERVAL
+    inside = within(ours, fact.mean) if n > 1 else None
+    predicted, hits = None, None
+    if fact.std and fact.runs:
+        prediction = prediction_interval(fact.mean, fact.std, fact.runs, n)
+        predicted = within(prediction, float(values.mean()))
+    if fact.std == 0 and (cell := CELLS.get(fact.method)) is not None:
+        hits = sum(Cell.parse(genotype) == cell for genotype in runs["genotype"])
+        share = share_interval(hits, n)
+    return {
+        **{"ours_low": ours.low, "ours_high": ours.high, "inside": inside},
+        **{"predicted_low": prediction.low, "predicted_high": prediction.high, "predicted": predicted},
+        **{"cell_seeds": hits, "cell_low": share.low, "cell_high": share.high},
+    }
 
 
 def within(interval: Interval, value: float) -> bool:
