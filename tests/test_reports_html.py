@@ -15,7 +15,7 @@ import pytest
 import test_reports_example as example
 
 from reports import RowsError
-from reports.page import Figure, duration, inline_svg
+from reports.page import Figure, duration, inline_svg, spans
 from reports.paragraph import energy, methods_paragraph
 from reports.provenance import FILE, Entry, Provenance, Setting, read_provenance
 from reports.results import read_results
@@ -296,6 +296,12 @@ def test_identifiers_of_figures_do_not_meet_and_their_style_stays_inside() -> No
     )
     with pytest.raises(ValueError, match="does not begin"):
         inline_svg(Figure("one", "", b"<svg/>"), "label")
+
+
+def test_markdown_becomes_elements_and_what_is_left_open_stays() -> None:
+    assert list(spans("see `a*b` and *c d*, 2 * 3")) == [
+        *(("", "see "), ("code", "a*b"), ("", " and "), ("em", "c d"), ("", ", 2 "), ("", "*"), ("", " 3"))
+    ]
 
 
 def test_durations_read_well() -> None:

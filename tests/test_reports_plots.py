@@ -136,6 +136,14 @@ def test_importing_the_tables_does_not_import_matplotlib() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.parametrize(("count", "columns", "rows", "width"), [(1, 4, 1, 4.2), (2, 4, 1, 5.6), (5, 4, 2, 7.0)])
+def test_a_grid_has_as_many_panels_as_are_asked_for(count: int, columns: int, rows: int, width: float) -> None:
+    figure, panels = layout.panel_grid(count, columns, 2.0, "accuracy", extra=0.5)
+    assert [axes for axes in figure.axes if axes.get_visible()] == panels and len(panels) == count
+    assert figure.get_size_inches().tolist() == [width, 2.0 * rows + 0.5]
+    assert [axes.get_ylabel() for axes in panels] == ["" if place % columns else "accuracy" for place in range(count)]
+
+
 def test_scale_gives_each_doubling_of_the_distance_the_same_length() -> None:
     scale = Scale(94.0, softening=0.5)
     assert scale.place([94.0, 93.5, 92.5, 90.5]).tolist() == [1, 0, -1, -2]

@@ -9,12 +9,18 @@ import pandas as pd
 import pytest
 import test_reports_example as example
 
-from reports import RowsError
+from reports import RowsError, studies
 from reports.statistics import finite_spread, last
-from reports.studies import load
+from reports.studies import load, names
 from reports.studies.discretisation import by_operation, edge_correlations
 from reports.study_report import read_study, write_study
 from spaces import OPERATIONS
+
+
+def test_every_file_of_the_folder_is_a_study_that_asks_something() -> None:
+    files = {path.stem for path in Path(studies.__file__).parent.glob("*.py")} - {"__init__"}
+    assert set(names()) == files
+    assert all(load(name).question.endswith("?") for name in names())
 
 
 def test_the_order_on_an_edge_is_compared_by_pairs() -> None:
