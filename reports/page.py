@@ -186,8 +186,8 @@ def _commands(provenance: Provenance) -> Section:
         for entry in provenance.commands
     ]
     note = (
-        "Wall time: of the searches, start-up of their processes included; those of a study's variants overlap. "
-        "Runs to do: those of the command's methods and seeds that it had to carry out."
+        "Wall time: of the searches, including the start-up of their processes; the times of a study's variants "
+        "overlap. Runs to do: those of the command's methods and seeds that had not finished before."
     )
     known = [entry for entry in provenance.commands if entry.energy_joules is not None]
     if known:
@@ -195,7 +195,7 @@ def _commands(provenance: Provenance) -> Section:
         for row, entry in zip(rows, provenance.commands, strict=True):
             row.insert(3, "–" if entry.energy_joules is None else energy(entry.energy_joules))
         kinds = " or ".join(dict.fromkeys(entry.device_kind for entry in known))
-        note += f" Energy: of the whole {kinds} in that time, all that ran on it included."
+        note += f" Energy: of the whole {kinds} in that time, including whatever else ran on it."
     return Section("Commands", header, rows, note, prose=("Command", "Methods", "Seeds"))
 
 

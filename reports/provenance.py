@@ -65,7 +65,7 @@ class Entry:
     compiler: str | None = None
     """What compiled them."""
     energy_joules: float | None = None
-    """What the whole device took in `wall_seconds`, all that ran on it included; None where it does not tell."""
+    """What the whole device used in `wall_seconds`, including whatever else ran on it; None where it does not tell."""
 
     @property
     def computed_by(self) -> str:
