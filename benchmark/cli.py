@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from data import DOWNLOADS, IMAGE_SETS, TRUTH_TABLES
 from data.folder import DataError, data_folder, is_there
-from reports import STUDIES, RowsError, run_name
+from reports import RowsError, run_name
 from spaces import Cell, CellError, Precision
 
 if TYPE_CHECKING:
@@ -151,13 +151,10 @@ def parser() -> argparse.ArgumentParser:
         epilog=RUN_EXAMPLES,
         formatter_class=as_written,
     )
-    width = max(map(len, STUDIES))
     commands.add_parser(
         "study",
         options=study_options,
         help="answer one of the papers' questions by a grid of runs, with a table and a picture",
-        description="Answer one question by a grid of runs:\n\n"
-        + "\n".join(f"  {name:<{width}}  {question}" for name, question in STUDIES.items()),
         epilog=STUDY_EXAMPLES,
         formatter_class=as_written,
     )
@@ -216,8 +213,15 @@ def run_options(run: argparse.ArgumentParser) -> None:
 
 
 def study_options(study: argparse.ArgumentParser) -> None:
+    from reports import studies
+
+    questions = {name: studies.load(name).question for name in studies.names()}
+    width = max(map(len, questions))
+    study.description = "Answer one question by a grid of runs:\n\n" + "\n".join(
+        f"  {name:<{width}}  {question}" for name, question in questions.items()
+    )
     study.set_defaults(command=study_command)
-    study.add_argument("name", metavar="NAME", help=f"the study: {', '.join(STUDIES)}")
+    study.add_argument("name", metavar="NAME", help=f"the study: {', '.join(questions)}")
     study.add_argument("--out", type=Path, metavar="DIR", help="its folder (default out/study-NAME-PRESET-IMAGES)")
     add_run_options(study)
 
@@ -332,8 +336,8 @@ def build_options(build: argparse.ArgumentParser) -> None:
 
 
 def speed_options(speed: argparse.ArgumentParser) -> None:
-    from benchmark.speed import PEERS, SIZES, STEPS
-    from benchmark.speed_rows import RECORDED
+    from benchmark.speed import PEERS, SIZES
+    from benchmark.speed_rows import RECORDED, STEPS
 
     speed.set_defaults(command=speed_command)
     speed.add_argument("--against", metavar="NAME", help=f"reference program, installed beside: {', '.join(PEERS)}")
@@ -577,7 +581,7 @@ def terminal() -> Console:
 
 def study_command(options: argparse.Namespace) -> int:
     from benchmark.settings import RunError
-    from reports.studies import write_study
+    from reports.study_report import write_study
 
     with searched_study(options) as done:
         try:
@@ -596,7 +600,7 @@ def study_command(options: argparse.Namespace) -> int:
 @contextmanager
 def searched_study(options: argparse.Namespace) -> Iterator[Searched]:
     """As `searched`, for the runs of all variants of a `study`."""
-    from benchmark.study import Given, carry_out, check_name, describe_plan, plan_study
+    from benchmark.study import StudyInputs, carry_out, check_name, describe_plan, plan_study
 
     name = check_name(options.name)
     seeds = parse_seeds(options.seeds)
@@ -607,23 +611,24 @@ def searched_study(options: argparse.Namespace) -> Iterator[Searched]:
     from benchmark.runner import check_images
     from data.images import open_images
     from data.truth import open_truth
+    from reports import studies
 
-    given = Given(chosen.tables, chosen.folder, chosen.device, chosen.preset)
+    inputs = StudyInputs(chosen.tables, chosen.folder, chosen.device, chosen.preset)
     console = chosen.console
     with Fetching(console) as fetching:
-        open_images(given.images, given.folder, fetching)
-        planned = plan_study(name, given, seeds)
-        check_images([run for _, runs in planned for run in runs], given.folder)
+        open_images(inputs.setting("problem.images"), inputs.folder, fetching)
+        planned = plan_study(name, inputs, seeds)
+        check_images([run for _, runs in planned for run in runs], inputs.folder)
     for _, runs in planned:
         check_precision(runs[0].problem.precision, chosen.device)
     problem = planned[0][1][0].problem
     out = options.out or Path("out") / f"study-{name}-{Path(chosen.preset).stem}-{problem.images}"
     make_results_folder(out)
-    truth = open_truth(options.truth, given.folder)
+    truth = open_truth(options.truth, inputs.folder)
     jobs, side_by_side = choose_jobs(options, chosen.device, problem)
     total = sum(len(runs) for _, runs in planned)
     console.print(
-        f"{name}: {STUDIES[name]}\n"
+        f"{name}: {studies.load(name).question}\n"
         f"{chosen.heading}: {total} runs, {len(seeds)} seed{'s' * (len(seeds) > 1)} of each variant and method, "
         f"{side_by_side}; truth {truth.name}, results in {out}\n{describe_plan(planned)}"
     )
@@ -680,7 +685,7 @@ def report_command(options: argparse.Namespace) -> int:
     from reports.write import write_report
 
     if is_there(options.folder / "variants.csv"):
-        from reports.studies import write_study
+        from reports.study_report import write_study
 
         written = write_study(options.folder)
     else:
@@ -773,7 +778,8 @@ def build_command(options: argparse.Namespace) -> int:
 
 
 def speed_command(options: argparse.Namespace) -> int:
-    from benchmark.speed import PEERS, SIZES, STEPS, carry_out, choose
+    from benchmark.speed import PEERS, SIZES, carry_out, choose
+    from benchmark.speed_rows import STEPS
 
     sizes, steps = choose("--sizes", options.sizes, SIZES), choose("--steps", options.steps, STEPS)
     if options.against is not None and options.against not in PEERS:

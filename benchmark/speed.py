@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 SIZES = ("paper", "proxy", "mini")
 """The presets whose networks, images, batches and threads are measured."""
 
-STEPS = {"darts": "darts", "darts2": "darts2", "single-path": "rlnas", "pt-eval": "pt"}
-"""The steps, and the method that each is a step of."""
-
 PEERS = ("xautodl",)
 """The reference programs."""
 

@@ -80,7 +80,7 @@ class Passes(NamedTuple):
 
 
 def passes(step: str) -> Passes:
-    """The passes of a step, by its name in `benchmark.speed.STEPS`."""
+    """The passes of a step, by its name in `benchmark.speed_rows.STEPS`."""
     return {
         "darts": Passes(MIXTURE, weights=1, alpha=1),
         # The step ahead, the gradient there, and the weights' own step; two ends of a finite difference.

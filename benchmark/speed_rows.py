@@ -19,6 +19,9 @@ from typing import NamedTuple
 from benchmark.settings import SettingsError
 from data.folder import is_there, write_atomically
 
+STEPS = {"darts": "darts", "darts2": "darts2", "single-path": "rlnas", "pt-eval": "pt"}
+"""The steps, and the method that each is a step of."""
+
 OURS = "ours"
 
 RECORDED = Path(str(files("benchmark") / "speed.csv"))

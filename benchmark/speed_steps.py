@@ -38,8 +38,8 @@ from torch.utils._pytree import tree_leaves
 from benchmark.plan import plan
 from benchmark.runner import set_up_torch
 from benchmark.settings import SettingsError, cores, read_preset
-from benchmark.speed import STEPS
 from benchmark.speed_floor import Network
+from benchmark.speed_rows import STEPS
 from data.images import ImageSet
 from methods import registry
 from methods.batches import Batch, Half

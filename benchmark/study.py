@@ -1,22 +1,22 @@
-"""The studies: each a question that a paper argues about, and the grid of runs that answers it.
+"""`benchmark study`: the runs of a study's variants, which its file in `reports.studies` asks for.
 
-A study is a list of variants. Each is a results folder of its own, `OUT/VARIANT`, which `benchmark report` understands
-as any other; `variants.csv` says what tells them apart, and `reports.studies` compares them.
+Each variant is a results folder of its own, `OUT/VARIANT`, which `benchmark report` understands as any other;
+`variants.csv` says what tells them apart, and `reports.study_report` compares them.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from benchmark.plan import Run, plan
 from benchmark.settings import ProblemSettings, SettingsError, Table, checked, override, read_preset, table_of
-from reports import STUDIES, UNCHANGED
-from spaces import Precision
+from reports import studies
+from reports.study import Variant
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,21 +28,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Variant:
-    """One results folder of a study."""
-
-    name: str
-    """Of its folder."""
-    methods: tuple[str, ...]
-    factors: dict[str, Any] = field(default_factory=dict)
-    """What tells it apart from the others: columns of `variants.csv`."""
-    changes: tuple[str, ...] = ()
-    """Settings it has otherwise than the preset, written as for `--set`."""
-
-
-@dataclass(frozen=True)
-class Given:
-    """What the variants of a study depend on."""
+class StudyInputs:
+    """What the variants of a study can depend on; see `reports.study.Inputs`."""
 
     tables: Table
     """The preset with the command's changes."""
@@ -52,166 +39,42 @@ class Given:
     preset: str | None = None
     """What the tables are but for the command's changes."""
 
+    def setting(self, name: str) -> Any:
+        """
+        Raises:
+            SettingsError: where the preset does not say.
+        """
+        return _setting(self.tables, name)
+
+    def published(self, name: str) -> Any:
+        return _setting(read_preset("paper"), name)
+
+    def is_changed(self, method: str, changes: Sequence[str]) -> bool:
+        before, after = (plan(tables, [method], [0]) for tables in (self.tables, override(self.tables, changes)))
+        return before[0].settings_hash != after[0].settings_hash
+
+    def open_images(self, name: str) -> ImageSet:
+        from data.images import open_images
+
+        return open_images(name, self.folder)
+
     @property
-    def images(self) -> str:
-        """The image set that the preset searches on."""
-        return str(self.tables.get("problem", {}).get("images"))
+    def image_sets(self) -> list[str]:
+        """Those in the data folder; the digits, which no truth table is about, are left out."""
+        from data.cifar import CIFAR10, CIFAR100
+        from data.inventory import status
+
+        titles = {"cifar10": CIFAR10.title, "cifar100": CIFAR100.title, "imagenet16-120": "ImageNet16-120"}
+        there = {item.what for item in status(self.folder) if item.state == "there"}
+        return [name for name, title in titles.items() if title in there]
 
 
-LAMBDAS: dict[str, tuple[float, ...]] = {
-    "weight decay": (1e-3, 1e-2, 1e-1),  # the published 1e-3 of all the programs, and 10 and 100 times that
-    "L2": (0.5, 5.0, 50.0),  # those of β-decay, so that the two differ in nothing but the term
-    "β-decay": (0.5, 5.0, 50.0),  # the published 50, a tenth and a hundredth of it
-}
-"""λ of each regulariser of α. Of L2 and β-decay it is what the linear schedule ends at; Adam's weight decay is
-constant. (A constant L2 would be nothing new: Adam adds weight decay to the gradient, as L2's own gradient is.)"""
-
-SIZES = {"cells_per_stage": "{} cells a stage", "channels": "{} channels"}
-"""The size of the supernet, told with the published numbers."""
-
-PROTOCOL = {
-    "α first": ("darts.alpha_first=true",),
-    "training batches drawn": ("darts.train_batches=drawn",),
-    "w as in DARTS-PT": ("darts.nesterov=false", "darts.weight_decay=3e-4"),
-    "clip without α": ("darts.clip_counts_alpha=false",),
-    "validation not augmented": ("darts.augment_valid=false",),
-}
-"""What the papers' programs do in more than one way, each otherwise than the program of DARTS."""
-
-SHARES = {"1/2": 2, "1/4": 4}
-"""The parts of the published budget that are tried beside the whole."""
-
-
-def correlation(given: Given) -> list[Variant]:
-    return [Variant("searches", ("darts", "bdarts", "rlnas", "spos-angle", "rlnas-sample", "spos-sample"))]
-
-
-def collapse(given: Given) -> list[Variant]:
-    """One condition otherwise at a time: the size of the search, towards the published one, and its protocol."""
-    published = read_preset("paper")
-    here, there = given.tables["problem"], published["problem"]
-    conditions: dict[str, tuple[str, ...]] = {}
-    conditions["twice the epochs"] = (f"darts.epochs={2 * epochs_of(given, 'darts')}",)
-    for setting, title in SIZES.items():
-        conditions[title.format(there[setting])] = (f"problem.{setting}={there[setting]}",)
-    if (pixels := here["resolution"]) != "full" and 2 * pixels <= open_set(given.images, given).images.shape[-1]:
-        conditions[f"{2 * pixels} × {2 * pixels} pixels"] = (f"problem.resolution={2 * pixels}",)
-    rate = table_of(published, "darts")["alpha_lr"]
-    conditions[f"learning rate of α {rate:g}"] = (f"darts.alpha_lr={rate}",)
-
-    def settings(changes: Sequence[str]) -> str:
-        (run,) = plan(override(given.tables, changes), ["darts"], [0])
-        return run.settings_hash
-
-    unchanged = settings(())
-    return [
-        Variant(folder_of(title), ("darts",), {"condition": title}, changes)
-        for title, changes in ({UNCHANGED: ()} | conditions | PROTOCOL).items()
-        if title == UNCHANGED or settings(changes) != unchanged  # it may be so already
-    ]
-
-
-def folder_of(title: str) -> str:
-    return title.replace("α", "alpha").replace("×", "x").replace(" ", "-").replace(".", "").lower()
-
-
-def regularisers(given: Given) -> list[Variant]:
-    off = ("darts.alpha_weight_decay=0.0", "darts.regulariser=none")
-    variants = [Variant("none", ("darts",), {"regulariser": "none", "strength": 0.0}, off)]
-    changes: tuple[str, ...]
-    for regulariser, strengths in LAMBDAS.items():
-        for strength in strengths:
-            if regulariser == "weight decay":
-                changes = (f"darts.alpha_weight_decay={strength}", "darts.regulariser=none")
-            else:
-                changes = (
-                    "darts.alpha_weight_decay=0.0",
-                    f"darts.regulariser={'l2' if regulariser == 'L2' else 'beta'}",
-                    "darts.schedule=linear",
-                    f"darts.strength={strength}",
-                    f"darts.strength_epochs={epochs_of(given, 'darts')}",
-                )
-            folder = f"{regulariser.replace('β', 'beta').replace(' ', '-').lower()}-{strength:g}"
-            variants.append(Variant(folder, ("darts",), {"regulariser": regulariser, "strength": strength}, changes))
-    return variants
-
-
-def budget(given: Given) -> list[Variant]:
-    """A part of the epochs with all the images, and a part of the images with all the epochs.
-
-    β-decay's λ grows with the epoch as in its program, whatever their number, and so ends lower in fewer of them.
-    """
-    methods = ("darts", "bdarts")
-    count = given.tables["problem"]["training_images"]
-    images = open_set(given.images, given)
-    whole = len(images.labels) if count == "all" else int(count)
-    variants = [Variant("whole", methods, {"epochs_share": "1", "images_share": "1"})]
-    for share, divisor in SHARES.items():
-        epochs = tuple(f"{method}.epochs={max(1, round(epochs_of(given, method) / divisor))}" for method in methods)
-        variants.append(Variant(f"epochs-1of{divisor}", methods, {"epochs_share": share, "images_share": "1"}, epochs))
-    for share, divisor in SHARES.items():
-        fewer = (f"problem.training_images={evenly(images, whole // divisor)}",)
-        variants.append(Variant(f"images-1of{divisor}", methods, {"epochs_share": "1", "images_share": share}, fewer))
-    return variants
-
-
-def transfer(given: Given) -> list[Variant]:
-    """The image set of the preset, and every other that is in the data folder and that the truth tables may know."""
-    there = [name for name in sets_there(given.folder) if name != given.images]
-    variants = []
-    for name in (given.images, *there):
-        changes = [f"problem.images={name}"]
-        if (count := given.tables["problem"]["training_images"]) != "all":
-            changes.append(f"problem.training_images={evenly(open_set(name, given), int(count))}")
-        variants.append(Variant(name, ("darts", "bdarts"), {"searched_on": name}, tuple(changes)))
-    return variants
-
-
-def precision(given: Given) -> list[Variant]:
-    """Every number format that the device has, with the same seeds."""
-    formats = [name for name in get_args(Precision) if name != "tf32" or given.device != "cpu"]
-    return [Variant(name, ("darts", "bdarts"), {"precision": name}, (f"problem.precision={name}",)) for name in formats]
-
-
-def discretisation(given: Given) -> list[Variant]:
-    return [Variant("searches", ("discretisation",))]
-
-
-VARIANTS: dict[str, Callable[[Given], list[Variant]]] = {
-    "correlation": correlation,
-    "collapse": collapse,
-    "regularisers": regularisers,
-    "budget": budget,
-    "transfer": transfer,
-    "precision": precision,
-    "discretisation": discretisation,
-}
-"""The studies, by the names of `reports.STUDIES`."""
-
-
-def epochs_of(given: Given, method: str) -> int:
-    return int(table_of(given.tables, method)["epochs"])
-
-
-def open_set(name: str, given: Given) -> ImageSet:
-    from data.images import open_images
-
-    return open_images(name, given.folder)
-
-
-def sets_there(folder: Path) -> list[str]:
-    """The image sets in the data folder; the digits, which no truth table is about, are left out."""
-    from data.cifar import CIFAR10, CIFAR100
-    from data.inventory import status
-
-    titles = {"cifar10": CIFAR10.title, "cifar100": CIFAR100.title, "imagenet16-120": "ImageNet16-120"}
-    there = {item.what for item in status(folder) if item.state == "there"}
-    return [name for name, title in titles.items() if title in there]
-
-
-def evenly(images: ImageSet, count: int) -> int:
-    """The largest number up to `count` of which every class has the same share, one an image at least."""
-    return max(1, count // images.classes) * images.classes
+def _setting(tables: Table, name: str) -> Any:
+    section, _, key = name.rpartition(".")
+    table = tables.get("problem", {}) if section == "problem" else table_of(tables, section)
+    if key not in table:
+        raise SettingsError(f"this study needs {name}, which the preset does not say")
+    return table[key]
 
 
 def check_name(name: str) -> str:
@@ -220,27 +83,27 @@ def check_name(name: str) -> str:
     Raises:
         SettingsError: where there is no such study.
     """
-    if name in STUDIES:
+    if name in (known := studies.names()):
         return name
-    close = difflib.get_close_matches(name, STUDIES, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(STUDIES)}"
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(known)}"
     raise SettingsError(f"there is no study called {name!r}; {hint}")
 
 
-def plan_study(name: str, given: Given, seeds: Sequence[int]) -> list[tuple[Variant, list[Run]]]:
+def plan_study(name: str, inputs: StudyInputs, seeds: Sequence[int]) -> list[tuple[Variant, list[Run]]]:
     """The variants of a study with their runs.
 
     Raises:
         SettingsError: for settings that cannot be used.
         DataError: for images that cannot be had.
     """
-    checked(given.tables.get("problem", {}), ProblemSettings, "problem")
+    checked(inputs.tables.get("problem", {}), ProblemSettings, "problem")
     return [
         (
             variant,
-            plan(override(given.tables, variant.changes), variant.methods, seeds, None, given.preset, given.folder),
+            plan(override(inputs.tables, variant.changes), variant.methods, seeds, None, inputs.preset, inputs.folder),
         )
-        for variant in VARIANTS[name](given)
+        for variant in studies.load(name).variants(inputs)
     ]
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports import RowsError
+from reports import RowsError, columns
+from reports.columns import Column
 from reports.results import Results, method_name, metric_name, read_results
-from reports.statistics import Spread, spread
-from reports.summary import TEST_HEADER, differences_note, improvement_cell, pair_cells, tests_note
-from reports.tables import improvement_columns, markdown_table, paired_columns, plus_minus
+from reports.statistics import spread
+from reports.tables import improvement_columns, paired_columns, plus_minus
+from reports.warnings import digits_warning, quoted
 from reports.write import write_file
 from spaces import Cell
 
@@ -102,36 +103,24 @@ def compare_markdown(a: Results, b: Results, table: pd.DataFrame, folders: Seque
         f"- **Truth table of both:** {a.truth} (checksum `{_values(a, 'truth_checksum')}`), {metric_name(a.metric)}"
     )
     shown = table[table["n"] > 0]
-    header = ["Method", "A (%)", "B (%)", "n", "B − A", "95 % interval", "Won / lost / tied", *TEST_HEADER]
-    rows = [
-        [
-            method_name(row["method"]),
-            *(plus_minus(Spread(row[f"{side}_mean"], row[f"{side}_std"])) for side in SIDES),
-            *pair_cells(row),
-            improvement_cell(row),
-            f"{row['same_cell']} of {row['n']}",
-        ]
-        for _, row in shown.iterrows()
+    sides = [
+        Column("Method", lambda row: method_name(row["method"])),
+        *(columns.mean(f"{name} (%)", side) for name, side in zip("AB", SIDES, strict=True)),
     ]
+    same = Column("Same cell", lambda row: f"{row['same_cell']} of {row['n']}")
     note = (
         f"{metric_name(a.metric)} of the chosen cells, paired by seed: mean ± sample standard deviation over the n "
-        f"seeds that both have, and Student's interval of the mean difference. {differences_note(shown)}Won: seeds on "
-        f"which B is better. {tests_note(shown)} P(better): how likely a run of B is better than one of A, over all "
-        "couples of these runs, a tie as half; with its bootstrap interval. Same cell: seeds that end with the very "
-        "same cell."
+        f"seeds that both have, and Student's interval of the mean difference. {columns.differences_note(shown)}Won: "
+        f"seeds on which B is better. {columns.tests_note(shown)} P(better): how likely a run of B is better than one "
+        "of A, over all couples of these runs, a tie as half; with its bootstrap interval. Same cell: seeds that end "
+        "with the very same cell."
     )
-    parts = ["# B against A", "\n".join(heads), *_digits(a, b), _settings(a, b, shown)]
-    parts += [f"{markdown_table([*header, 'P(better)', 'Same cell'], rows)}\n\n{note}"]
+    parts = ["# B against A", "\n".join(heads), *quoted(digits_warning((a, b))), _settings(a, b, shown)]
+    parts += [f"{columns.markdown(shown, [*sides, *columns.of_pairs('B − A'), same])}\n\n{note}"]
     unpaired = _unpaired(a, b, table)
     if unpaired:
         parts += ["## Not compared", "\n".join(f"- {line}" for line in unpaired)]
     return "\n\n".join(parts) + "\n"
-
-
-def _digits(a: Results, b: Results) -> list[str]:
-    if not any("digits" in name for results in (a, b) for name in results.values("images")):
-        return []
-    return ["> **No claim is made from digits.** These images serve to try the program out."]
 
 
 def _settings(a: Results, b: Results, shown: pd.DataFrame) -> str:

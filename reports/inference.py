@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from reports.statistics import Floats, as_vector, spread
+from reports.statistics import Floats, as_vector
 
 LEVEL = 0.95
 """Of every interval."""
@@ -23,7 +23,7 @@ SIGNIFICANCE = 0.05
 RESAMPLES = 10_000
 
 EXACT_PAIRS = 13
-"""Up to so many pairs a permutation test tries every one of the 2ⁿ sign patterns; that is fewer than `RESAMPLES`."""
+"""The most pairs for which a permutation test tries all 2ⁿ sign patterns: there are no more than `RESAMPLES`."""
 
 SEED = 201
 
@@ -48,9 +48,8 @@ def mean_interval(values: ArrayLike) -> Interval:
         return Interval(float("nan"), float("nan"))
     if ordered[0] == ordered[-1]:  # whose computed mean could differ from them in its last digits
         return Interval(float(ordered[0]), float(ordered[-1]))
-    mean, std = spread(ordered)
-    half = _half_width(len(ordered)) * std / np.sqrt(len(ordered))
-    return Interval(float(mean - half), float(mean + half))
+    found = stats.ttest_1samp(ordered, 0.0).confidence_interval(LEVEL)
+    return Interval(float(found.low), float(found.high))
 
 
 def prediction_interval(mean: float, std: float, runs: int, n: int) -> Interval:
@@ -64,9 +63,9 @@ def prediction_interval(mean: float, std: float, runs: int, n: int) -> Interval:
         ValueError: for fewer than 2 runs, which have no spread, or n < 1.
     """
     if runs < 2 or n < 1:
-        raise ValueError(f"a prediction needs 2 runs and 1 new one at the least, got {runs} and {n}")
-    half = _half_width(runs) * std * np.sqrt(1 / runs + 1 / n)
-    return Interval(float(mean - half), float(mean + half))
+        raise ValueError(f"a prediction needs at least 2 runs and 1 new one, got {runs} and {n}")
+    low, high = stats.t.interval(LEVEL, runs - 1, loc=mean, scale=std * np.sqrt(1 / runs + 1 / n))
+    return Interval(float(low), float(high))
 
 
 def share_interval(hits: int, n: int) -> Interval:
@@ -128,15 +127,10 @@ def permutation_test(differences: ArrayLike) -> float:
 
 
 def sign_test(won: int, lost: int) -> float:
-    """The exact two-sided p of so many pairs won and lost if either were as likely; ties count for neither."""
+    """The exact two-sided p of the pairs won and lost, if both were equally likely; ties do not count."""
     return float(stats.binomtest(won, won + lost).pvalue) if won + lost else 1.0
 
 
 def smallest_p(n: int) -> float:
     """The smallest p that a two-sided sign test or permutation test of `n` pairs can give: all of one sign."""
     return min(1.0, 2.0 ** (1 - n))
-
-
-def _half_width(n: int) -> float:
-    """Of the t interval of n values, in standard errors of their mean."""
-    return float(stats.t.ppf((1 + LEVEL) / 2, n - 1))

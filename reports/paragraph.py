@@ -55,7 +55,7 @@ def _truth(results: Results) -> str:
     return (
         f"The accuracy of a chosen cell is not measured by us but looked up in {results.truth} "
         f"({metric_name(metric)}; checksum {' / '.join(results.values('truth_checksum'))}), where the best cell has "
-        f"{number(results.best(metric))} % and all cells {number(results.mean(metric))} % in the mean; regret is the "
+        f"{number(results.best(metric))} % and the average cell {number(results.mean(metric))} %; regret is the "
         "distance to the best, in percentage points."
     )
 
@@ -91,7 +91,7 @@ def _effort(results: Results, provenance: Provenance | None) -> str:
             for mean in [float(results.of(method)["search_seconds"].mean())]
         ]
     )
-    text = f"A search took in the mean {seconds}"
+    text = f"On average a search took {seconds}"
     if provenance is None:
         return f"{text} on {' / '.join(results.values('device'))}."
     machines = provenance.distinct(lambda entry: entry.gpu or f"{entry.processor}, {entry.cores} cores")
@@ -110,7 +110,7 @@ def _energy(provenance: Provenance) -> str:
     if not joules or len(joules) < len(searching):
         return ""
     kinds = listed(list(dict.fromkeys(f"the whole {entry.device_kind}" for entry in searching)))
-    return f" During the searches {kinds} took {energy(sum(joules))}, all that ran on it included."
+    return f" During the searches {kinds} used {energy(sum(joules))}, including whatever else ran on it."
 
 
 def energy(joules: float) -> str:

@@ -35,7 +35,7 @@ class Entry:
     started: str
     """UTC, to the second."""
     wall_seconds: float | None
-    """From the first search's start-up to the end of the last; None where the command did not come to its end."""
+    """From the first search's start-up to the end of the last; None where the command was stopped."""
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
     runs: int
@@ -65,7 +65,7 @@ class Entry:
     compiler: str | None = None
     """What compiled them."""
     energy_joules: float | None = None
-    """What the whole device took in `wall_seconds`, all that ran on it included; None where it does not tell."""
+    """What the whole device used in `wall_seconds`, including whatever else ran on it; None where it does not tell."""
 
     @property
     def computed_by(self) -> str:
@@ -83,6 +83,18 @@ class Entry:
     def device_kind(self) -> str:
         """What `energy_joules` is of."""
         return "GPU" if self.gpu else "processor"
+
+
+FACTS: dict[str, Callable[[Entry], str]] = {
+    "GPU": lambda entry: entry.gpu or "none used",
+    "processor": lambda entry: f"{entry.processor}, {entry.cores} cores",
+    "system": lambda entry: entry.system,
+    "kernels": lambda entry: entry.computed_by,
+    "commit": lambda entry: (
+        f"{entry.commit}{', with local changes' * entry.changed}" if entry.commit else "not run from a checkout"
+    ),
+}
+"""The machine and the program, in words."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from reports.tables import (
     number,
     plus_minus,
 )
+from reports.warnings import Warning, quoted
 from spaces import Cell
 
 PRESET, TRUTH, IMAGES = "paper", "NAS-Bench-201", "cifar10"
@@ -36,7 +37,7 @@ VERDICTS = (REPLICATED, NOT_REPLICATED, SO_FAR, NOT_SO_FAR, UNDECIDED, NOT_COMPA
 """Of searches; of the best cell of the space, which nobody searched, `agrees` or `differs`."""
 
 ENOUGH_SEEDS = 3
-"""From so many seeds on there is a verdict; the published numbers are of as many, where their sources say."""
+"""The fewest seeds for a verdict: as many as the published numbers have, where their sources say."""
 
 ROUNDING = 0.005 + 1e-9
 """Published accuracies have two decimals: so far apart, points, two numbers may be and still print alike."""
@@ -103,12 +104,15 @@ def _of_optimum(results: Results, fact: Published) -> dict[str, object]:
 
 def _of_method(results: Results, fact: Published) -> dict[str, object]:
     runs = results.of(fact.method)
-    tests = Tests.of(runs, fact)
+    tests = _tests(runs, fact)
     ours = spread(runs[fact.metric])
-    row = _row(results, fact, len(runs), ours) | tests.columns() | {"ours_normality_p": normality_p(runs[fact.metric])}
+    row = _row(results, fact, len(runs), ours) | tests | {"ours_normality_p": normality_p(runs[fact.metric])}
     if against := _against(results, fact.method):
         return row | {"verdict": NOT_COMPARABLE, "reason": "; ".join(against)}
-    passed = tests.passed()
+    # A share of 1, as the published runs had it, lies in the exact interval (c) only where all seeds ended in the cell.
+    in_cell = None if tests["cell_seeds"] is None else tests["cell_seeds"] == len(runs)
+    applying = [test for test in (tests["inside"], tests["predicted"], in_cell) if test is not None]
+    passed = all(applying) if applying else None
     if passed is None and abs(ours.mean - fact.mean) > ROUNDING:
         why = "a single seed has no interval, and the published number no spread"
         return row | {"verdict": UNDECIDED, "reason": why}
@@ -121,61 +125,29 @@ def _of_method(results: Results, fact: Published) -> dict[str, object]:
     return row | {"verdict": verdict, "reason": why}
 
 
-class Tests(NamedTuple):
-    """Whether seeds replicate a published number; None where a test does not apply."""
-
-    n: int
-    interval: Interval
-    inside: bool | None
-    """(a) The published mean lies in Student's interval of ours; it needs two seeds."""
-    prediction: Interval
-    predicted: bool | None
-    """(b) Our mean lies where the published ones predict it; it needs their spread and number."""
-    hits: int | None
-    """(c) Of a published number that is one cell's, ± 0.00: the seeds that ended in that very cell."""
-    share: Interval
-
-    @classmethod
-    def of(cls, runs: pd.DataFrame, fact: Published) -> Tests:
-        values, n = runs[fact.metric], len(runs)
-        interval = mean_interval(values)
-        inside = within(interval, fact.mean) if n > 1 else None
-        prediction, predicted = NO_INTERVAL, None
-        if fact.std and fact.runs:
-            prediction = prediction_interval(fact.mean, fact.std, fact.runs, n)
-            predicted = within(prediction, float(values.mean()))
-        hits, share = None, NO_INTERVAL
-        if fact.std == 0 and (cell := CELLS.get(fact.method)) is not None:
-            hits = sum(Cell.parse(genotype) == cell for genotype in runs["genotype"])
-            share = share_interval(hits, n)
-        return cls(n, interval, inside, prediction, predicted, hits, share)
-
-    @property
-    def in_cell(self) -> bool | None:
-        """Whether all seeds ended in the published cell. A share of 1, as the published runs had it, lies in the exact
-        interval only then."""
-        return None if self.hits is None else self.hits == self.n
-
-    def passed(self) -> bool | None:
-        """Whether every test that applies is passed; None where none does."""
-        applying = [test for test in (self.inside, self.predicted, self.in_cell) if test is not None]
-        return all(applying) if applying else None
-
-    def columns(self) -> dict[str, object]:
-        return {
-            "ours_low": self.interval.low,
-            "ours_high": self.interval.high,
-            "inside": self.inside,
-            "predicted_low": self.prediction.low,
-            "predicted_high": self.prediction.high,
-            "predicted": self.predicted,
-            "cell_seeds": self.hits,
-            "cell_low": self.share.low,
-            "cell_high": self.share.high,
-        }
-
-
 NO_INTERVAL = Interval(float("nan"), float("nan"))
+
+
+def _tests(runs: pd.DataFrame, fact: Published) -> dict[str, Any]:
+    """Whether seeds replicate a published number, by the columns of `COLUMNS`; None where a test does not apply.
+
+    (a) needs two seeds, (b) the spread of the published runs and their number, (c) a number that is one cell's, ± 0.00.
+    """
+    values, n = runs[fact.metric], len(runs)
+    ours, prediction, share = mean_interval(values), NO_INTERVAL, NO_INTERVAL
+    inside = within(ours, fact.mean) if n > 1 else None
+    predicted, hits = None, None
+    if fact.std and fact.runs:
+        prediction = prediction_interval(fact.mean, fact.std, fact.runs, n)
+        predicted = within(prediction, float(values.mean()))
+    if fact.std == 0 and (cell := CELLS.get(fact.method)) is not None:
+        hits = sum(Cell.parse(genotype) == cell for genotype in runs["genotype"])
+        share = share_interval(hits, n)
+    return {
+        **{"ours_low": ours.low, "ours_high": ours.high, "inside": inside},
+        **{"predicted_low": prediction.low, "predicted_high": prediction.high, "predicted": predicted},
+        **{"cell_seeds": hits, "cell_low": share.low, "cell_high": share.high},
+    }
 
 
 def within(interval: Interval, value: float) -> bool:
@@ -184,7 +156,7 @@ def within(interval: Interval, value: float) -> bool:
 
 
 def _against(results: Results, method: str) -> list[str]:
-    """What in a method's rows speaks against comparing them with published numbers."""
+    """Why a method's rows cannot be compared with published numbers; nothing where they can."""
     runs = results.of(method)
     others = runs[~runs["as_published"]]
     if others.empty:
@@ -241,7 +213,7 @@ def verdicts_line(table: pd.DataFrame) -> str:
 
 
 def verdict_counts(searches: pd.DataFrame) -> str:
-    """How many of the published numbers of searches came to each verdict."""
+    """How many published numbers of searches have each verdict."""
     found = searches["verdict"].value_counts()
     return ", ".join(
         f"{found[verdict]} {verdict}{_stated(searches[searches['verdict'] == verdict])}"
@@ -261,7 +233,7 @@ def replication_markdown(results: Results, table: pd.DataFrame) -> str:
     """The text of `paper-vs-ours.md`."""
     section = replication_section(results, table)
     parts = [f"# {section.title}", CONDITIONS]
-    parts += [f"> **{claim}** {text}" for claim, text in no_verdict(table)]
+    parts += quoted(no_verdict(table))
     if len(table):
         parts.append(section.markdown())
         parts.append("\n".join(f"{place}. {source}" for place, source in enumerate(published_sources(table), 1)))
@@ -278,10 +250,10 @@ CONDITIONS = (
     f"*{NOT_SO_FAR}*, n stated. All of this asks for the published conditions: the problem and the settings of preset "
     f"`{PRESET}`, and the truth table {TRUTH}. Whatever else is *{NOT_COMPARABLE}*, however near or far."
 )
-"""What a verdict asks for."""
+"""What it takes for a verdict."""
 
 
-def no_verdict(table: pd.DataFrame) -> list[tuple[str, str]]:
+def no_verdict(table: pd.DataFrame) -> list[Warning]:
     """Where nothing can be compared: that claim, and what is behind it."""
     searches = table[table["method"] != "optimal"]
     if searches.empty or (searches["verdict"] != NOT_COMPARABLE).any():
@@ -291,7 +263,7 @@ def no_verdict(table: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def _shared_reason(table: pd.DataFrame) -> str:
-    """What all searches of the table have in common that speaks against comparing them; "" where they differ."""
+    """Why no search of the table can be compared, where the reason is one for all; else ""."""
     reasons = table.loc[table["method"] != "optimal", "reason"].unique()
     return str(reasons[0]) if len(reasons) == 1 else ""
 
@@ -372,7 +344,7 @@ def _source_text(row: Mapping[Any, Any]) -> str:
 
 
 def published_cells(results: Results) -> list[str]:
-    """Of each method whose published numbers are those of one cell: that cell, and how near our seeds come to it."""
+    """For each method whose published numbers are of a single cell: that cell, and how far our seeds are from it."""
     found = []
     for method in results.methods:
         runs = results.of(method)

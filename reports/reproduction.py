@@ -1,4 +1,4 @@
-"""Whether runs that were carried out anew came to the rows of the first time, to the last bit."""
+"""Whether runs that were repeated have the rows of the first time, to the last bit."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from reports import run_name
-from reports.provenance import Entry, Provenance
+from reports.provenance import FACTS, Entry, Provenance
 from reports.rows import FAILURE_COLUMNS, HISTORY_COLUMNS, RUN_COLUMNS, SCORE_COLUMNS, read_rows
 
 NOT_FOUND_BY_THE_SEARCH = (
     *("search_seconds", "device"),
     *("preset", "changes", "as_published", "settings", "version"),
 )
-"""Columns of `runs.csv` that say how long a run took and what it was made with; what it found stands in the others."""
+"""Columns of `runs.csv` that say how long a run took and what it was made with; the others say what it found."""
 
 
 Key = tuple[str, int]
@@ -90,16 +90,12 @@ def _same(one: object, other: object) -> bool:
 
 def differing_facts(there: Provenance, here: Provenance) -> list[str]:
     """What the commands `there` and `here` differ in: settings, versions, kernels, machine. A line a fact."""
-    facts: dict[str, Callable[[Entry], object]] = {
+    facts: dict[str, Callable[[Entry], str]] = {
         "truth table": lambda entry: f"{entry.truth}, SHA-256 {entry.truth_checksum[:12]}",
-        "kernels": lambda entry: entry.computed_by,
-        "GPU": lambda entry: entry.gpu,
-        "processor": lambda entry: f"{entry.processor}, {entry.cores} cores",
-        "system": lambda entry: entry.system,
+        **FACTS,
     }
-    names = dict.fromkeys(name for entry in (*there.commands, *here.commands) for name in entry.packages)
-    facts |= {name: lambda entry, name=name: entry.packages.get(name, "not recorded") for name in names}  # type: ignore[misc]
-    facts["commit"] = lambda entry: f"{entry.commit or 'none'}{', with local changes' * entry.changed}"
+    for name in dict.fromkeys(name for entry in (*there.commands, *here.commands) for name in entry.packages):
+        facts[name] = lambda entry, name=name: entry.packages.get(name, "not recorded")  # type: ignore[misc]
     lines = [_line(f"setting {name}", _values(there, name), _values(here, name)) for name in _settings(there, here)]
     lines += [_line(name, there.distinct(fact), here.distinct(fact)) for name, fact in facts.items()]
     return [line for line in lines if line]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -64,19 +65,16 @@ DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "
 """The names that papers use for data sets; one that is not listed keeps its own."""
 
 FLATTERED = "‡"
-"""Stands at the name of a search on the table that chose by the test accuracy, having no other to choose by."""
+"""Marks a search on the truth table that chose by the test accuracy, for want of a validation accuracy."""
 
 ONE_A_FOLDER = ("metric", "truth", "truth_checksum")
-"""What all runs of a folder must share: a mean over two truth tables would be the truth of nothing."""
+"""What all runs of a folder must share: a mean over two truth tables would mean nothing."""
 
 FEW_CHANGES = 5
-"""So many changed settings are named where there is little space."""
+"""The most changed settings that are named where space is short."""
 
 MOST_EPOCHS = 100_000
-"""More than any search has; a damaged number of an epoch would otherwise ask for curves that fill the memory."""
-
-SEEDS = (0, 2**32 - 1)
-"""The least and the greatest seed."""
+"""More than any search has: curves up to a damaged number of an epoch would fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +102,11 @@ class Results:
         return str(self.runs["truth"].iloc[0])
 
     @property
+    def truth_name(self) -> str:
+        """The truth table with the main metric."""
+        return f"{self.truth}, {metric_name(self.metric)}"
+
+    @property
     def images(self) -> str:
         """The image set searched on, as papers call it."""
         return " / ".join(DATA_SETS.get(name, name) for name in self.values("images"))
@@ -118,12 +121,18 @@ class Results:
         nan where a seed has no such epoch or the search did not measure it. No epochs: shape (n, 0).
         """
         rows = self.history[self.history["method"] == method]
+        if column not in rows:
+            rows = rows.head(0).assign(**{column: np.nan})
+        return self.by_epoch(method, rows, rows[[column]].to_numpy(dtype=np.float64))[:, :, 0]
+
+    def by_epoch(self, method: str, rows: pd.DataFrame, values: Floats) -> Floats:
+        """`values`, shape (rows, k), of `rows` of the method's history, as shape (n, epochs, k); nan where a seed has
+        none."""
         place = {seed: row for row, seed in enumerate(self.of(method)["seed"])}
-        if column not in rows or rows.empty:
-            return np.empty((len(place), 0))
-        curves = np.full((len(place), int(rows["epoch"].max())), np.nan)
-        curves[rows["seed"].map(place), rows["epoch"] - 1] = rows[column]
-        return curves
+        epochs = int(rows["epoch"].max()) if len(rows) else 0
+        found = np.full((len(place), epochs, values.shape[1]), np.nan)
+        found[rows["seed"].map(place), rows["epoch"] - 1] = values
+        return found
 
     def asked_test(self, method: str) -> bool:
         """Whether the method searched on the table by a test accuracy, which flatters it."""
@@ -195,32 +204,27 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     main = str(runs["metric"].iloc[0])
     named = [str(metric) for metric in space["metric"].unique()]
     metrics = [main, *(metric for metric in named if metric != main and metric in runs)]
-    _check_space(folder, space, metrics)
-    _numeric(folder, "runs.csv", runs, ["seed", "regret", "rank", "epochs", "search_seconds", *metrics])
-    others = [f"other_{metric}" for metric in metrics]
-    _numeric(folder, "runs.csv", runs, [column for column in others if column in runs], empty=True)
-    _numeric(folder, "history.csv", history, ["seed", "epoch", "skip_connects", main])
-    measured = [column for column in ("largest_weight", "tau") if column in history]
-    _numeric(folder, "history.csv", history, measured, empty=True)
-    _check_range(folder, "runs.csv", runs, dict.fromkeys(metrics, (0, 100)))
-    _check_range(folder, "runs.csv", runs, {"seed": SEEDS, "rank": (1, NUM_CELLS)}, whole=True)
-    _check_range(folder, "history.csv", history, {main: (0, 100)})
-    counts = {"seed": SEEDS, "epoch": (1, MOST_EPOCHS), "skip_connects": (0, len(EDGES))}
-    _check_range(folder, "history.csv", history, counts, whole=True)
-    _yes_or_no(folder, "runs.csv", runs, "as_published")
-    _numeric(folder, "scores.csv", scores, ["seed", "score", "accuracy"])
-    _check_range(folder, "scores.csv", scores, {"accuracy": (0, 100)})
-    _check_range(folder, "scores.csv", scores, {"seed": SEEDS}, whole=True)
-    _numeric(folder, "failures.csv", failures, ["seed"])
-    _check_range(folder, "failures.csv", failures, {"seed": SEEDS}, whole=True)
-    _numeric(folder, SECOND_FILE, second, ["seed", "accuracy"])
-    _check_range(folder, SECOND_FILE, second, {"accuracy": (0, 100)})
-    _check_range(folder, SECOND_FILE, second, {"seed": SEEDS}, whole=True)
-    _check_key(folder, SECOND_FILE, second, ["method", "seed"])
-    _check_cells(folder, runs)
-    _check_key(folder, "space.csv", space, ["metric", "statistic"])
-    _check_key(folder, "runs.csv", runs, ["method", "seed"])
-    _check_key(folder, "history.csv", history, ["method", "seed", "epoch"])
+    _check_space(folder / "space.csv", space, metrics)
+    of_runs = {"seed": SEED, "regret": ANY, "rank": Numbers(1, NUM_CELLS, whole=True), "epochs": ANY}
+    of_runs |= {"search_seconds": ANY} | dict.fromkeys(metrics, ACCURACY)
+    of_runs |= {name: MEASURED for name in (f"other_{metric}" for metric in metrics) if name in runs}
+    of_history = {"seed": SEED, "epoch": Numbers(1, MOST_EPOCHS, whole=True), main: ACCURACY}
+    of_history |= {"skip_connects": Numbers(0, len(EDGES), whole=True)}
+    of_history |= {name: MEASURED for name in ("largest_weight", "tau") if name in history}
+    for name, rows, columns, key in (
+        ("runs.csv", runs, of_runs, ["method", "seed"]),
+        ("history.csv", history, of_history, ["method", "seed", "epoch"]),
+        ("scores.csv", scores, {"seed": SEED, "score": ANY, "accuracy": ACCURACY}, []),
+        ("failures.csv", failures, {"seed": SEED}, []),
+        (SECOND_FILE, second, {"seed": SEED, "accuracy": ACCURACY}, ["method", "seed"]),
+        ("space.csv", space, {}, ["metric", "statistic"]),
+    ):
+        for column, numbers in columns.items():
+            _check_numbers(folder / name, rows, column, numbers)
+        if key:
+            _check_key(folder / name, rows, key)
+    _yes_or_no(folder / "runs.csv", runs, "as_published")
+    _check_cells(folder / "runs.csv", runs)
 
     rows_of = {str(method): rows for method, rows in runs.groupby("method", sort=False)}
     order = list(rows_of) if methods is None else [name for name in dict.fromkeys(methods) if name in rows_of]
@@ -274,49 +278,51 @@ def failures_text(results: Results) -> str:
     return "; ".join(f"{run_name(row['method'], row['seed'])} ({row['error']})" for row in rows)
 
 
-def _numeric(folder: Path, file: str, rows: pd.DataFrame, columns: Iterable[str], empty: bool = False) -> None:
-    """Makes `columns` numbers in place; `empty` allows for rows without one."""
-    for column in columns:
-        if column not in rows:
-            raise RowsError(f"{folder / file} has no column {column!r}, which its metric needs: was it edited?")
-        numbers = pd.to_numeric(rows[column], errors="coerce").replace([np.inf, -np.inf], np.nan)
-        wrong = numbers.isna() & (rows[column].notna() if empty else True)
-        if wrong.any():
-            value = rows.loc[wrong, column].iloc[0]
-            raise RowsError(f"{folder / file}: {str(value)!r} in column {column!r} is no number: the file was edited")
-        rows[column] = numbers
+class Numbers(NamedTuple):
+    """The numbers that a column can have."""
+
+    least: float = -np.inf
+    greatest: float = np.inf
+    whole: bool = False
+    optional: bool = False
+    """Whether a row may have none."""
 
 
-def _yes_or_no(folder: Path, file: str, rows: pd.DataFrame, column: str) -> None:
-    """Makes `column` booleans in place."""
+ANY, ACCURACY, MEASURED = Numbers(), Numbers(0, 100), Numbers(optional=True)
+SEED = Numbers(0, 2**32 - 1, whole=True)
+
+
+def _check_numbers(path: Path, rows: pd.DataFrame, column: str, allowed: Numbers) -> None:
+    """Makes a column numbers, in place."""
+    if column not in rows:
+        raise RowsError(f"{path} has no column {column!r}, which its metric needs: was it edited?")
+    numbers = pd.to_numeric(rows[column], errors="coerce").replace([np.inf, -np.inf], np.nan)
+    wrong = numbers.isna() & (rows[column].notna() if allowed.optional else True)
+    if wrong.any():
+        value = rows.loc[wrong, column].iloc[0]
+        raise RowsError(f"{path}: {str(value)!r} in column {column!r} is no number: the file was edited")
+    wrong = (numbers < allowed.least) | (numbers > allowed.greatest)
+    if allowed.whole:
+        wrong |= numbers % 1 != 0
+    if wrong.any():
+        raise RowsError(
+            f"{path}: {numbers[wrong].iloc[0]:g} in column {column!r} is no {'whole ' * allowed.whole}number from "
+            f"{allowed.least:,} to {allowed.greatest:,}: the file was edited"
+        )
+    rows[column] = numbers.astype(np.int64) if allowed.whole else numbers
+
+
+def _yes_or_no(path: Path, rows: pd.DataFrame, column: str) -> None:
+    """Makes a column booleans, in place."""
     values = rows[column].map({"True": True, "False": False})
     if (wrong := values.isna()).any():
         value = rows.loc[wrong, column].iloc[0]
-        raise RowsError(f"{folder / file}: {value!r} in column {column!r} is neither True nor False: was it edited?")
+        raise RowsError(f"{path}: {value!r} in column {column!r} is neither True nor False: was it edited?")
     rows[column] = values.astype(bool)
 
 
-def _check_range(
-    folder: Path, file: str, rows: pd.DataFrame, ranges: Mapping[str, tuple[int, int]], whole: bool = False
-) -> None:
-    """`ranges`: the least and the greatest value of each column; `whole` makes its numbers integers, in place."""
-    for column, (least, greatest) in ranges.items():
-        wrong = ~rows[column].between(least, greatest)
-        if whole:
-            wrong |= rows[column] % 1 != 0
-        if wrong.any():
-            raise RowsError(
-                f"{folder / file}: {rows.loc[wrong, column].iloc[0]:g} in column {column!r} is no "
-                f"{'whole ' * whole}number from {least:,} to {greatest:,}: the file was edited"
-            )
-        if whole:
-            rows[column] = rows[column].astype(np.int64)
-
-
-def _check_space(folder: Path, space: pd.DataFrame, metrics: Iterable[str]) -> None:
-    path = folder / "space.csv"
-    _numeric(folder, "space.csv", space, ["accuracy"])
-    _check_range(folder, "space.csv", space, {"accuracy": (0, 100)})
+def _check_space(path: Path, space: pd.DataFrame, metrics: Iterable[str]) -> None:
+    _check_numbers(path, space, "accuracy", ACCURACY)
     for metric in metrics:
         found = space.loc[space["metric"] == metric, "statistic"]
         levels = pd.to_numeric(found[found != "mean"], errors="coerce")
@@ -329,16 +335,16 @@ def _check_space(folder: Path, space: pd.DataFrame, metrics: Iterable[str]) -> N
             raise RowsError(f"{path}: the quantiles of {metric} do not grow with their level: the file was edited")
 
 
-def _check_cells(folder: Path, runs: pd.DataFrame) -> None:
+def _check_cells(path: Path, runs: pd.DataFrame) -> None:
     for genotype in runs["genotype"]:
         try:
             Cell.parse(str(genotype))
         except CellError as error:
-            raise RowsError(f"{folder / 'runs.csv'}, column 'genotype': {error}") from None
+            raise RowsError(f"{path}, column 'genotype': {error}") from None
 
 
-def _check_key(folder: Path, file: str, rows: pd.DataFrame, key: list[str]) -> None:
+def _check_key(path: Path, rows: pd.DataFrame, key: list[str]) -> None:
     twice = rows.loc[rows.duplicated(key), key]
     if not twice.empty:
         first = ", ".join(f"{name} {value}" for name, value in twice.iloc[0].items())
-        raise RowsError(f"{folder / file} has more than one row for {first}: remove all but one")
+        raise RowsError(f"{path} has more than one row for {first}: remove all but one")

@@ -27,7 +27,7 @@ class Pair(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether the same method is ahead in the mean."""
+        """Whether the same method has the better mean."""
         return bool(np.sign(self.here.mean()) == np.sign(self.there.mean()))
 
 

@@ -17,7 +17,7 @@ class Section(NamedTuple):
     note: str
     """What is to be read below it; `code` and *emphasis* are marked as in Markdown."""
     left: int = 1
-    """So many columns are words, flush left."""
+    """The number of columns of words, flush left."""
     references: tuple[int, ...] = ()
     """Rows that are no searches."""
     prose: tuple[str, ...] = ()

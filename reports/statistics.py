@@ -96,7 +96,7 @@ def last(curves: Floats) -> Floats:
     return np.array([row[np.isfinite(row)][-1] if np.isfinite(row).any() else np.nan for row in curves])
 
 
-def present(values: Floats) -> Spread:
+def finite_spread(values: Floats) -> Spread:
     """Mean and spread of the values that there are; nan where there are none."""
     return spread(values[np.isfinite(values)]) if np.isfinite(values).any() else Spread(float("nan"), float("nan"))
 
@@ -124,22 +124,8 @@ def probability_of_improvement(first: ArrayLike, second: ArrayLike, axis: int = 
     Agarwal et al., NeurIPS 2021: the Mann–Whitney statistic divided by n · m.
     """
     before, after = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    found = stats.mannwhitneyu(
-        after, before, axis=axis, method="asymptotic"
-    )  # the exact p, which nobody asks for, is slow
+    found = stats.mannwhitneyu(after, before, axis=axis, method="asymptotic")  # we need no p, and the exact one is slow
     return np.asarray(found.statistic / (before.shape[axis] * after.shape[axis]))
-
-
-def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
-    """Kendall's τ-b of two vectors of shape (n,): 1 for the same order, −1 for the reverse; nan where one is constant.
-
-    Raises:
-        ValueError: where n = 0 or the shapes differ.
-    """
-    a, b = as_vector(first), as_vector(second)
-    if a.shape != b.shape:
-        raise ValueError(f"a correlation needs two vectors of one length, got {len(a)} and {len(b)}")
-    return float(stats.kendalltau(a, b, variant="b").statistic)
 
 
 def share_at_or_below(levels: ArrayLike, values: ArrayLike, points: ArrayLike) -> Floats:

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from reports.inference import RESAMPLES, SIGNIFICANCE, Interval, smallest_p
+from reports import columns
+from reports.columns import Column
+from reports.inference import RESAMPLES
 from reports.replication import verdicts_line
-from reports.results import Results, failures_text, listed, method_name, metric_name, runs_text
+from reports.results import Results, listed, method_name, metric_name
 from reports.second_opinion import second_opinion_section
 from reports.section import Section
-from reports.statistics import Spread
 from reports.tables import (
     DOUBTFUL,
     FEW_SEEDS,
@@ -23,13 +24,12 @@ from reports.tables import (
     interval_text,
     normality_doubt,
     number,
-    p_text,
-    plus_minus,
     selections,
 )
+from reports.warnings import Warning, digits_warning, failures_warning, quoted
 
 MANY_METHODS = 5
-"""Up to so many methods the page compares each with each; of more, each with the first, and the CSV has the rest."""
+"""The most methods that the page compares each with each; of more, each with the first, and the CSV has the rest."""
 
 
 class Tables(NamedTuple):
@@ -46,7 +46,7 @@ def summary_markdown(
     """The text of `summary.md`. `figures` are (path, caption) of the plots, `skipped` says why a plot is missing."""
     first, *sections = summary_sections(results, tables)
     parts = [f"# {first.title}", "\n".join(f"- **{name}:** {text}" for name, text in facts(results).items())]
-    parts += [f"> **{claim}** {text}" for claim, text in warnings(results)]
+    parts += quoted(warnings(results))
     parts += [first.markdown(), verdicts_line(tables.replications)]
     for section in sections:
         parts += [f"## {section.title}", section.markdown()]
@@ -94,21 +94,9 @@ def split_text(split: str) -> str:
     return "the first and the second half" if split == "halves" else f"halves by `{split}`"
 
 
-def warnings(results: Results) -> list[tuple[str, str]]:
-    """What speaks against reading too much into these rows: a claim, and what is behind it."""
-    found = []
-    if len(results.failures):
-        found.append(
-            (f"{runs_text(len(results.failures))} failed", f"and no number here counts them: {failures_text(results)}.")
-        )
-    if any("digits" in images for images in results.values("images")):
-        found.append(
-            (
-                "No claim is made from digits.",
-                "These images serve to try the program out: cells trained on them rank almost at random against any "
-                "truth table.",
-            )
-        )
+def warnings(results: Results) -> list[Warning]:
+    """Why not to read too much into these rows."""
+    found = failures_warning(results) + digits_warning([results])
     flattered = [method_name(method) for method in results.methods if results.asked_test(method)]
     if flattered:
         found.append(
@@ -136,32 +124,34 @@ def warnings(results: Results) -> list[tuple[str, str]]:
 
 
 def _summary_section(results: Results, table: pd.DataFrame) -> Section:
-    header = ["Method", "n", *(f"{metric_name(metric)} (%)" for metric in results.metrics)]
-    header.insert(3, "95 % interval")
-    header += ["Regret (points)", "Median rank", "Best–worst", "Skips", "Collapsed", "Search (s)"]
     best = results.best(results.metric)
-    rows: list[list[str]] = []
+    is_reference = table["kind"] == "reference"
     doubts: dict[str, list[str]] = {}
-    for _, row in table.iterrows():
-        reference = row["kind"] == "reference"
-        cells = [REFERENCES[row["method"]] if reference else results.name(row["method"])]
-        cells.append("" if reference else str(row["n"]))
-        for column in [*results.metrics, "regret"]:
-            mean = row[f"{column}_mean"]
-            cells.append(number(mean) if reference else plus_minus(Spread(mean, row[f"{column}_std"])))
-        interval = _interval(row, results.metric)
-        doubt = normality_doubt(interval, row[f"{results.metric}_normality_p"], best)
+
+    def interval(row: pd.Series) -> str:
+        found = columns.interval_of(row, results.metric)
+        doubt = normality_doubt(found, row[f"{results.metric}_normality_p"], best)
         if doubt:
-            doubts.setdefault(f"where {doubt}", []).append(cells[0])
-        cells.insert(3, "" if reference else interval_text(interval, doubtful=bool(doubt)))
-        if reference:
-            cells += [count(row["rank_median"]) if row["method"] == "optimal" else "", "", "", "", ""]
-        else:
-            cells += [count(row["rank_median"]), f"{count(row['rank_best'])}–{count(row['rank_worst'])}"]
-            cells += [plus_minus(Spread(row["skip_connects_mean"], row["skip_connects_std"]), 1)]
-            cells += [f"{row['collapsed']} of {row['n']}"]
-            cells += [number(row["search_seconds_mean"], 0 if row["search_seconds_mean"] >= 10 else 1)]
-        rows.append(cells)
+            doubts.setdefault(f"where {doubt}", []).append(results.name(row["method"]))
+        return interval_text(found, doubtful=bool(doubt))
+
+    shown = [
+        Column("Method", lambda row: results.name(row["method"])),
+        columns.plain("n", "n"),
+        *(columns.mean(f"{metric_name(metric)} (%)", metric) for metric in results.metrics),
+        columns.mean("Regret (points)", "regret"),
+        Column("Median rank", lambda row: count(row["rank_median"])),
+        Column("Best–worst", lambda row: f"{count(row['rank_best'])}–{count(row['rank_worst'])}"),
+        columns.mean("Skips", "skip_connects", 1),
+        Column("Collapsed", lambda row: f"{row['collapsed']} of {row['n']}"),
+        Column("Search (s)", lambda row: seconds_text(row["search_seconds_mean"])),
+    ]
+    shown.insert(3, Column("95 % interval", interval))
+    header, rows = columns.in_words(table[~is_reference], shown)
+    for _, row in table[is_reference].iterrows():
+        levels = [number(row[f"{column}_mean"]) for column in [*results.metrics, "regret"]]
+        rank = count(row["rank_median"]) if row["method"] == "optimal" else ""
+        rows.append([REFERENCES[row["method"]], "", levels[0], "", *levels[1:], rank, "", "", "", ""])
     note = (
         "Mean ± sample standard deviation (n − 1) over n seeds. The interval is Student's, of the mean of "
         f"{metric_name(results.metric)}, and takes the seeds for draws from a normal distribution. "
@@ -184,21 +174,22 @@ def _doubts_text(doubts: Mapping[str, Sequence[str]]) -> str:
     return f"{DOUBTFUL} That is doubtful {where}: read the single seeds. "
 
 
+def seconds_text(seconds: float) -> str:
+    return number(seconds, 0 if seconds >= 10 else 1)
+
+
 def _robust_section(results: Results, table: pd.DataFrame) -> Section:
     metric = results.metric
-    header = ["Method", "n", "Median (%)", "IQM (%)", "95 % interval of the IQM", "Median percentile", "Above mean (%)"]
-    rows = [
-        [
-            results.name(row["method"]),
-            str(row["n"]),
-            number(row[f"{metric}_median"]),
-            number(row[f"{metric}_iqm"]),
-            interval_text(_interval(row, f"{metric}_iqm")),
-            number(row["percentile_median"], 1),
-            plus_minus(Spread(row["improvement_mean"], row["improvement_std"]), sign="+"),
-        ]
-        for _, row in table[table["kind"] == "method"].iterrows()
+    shown = [
+        Column("Method", lambda row: results.name(row["method"])),
+        columns.plain("n", "n"),
+        columns.decimal("Median (%)", f"{metric}_median"),
+        columns.decimal("IQM (%)", f"{metric}_iqm"),
+        columns.interval("95 % interval of the IQM", f"{metric}_iqm"),
+        columns.decimal("Median percentile", "percentile_median", 1),
+        columns.mean("Above mean (%)", "improvement", sign="+"),
     ]
+    header, rows = columns.in_words(table[table["kind"] == "method"], shown)
     note = (
         f"{metric_name(metric)}. {results.flattered}"
         "IQM: interquartile mean, without the lowest and the highest quarter of the seeds "
@@ -213,99 +204,39 @@ def _comparison_section(results: Results, table: pd.DataFrame) -> list[Section]:
     if table.empty:
         return []
     shown = table if len(results.methods) <= MANY_METHODS else table[table["first"] == results.methods[0]]
-    header = ["Difference", "n", "Points", "95 % interval", "Won / lost / tied", *TEST_HEADER, "P(better)"]
-    rows = [
-        [
-            f"{results.name(row['second'])} − {results.name(row['first'])}",
-            *pair_cells(row),
-            improvement_cell(row),
-        ]
-        for _, row in shown.iterrows()
-    ]
+    named = Column("Difference", lambda row: f"{results.name(row['second'])} − {results.name(row['first'])}")
+    header, rows = columns.in_words(shown, [named, *columns.of_pairs("Points")])
     note = (
         f"{results.flattered}"
         f"{metric_name(results.metric)} of the methods' cells, paired by seed: mean ± sample standard deviation of the "
-        f"n differences, and Student's interval of their mean. {differences_note(shown)}Won: seeds on which the first "
-        f"named is better. {tests_note(shown)} P(better): how likely a run of the first named is better than one of "
-        "the other, over all couples of these runs, a tie as half; with its bootstrap interval, each method's seeds "
-        "resampled on their own."
+        f"n differences, and Student's interval of their mean. {columns.differences_note(shown)}Won: seeds on which "
+        f"the first named is better. {columns.tests_note(shown)} P(better): how likely a run of the first named is "
+        "better than one of the other, over all couples of these runs, a tie as half; with its bootstrap interval, "
+        "each method's seeds resampled on their own."
     )
     if len(shown) < len(table):
         note += " `comparisons.csv` has every other pair of methods."
     return [Section("Methods compared seed by seed", header, rows, note)]
 
 
-TEST_HEADER = ("p (sign)", "p (permutation)")
-
-
 def _selection_section(results: Results) -> list[Section]:
     table = selections(results)
     if table.empty:
         return []
-    header = ["Method", "Other rule", "Other rule (%)", "Method's own rule (%)"]
-    header += ["n", "Difference", "95 % interval", "Won / lost / tied", *TEST_HEADER]
-    rows = [
-        [
-            method_name(row["method"]),
-            str(row["other_selection"]),
-            plus_minus(Spread(row["other_mean"], row["other_std"])),
-            plus_minus(Spread(row["own_mean"], row["own_std"])),
-            *pair_cells(row),
-        ]
-        for _, row in table.iterrows()
+    rules = [
+        Column("Method", lambda row: method_name(row["method"])),
+        columns.plain("Other rule", "other_selection"),
+        columns.mean("Other rule (%)", "other"),
+        columns.mean("Method's own rule (%)", "own"),
     ]
+    header, rows = columns.in_words(table, rules + columns.of_pairs("Difference", improvement=False))
     note = (
         f"Two selection rules on the very same trained supernet, paired by seed: {metric_name(results.metric)} of the "
         "cell each would choose. Difference: own − other, mean ± sample standard deviation of the n differences, with "
-        f"Student's interval of their mean. {differences_note(table)}Won: seeds where the method's own rule chose the "
-        f"better cell. {tests_note(table)}"
+        f"Student's interval of their mean. {columns.differences_note(table)}Won: seeds where the method's own rule "
+        f"chose the better cell. {columns.tests_note(table)}"
     )
     return [Section("Same supernet, two selection rules", header, rows, note, left=2)]
-
-
-def pair_cells(row: pd.Series) -> list[str]:
-    """n, difference, interval, seeds won, lost and tied, and the tests' p."""
-    return [
-        str(row["n"]),
-        plus_minus(Spread(row["difference_mean"], row["difference_std"]), sign="+"),
-        interval_text(_interval(row, "difference"), sign="+", doubtful=row["difference_normality_p"] < SIGNIFICANCE),
-        f"{row['won']} / {row['lost']} / {row['tied']}",
-        p_text(row["sign_test_p"]),
-        p_text(row["permutation_test_p"]),
-    ]
-
-
-def improvement_cell(row: pd.Series) -> str:
-    """`0.84 (0.52 to 1.00)`; without an interval where one seed allows none."""
-    interval = interval_text(_interval(row, "improvement_probability"))
-    return f"{number(row['improvement_probability'])} ({interval})".replace(" (–)", "")
-
-
-def differences_note(table: pd.DataFrame) -> str:
-    """What the mark at an interval of differences says, where there is one."""
-    if not (table["difference_normality_p"] < SIGNIFICANCE).any():
-        return ""
-    return f"{DOUBTFUL} The differences are hardly normal (Shapiro–Wilk p < {SIGNIFICANCE:g}). "
-
-
-def tests_note(table: pd.DataFrame) -> str:
-    """What the p of these pairs are, and what they could be at the least."""
-    text = "p: two-sided, of the exact sign test and of the permutation test of the mean (signs of the differences)"
-    if len(table) > 1:
-        text += f", not corrected for {len(table)} comparisons (Bonferroni: {SIGNIFICANCE / len(table):.2g} for 0.05)"
-    text += "."
-    few = [n for n in sorted({int(n) for n in table["n"]}) if smallest_p(n) > SIGNIFICANCE]
-    if few:
-        least = " and ".join(f"{smallest_p(n):g} with {n} pair{'s' * (n > 1)}" for n in few)
-        text += (
-            f" The smallest p that either test can give is {least}: so few pairs cannot pass 0.05 however they end, "
-            "and 6 are the least that can."
-        )
-    return text
-
-
-def _interval(row: pd.Series, name: str) -> Interval:
-    return Interval(float(row[f"{name}_low"]), float(row[f"{name}_high"]))
 
 
 def _cells_part(results: Results) -> str:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.folder import make_folder, write_atomically
-from reports import PLOTS, RowsError
+from reports import RowsError
 from reports.child import follow_parent
-from reports.html import Figure, report_html
 from reports.latex import summary_latex
+from reports.page import Figure, report_html
+from reports.plots import PLOTS
 from reports.provenance import read_provenance
 from reports.replication import replication_markdown, replications
 from reports.results import Results, read_results
@@ -84,12 +85,13 @@ def write_report(folder: Path, methods: Sequence[str] | None = None, jobs: int =
 
 def draw(results: Results, name: str) -> Drawn | str:
     """The plot in the house style, or why there is none."""
-    from reports import plots, style  # matplotlib is slow to import
+    from reports import plots  # matplotlib is slow to import
+    from reports.plots import marks, style
 
-    with style.applied():
+    with style.house_style():
         try:
-            plot = plots.PLOTS[name](results)
-        except plots.NotDrawn as reason:
+            plot = plots.draw(name, results)
+        except marks.NotDrawn as reason:
             return str(reason)
         return Drawn(plot.caption, style.images_of(plot))
 
@@ -111,6 +113,6 @@ def _pool(jobs: int) -> ProcessPoolExecutor:
 
 
 def write_file(path: Path, content: bytes) -> Path:
-    """Puts `content` at `path` in one step: whoever looks sees the old file or the new one, never a part."""
+    """Writes `content` to `path` in one step: a reader sees the old file or the new one, never a part."""
     write_atomically(path, content)
     return path

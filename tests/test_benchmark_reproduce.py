@@ -151,7 +151,9 @@ def test_settings_and_facts_of_the_machine_beside_each_other(made):
     assert lines[0] == f"setting {lr.name}: {lr.value!r} there, 'gold' / {lr.value!r} here"
     assert lines[1] == f"kernels: {first.computed_by} there, not recorded / {first.computed_by} here"
     assert lines[2].endswith(
-        f"abc, with local changes / {first.commit or 'none'}" + ", with local changes" * second.changed + " here"
+        f"abc, with local changes / {first.commit or 'not run from a checkout'}"
+        + ", with local changes" * second.changed
+        + " here"
     )
 
 

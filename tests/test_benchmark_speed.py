@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.cli import main
-from benchmark.speed import STEPS, take_turns
+from benchmark.speed import take_turns
 from benchmark.speed_floor import MIXTURE, Network, Passes, Probe, in_path, mean_path, passes, work
-from benchmark.speed_rows import Row, compare, read_rows, write_rows
+from benchmark.speed_rows import STEPS, Row, compare, read_rows, write_rows
 from benchmark.speed_steps import LiveTensors, device_name
 from methods.single_path import sample_cell
 from spaces import OPERATIONS, Cell

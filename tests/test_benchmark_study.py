@@ -2,15 +2,18 @@
 
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from benchmark.cli import main
 from benchmark.settings import override, read_preset
-from benchmark.study import LAMBDAS, SHARES, Given, plan_study
-from reports import STUDIES
+from benchmark.study import StudyInputs, plan_study
+from reports import studies
 from reports.provenance import read_provenance
+from reports.studies.budget import SHARES
+from reports.studies.regularisers import LAMBDAS
 
 SMALL = ("--seeds", "1", "--preset", "smoke", "--jobs", "1", "--truth", "analognas")
 SMALL += ("--set", "problem.training_images=80", "--set", "darts.epochs=4", "--set", "bdarts.epochs=4")
@@ -32,15 +35,15 @@ def study(tmp_path_factory):
 
 
 def planned(name: str, tmp_path: Path) -> dict:
-    given = Given(read_preset("smoke"), tmp_path)
+    given = StudyInputs(read_preset("smoke"), tmp_path)
     return {variant.name: (variant, runs) for variant, runs in plan_study(name, given, [0])}
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", studies.names())
 def test_a_study_writes_a_table_and_a_picture_that_name_their_sources(study, name):
     folder = study(name)
     text = (folder / "study.md").read_text()
-    for word in (STUDIES[name], "AnalogNAS-Bench", "smoke", "digits", "No claim is made", "**Seeds:** 0"):
+    for word in (studies.load(name).question, "AnalogNAS-Bench", "smoke", "digits", "No claim is made", "**Seeds:** 0"):
         assert word in text
     table = pd.read_csv(folder / "study.csv")
     for column, value in (("truth", "AnalogNAS-Bench"), ("images", "digits"), ("n", 1)):
@@ -112,17 +115,19 @@ def test_each_condition_of_collapse_changes_one_thing(tmp_path):
         assert changed == [change.partition("=")[0] for change in sorted(variant.changes)], variant.name
     (deeper,) = variants["5-cells-a-stage"][1]
     assert deeper.problem.cells_per_stage == paper["problem"]["cells_per_stage"]
-    of_paper = plan_study("collapse", Given(paper, tmp_path), [0])
+    of_paper = plan_study("collapse", StudyInputs(paper, tmp_path), [0])
     assert not any(change.startswith("problem.") for variant, _ in of_paper for change in variant.changes)
 
 
 def test_a_condition_that_is_met_already_or_cannot_be_is_left_out(tmp_path):
     given = override(read_preset("smoke"), ["darts.alpha_first=true", "problem.resolution=4"])
-    names = [variant.name for variant, _ in plan_study("collapse", Given(given, tmp_path), [0])]
+    names = [variant.name for variant, _ in plan_study("collapse", StudyInputs(given, tmp_path), [0])]
     assert "alpha-first" not in names
     assert "8-x-8-pixels" in names  # the digits have no more
     larger = override(given, ["problem.resolution=8"])
-    assert not any("pixels" in variant.name for variant, _ in plan_study("collapse", Given(larger, tmp_path), [0]))
+    assert not any(
+        "pixels" in variant.name for variant, _ in plan_study("collapse", StudyInputs(larger, tmp_path), [0])
+    )
 
 
 def test_collapse_is_compared_seed_by_seed(study):
@@ -160,7 +165,7 @@ def test_a_budget_is_a_share_of_epochs_or_of_images(tmp_path):
 
 def test_a_device_is_given_the_number_formats_it_has(tmp_path):
     assert list(planned("precision", tmp_path)) == ["fp32", "bf16"]
-    on_a_gpu = plan_study("precision", Given(read_preset("smoke"), tmp_path, "cuda"), [0])
+    on_a_gpu = plan_study("precision", StudyInputs(read_preset("smoke"), tmp_path, "cuda"), [0])
     assert [runs[0].problem.precision for _, runs in on_a_gpu] == ["fp32", "tf32", "bf16"]
 
 
@@ -173,9 +178,8 @@ def test_precision_is_compared_seed_by_seed(study):
 
 def test_transfer_takes_the_image_sets_that_are_there(tmp_path, monkeypatch):
     assert list(planned("transfer", tmp_path)) == ["digits"]
-    monkeypatch.setattr("benchmark.study.sets_there", lambda folder: ["cifar10", "cifar100"])
-    monkeypatch.setattr("benchmark.study.evenly", lambda images, count: count)
-    monkeypatch.setattr("benchmark.study.open_set", lambda name, given: None)
+    monkeypatch.setattr(StudyInputs, "image_sets", ["cifar10", "cifar100"])
+    monkeypatch.setattr(StudyInputs, "open_images", lambda inputs, name: SimpleNamespace(classes=10))
     variants = planned("transfer", tmp_path)
     assert list(variants) == ["digits", "cifar10", "cifar100"]
     assert [runs[0].problem.images for _, runs in variants.values()] == list(variants)
@@ -199,7 +203,7 @@ def test_a_folder_holds_one_study_with_one_choice_of_settings(study, capsys):
     ("arguments", "complaint"),
     [
         (["correlations"], "did you mean 'correlation'"),
-        (["zzz"], "choose from correlation, collapse"),
+        (["zzz"], "choose from budget, collapse"),
         (["budget", "--seeds", "x"], "--seeds 'x'"),
         (["budget", "--jobs", "0"], "--jobs 0"),
         (["budget", "--preset", "huge"], "no preset 'huge'"),
@@ -218,4 +222,4 @@ def test_help_lists_the_studies_with_their_questions(capsys):
     with pytest.raises(SystemExit):
         main(["study", "--help"])
     printed = capsys.readouterr().out
-    assert all(f"{name} " in printed and question in printed for name, question in STUDIES.items())
+    assert all(f"{name} " in printed and studies.load(name).question in printed for name in studies.names())

@@ -12,7 +12,7 @@ from hostile import WORST, answer, contents, damaged
 from reports import RowsError
 from reports.provenance import read_provenance
 from reports.results import read_results
-from reports.studies import read_study
+from reports.study_report import read_study
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "results" / "mini-cifar10"

@@ -91,7 +91,7 @@ class Undeclared(registry.load("random-search")):
     [
         (Forgetful, "count is otherwise after an epoch and is not restored"),
         (Peeking, "asking for cell, scores or other selection changes asked"),
-        (Numberless, "the same measurements"),
+        (Numberless, "a finite number or text in what an epoch measures as 'loss'"),
         (Undeclared, "declares no state"),
     ],
 )

@@ -15,7 +15,7 @@ import pytest
 import test_reports_example as example
 
 from reports import RowsError
-from reports.html import Figure, duration, inline_svg
+from reports.page import Figure, duration, inline_svg, spans
 from reports.paragraph import energy, methods_paragraph
 from reports.provenance import FILE, Entry, Provenance, Setting, read_provenance
 from reports.results import read_results
@@ -152,7 +152,7 @@ def test_the_tables_have_the_numbers_of_the_summary(text: str) -> None:
 def test_the_provenance_is_all_there(text: str) -> None:
     for words in (
         *(ENTRY.command, "2026-01-02 03:04:05", "6 min 40 s", "6 of 6", "c0ffee" * 10, "A CPU, 2 cores"),
-        *("torch 2.13.0", "0123456789abcdef, with local changes", "a quarter of the paper&#x27;s"),
+        *("torch 2.13.0", "0123456789abcdef, with local changes", "a quarter of the paper&#39;s"),
         *("<code>[0.5, 0.999]</code>", "<code>true</code>", "changed; the preset has false"),
     ):
         assert words in text
@@ -219,11 +219,11 @@ def test_methods_paragraph_by_hand(tmp_path: Path) -> None:
         "The searches saw CIFAR-10 (4,000 training images of 12 × 12 pixels), in networks of C = 4 and N = 1; preset "
         "mini of Replica-201 0.1.0, commit 0123456789ab with local changes. The accuracy of a chosen cell is not "
         "measured by us but looked up in AnalogNAS-Bench (CIFAR-10 test; checksum c0ffee), where the best cell has "
-        "94.00 % and all cells 86.50 % in the mean; regret is the distance to the best, in percentage points. We "
+        "94.00 % and the average cell 86.50 %; regret is the distance to the best, in percentage points. We "
         "report the mean ± sample standard deviation (n − 1) over seeds, with Student's 95 % interval of the mean. "
         "Methods are compared pairwise on their common seeds: two-sided exact sign test, and two-sided permutation "
         "test of the mean difference under flips of sign (all sign patterns), and the probability of improvement with "
-        "its percentile bootstrap interval (10,000 resamples). A search took in the mean 60 s "
+        "its percentile bootstrap interval (10,000 resamples). On average a search took 60 s "
         "(DARTS) and 9.0 s (DARTS-PT) on A CPU, 2 cores, with Python 3.12.1, PyTorch 2.13.0 and NumPy 2.1.0."
     )
 
@@ -231,11 +231,11 @@ def test_methods_paragraph_by_hand(tmp_path: Path) -> None:
 def test_energy_is_told_where_it_is_known(tmp_path: Path) -> None:
     known = Entry(**{**vars(ENTRY), "energy_joules": 12_345.0})
     idle = Entry(**{**vars(ENTRY), "to_do": 0})
-    sentence = "During the searches the whole processor took 24.7 kJ, all that ran on it included."
+    sentence = "During the searches the whole processor used 24.7 kJ, including whatever else ran on it."
     text = written(example.write(tmp_path), Provenance((known, idle, known)))
     Page(text)
     assert text.count("<td>12.3 kJ</td>") == 2 and text.count("<td>–</td>") == 1
-    assert "Energy: of the whole processor in that time, all that ran on it included." in text
+    assert "Energy: of the whole processor in that time, including whatever else ran on it." in text
     assert sentence in text
     results = read_results(tmp_path)
     for commands in ((ENTRY,), (known, ENTRY), (idle,)):
@@ -244,7 +244,7 @@ def test_energy_is_told_where_it_is_known(tmp_path: Path) -> None:
     on_gpu = Entry(**{**vars(known), "gpu": "A GPU"})
     text = methods_paragraph(results, comparisons(results), Provenance((known, on_gpu)))
     assert text.endswith(
-        "During the searches the whole processor and the whole GPU took 24.7 kJ, all that ran on it included."
+        "During the searches the whole processor and the whole GPU used 24.7 kJ, including whatever else ran on it."
     )
 
 
@@ -296,6 +296,12 @@ def test_identifiers_of_figures_do_not_meet_and_their_style_stays_inside() -> No
     )
     with pytest.raises(ValueError, match="does not begin"):
         inline_svg(Figure("one", "", b"<svg/>"), "label")
+
+
+def test_markdown_becomes_elements_and_what_is_left_open_stays() -> None:
+    assert list(spans("see `a*b` and *c d*, 2 * 3")) == [
+        *(("", "see "), ("code", "a*b"), ("", " and "), ("em", "c d"), ("", ", 2 "), ("", "*"), ("", " 3"))
+    ]
 
 
 def test_durations_read_well() -> None:

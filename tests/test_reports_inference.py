@@ -63,7 +63,7 @@ def test_prediction_interval_by_hand() -> None:
     # GDAS: 93.61 ± 0.09 over 3 runs, and 3 of ours: 93.61 ± 4.302653 · 0.09 · √(2/3).
     assert prediction_interval(93.61, 0.09, 3, 3) == pytest.approx((93.2938, 93.9262), abs=1e-4)
     for runs, n in ((1, 5), (3, 0)):
-        with pytest.raises(ValueError, match="a prediction needs 2 runs"):
+        with pytest.raises(ValueError, match="a prediction needs at least 2 runs"):
             prediction_interval(93.61, 0.09, runs, n)
 
 

@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports import RowsError, plots, style
+from reports import RowsError, plots
+from reports.plots import layout, style
+from reports.plots.layout import spaced, swarm
+from reports.plots.scale import Scale
 from reports.results import read_results
-from reports.style import Scale, spaced, swarm
 from reports.write import write_report
 
 TABLES = {
@@ -92,8 +94,8 @@ def test_weights_that_only_one_of_both_measures(tmp_path: Path) -> None:
     history = example.history(with_bdarts())
     history.loc[history["method"] == "bdarts", "largest_weight"] = np.nan
     example.write(tmp_path, with_bdarts(), history)
-    with style.applied():
-        drawn = plots.darts_and_bdarts(read_results(tmp_path))
+    with style.house_style():
+        drawn = plots.draw("darts-vs-bdarts", read_results(tmp_path))
     notes = [text.get_text() for axes in drawn.figure.axes for text in axes.texts]
     assert notes == ["not measured"]
 
@@ -111,9 +113,9 @@ def test_a_folder_without_rows_is_left_alone(tmp_path: Path) -> None:
 
 def test_every_seed_has_a_dot_a_line_and_a_label(tmp_path: Path) -> None:
     results = read_results(example.write(tmp_path))
-    with style.applied():
-        strips = plots.seeds(results).figure.axes[1]
-        slopes = plots.magnitude_and_perturbation(results).figure.axes[0]
+    with style.house_style():
+        strips = plots.draw("seeds", results).figure.axes[1]
+        slopes = plots.draw("magnitude-vs-pt", results).figure.axes[0]
     dots = [line.get_xdata() for line in strips.lines if line.get_marker() in ("o", "D")]
     assert [sorted(xs) for xs in dots] == [[54, 90, 93], [92, 92, 94]]
     lines = [tuple(line.get_ydata()) for line in slopes.lines if line.get_marker() == "o"]
@@ -126,12 +128,20 @@ def test_every_seed_has_a_dot_a_line_and_a_label(tmp_path: Path) -> None:
 
 def test_importing_the_tables_does_not_import_matplotlib() -> None:
     code = (
-        "import sys, reports, reports.rows, reports.tables, reports.write, spaces, spaces.drawing\n"
+        "import sys, reports.plots, reports.rows, reports.tables, reports.write, spaces, spaces.drawing\n"
         "assert 'matplotlib' not in sys.modules\n"
-        "import reports.plots\n"
+        "import reports.plots.accuracy\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(("count", "columns", "rows", "width"), [(1, 4, 1, 4.2), (2, 4, 1, 5.6), (5, 4, 2, 7.0)])
+def test_a_grid_has_as_many_panels_as_are_asked_for(count: int, columns: int, rows: int, width: float) -> None:
+    figure, panels = layout.panel_grid(count, columns, 2.0, "accuracy", extra=0.5)
+    assert [axes for axes in figure.axes if axes.get_visible()] == panels and len(panels) == count
+    assert figure.get_size_inches().tolist() == [width, 2.0 * rows + 0.5]
+    assert [axes.get_ylabel() for axes in panels] == ["" if place % columns else "accuracy" for place in range(count)]
 
 
 def test_scale_gives_each_doubling_of_the_distance_the_same_length() -> None:
@@ -148,8 +158,8 @@ def test_ticks_are_round_and_apart() -> None:
 def test_a_legend_of_several_lines_is_read_line_by_line_and_stays_inside() -> None:
     figure = Figure(figsize=(3.0, 1.0))
     keys = [Line2D([], [], label=name) for name in ("one", "two", "a long name", "three", "four", "five", "six")]
-    with style.applied():
-        style.frame(figure, "title", keys, "source")
+    with style.house_style():
+        layout.frame(figure, "title", keys, "source")
         figure.draw_without_rendering()
         (legend,) = figure.legends
         assert legend.get_window_extent().x1 <= figure.bbox.x1
@@ -171,7 +181,7 @@ def test_swarm_never_hides_a_dot(places: list[float]) -> None:
 @given(st.lists(st.lists(st.text("abc", min_size=1, max_size=9), min_size=1), min_size=1), st.integers(11, 60))
 def test_no_line_of_a_source_begins_with_a_dot_or_is_too_long(parts: list[list[str]], letters: int) -> None:
     source = " · ".join(" ".join(words) for words in parts)
-    lines = style.wrapped(source, letters)
+    lines = layout.wrapped(source, letters)
     assert " ".join(lines) == source
     assert not [line for line in lines if line.startswith("·") or len(line) > letters]
 
@@ -195,6 +205,6 @@ def test_labels_move_as_little_as_it_takes() -> None:
 
 
 def test_an_accuracy_axis_never_goes_below_zero():
-    scale = style.Scale(best=94.4)
+    scale = Scale(best=94.4)
     assert scale.limits([10.0, 93.0])[0] >= 0
     assert min(scale.ticks(*scale.limits([10.0, 93.0]), gap=0.07)) >= 0

@@ -12,16 +12,17 @@ from matplotlib.figure import Figure
 
 from methods import registry
 from methods.search import Search
-from reports import RowsError, style
-from reports.marks import NotDrawn
+from reports import RowsError
+from reports.plots import style
+from reports.plots.marks import NotDrawn
+from reports.plots.scores import draw, span_of
 from reports.results import LOG_WEIGHTS, SCORES, read_results
 from reports.rows import SCORE_COLUMNS
-from reports.score_plot import scores, span_of
 
 
 def drawn(folder: Path) -> Figure:
-    with style.applied():
-        figure = scores(read_results(folder)).figure
+    with style.house_style():
+        figure = draw(read_results(folder)).figure
         figure.draw_without_rendering()
     return figure
 

@@ -10,16 +10,17 @@ import pytest
 import test_reports_example as example
 from matplotlib.figure import Figure
 
-from reports import RowsError, plots, search_plots, style
-from reports.marks import NotDrawn
+from reports import RowsError, plots
+from reports.plots import alpha, style
+from reports.plots.marks import NotDrawn
 from reports.results import read_results
 from spaces.cell import CONV1, CONV3, NONE, POOL, SKIP
 from spaces.drawing import STROKES
 
 
 def drawn(name: str, folder: Path) -> Figure:
-    with style.applied():
-        return plots.PLOTS[name](read_results(folder)).figure
+    with style.house_style():
+        return plots.draw(name, read_results(folder)).figure
 
 
 def weights(of: pd.DataFrame) -> list[str]:
@@ -111,4 +112,4 @@ def test_seeds_of_different_lengths_are_shown_as_far_as_all_came(tmp_path: Path)
 
 
 def test_short_names_are_those_of_the_drawn_cells() -> None:
-    assert search_plots.SHORT == {NONE: "none", SKIP: "skip", CONV1: "1×1", CONV3: "3×3", POOL: "pool"}
+    assert alpha.SHORT == {NONE: "none", SKIP: "skip", CONV1: "1×1", CONV3: "3×3", POOL: "pool"}

@@ -9,22 +9,31 @@ import pandas as pd
 import pytest
 import test_reports_example as example
 
-from reports import RowsError
-from reports.statistics import rank_correlation
-from reports.studies import TABLES, by_operation, edge_correlations, last, present, read_study, write_study
+from reports import RowsError, studies
+from reports.statistics import finite_spread, last
+from reports.studies import load, names
+from reports.studies.discretisation import by_operation, edge_correlations
+from reports.study_report import read_study, write_study
 from spaces import OPERATIONS
 
 
-def test_rank_correlation_counts_pairs() -> None:
-    assert rank_correlation([1, 2, 3, 4], [1, 2, 3, 4]) == pytest.approx(1)
-    assert rank_correlation([1, 2, 3, 4], [4, 3, 2, 1]) == pytest.approx(-1)
+def test_every_file_of_the_folder_is_a_study_that_asks_something() -> None:
+    files = {path.stem for path in Path(studies.__file__).parent.glob("*.py")} - {"__init__"}
+    assert set(names()) == files
+    assert all(load(name).question.endswith("?") for name in names())
+
+
+def test_the_order_on_an_edge_is_compared_by_pairs() -> None:
+    def tau(first: list[float], second: list[float]) -> float:
+        return edge_correlations({"one": np.array([[first]]), "other": np.array([[second]])}, "one", "other")[0, 0]
+
+    assert tau([1, 2, 3, 4], [1, 2, 3, 4]) == pytest.approx(1)
+    assert tau([1, 2, 3, 4], [4, 3, 2, 1]) == pytest.approx(-1)
     # Six pairs: five in order, one (3, 4) not.
-    assert rank_correlation([1, 2, 3, 4], [1, 2, 4, 3]) == pytest.approx(4 / 6)
+    assert tau([1, 2, 3, 4], [1, 2, 4, 3]) == pytest.approx(4 / 6)
     # Three pairs: two in order, one tied in the first vector; √(3 − 1) · √(3 − 0) of them count.
-    assert rank_correlation([1, 1, 2], [1, 2, 3]) == pytest.approx(2 / np.sqrt(2 * 3))
-    assert np.isnan(rank_correlation([1, 1, 1], [1, 2, 3]))
-    with pytest.raises(ValueError, match="one length"):
-        rank_correlation([1, 2], [1, 2, 3])
+    assert tau([1, 1, 2], [1, 2, 3]) == pytest.approx(2 / np.sqrt(2 * 3))
+    assert np.isnan(tau([1, 1, 1], [1, 2, 3]))
 
 
 def test_last_is_of_the_last_epoch_that_has_a_value() -> None:
@@ -34,8 +43,8 @@ def test_last_is_of_the_last_epoch_that_has_a_value() -> None:
 
 
 def test_what_is_present_is_averaged() -> None:
-    assert present(np.array([1.0, np.nan, 3.0])) == (2.0, np.sqrt(2))
-    assert np.isnan(present(np.array([np.nan])).mean)
+    assert finite_spread(np.array([1.0, np.nan, 3.0])) == (2.0, np.sqrt(2))
+    assert np.isnan(finite_spread(np.array([np.nan])).mean)
 
 
 def measured() -> pd.DataFrame:
@@ -91,7 +100,7 @@ def budget(folder: Path) -> Path:
 
 
 def test_differences_of_a_budget_are_paired_by_seed(tmp_path: Path) -> None:
-    table, text = TABLES["budget"](read_study(budget(tmp_path)))
+    table, text = load("budget").table(read_study(budget(tmp_path)))
     assert table.set_index("variant")["difference_mean"].to_dict() == {"whole": 0, "epochs-1of2": -1, "images-1of2": 1}
     assert (table["difference_std"] == 0).all()
     assert table["cifar10_test_mean"].tolist() == [79, 78, 80]

@@ -1,0 +1,54 @@
+"""Edges of the current cell with each operation, stacked, against the epoch: one panel a method."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.patches import Patch
+
+from reports.plots.layout import frame, panel_grid
+from reports.plots.marks import NotDrawn, epoch_axis, method_title, source
+from reports.plots.style import Plot
+from reports.results import Results
+from reports.statistics import Floats
+from spaces import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL, SKIP
+from spaces.drawing import STROKES
+
+
+def draw(results: Results) -> Plot:
+    counts = {method: _operation_counts(results, method) for method in results.methods}
+    drawn = [method for method in results.methods if np.isfinite(counts[method]).any()]
+    if not drawn:
+        raise NotDrawn("history.csv holds no epochs of the finished runs")
+    figure, panels = panel_grid(len(drawn), 4, 2.1, "edges of the cell")
+    order = (CONV3, CONV1, POOL, SKIP, NONE)  # from below: with parameters, without, nothing
+    for axes, method in zip(panels, drawn, strict=True):
+        method_title(axes, method, 16)
+        mean = counts[method].mean(axis=0)
+        mean = mean[np.isfinite(mean).all(axis=1)]  # as far as all seeds came
+        ends = np.arange(len(mean) + 1) + 0.5
+        axes.stackplot(
+            np.repeat(ends, 2)[1:-1],
+            *(np.repeat(mean[:, operation], 2) for operation in order),
+            colors=[STROKES[operation].colour for operation in order],
+            edgecolor="white",
+            linewidth=0.4,
+        )
+        axes.set_ylim(0, len(EDGES))
+        axes.set_yticks(range(0, len(EDGES) + 1, 2))
+        axes.grid(False)
+        epoch_axis(axes, results, method, len(mean))
+    keys = [Patch(color=STROKES[operation].colour, linewidth=0, label=OPERATIONS[operation]) for operation in order]
+    frame(figure, "Operations of the current cell", keys, source(results, "Mean over the seeds.", drawn))
+    caption = (
+        "How many of its 6 edges each operation has in the cell that the search would choose after each epoch: the "
+        "mean over seeds."
+    )
+    return Plot(figure, caption)
+
+
+def _operation_counts(results: Results, method: str) -> Floats:
+    """Edges with each operation in the current cell, shape (n, epochs, 5)."""
+    rows = results.history[results.history["method"] == method]
+    counts = [[cell.count(f"{name}~") for name in OPERATIONS] for cell in rows["genotype"].astype(str)]
+    values = np.array(counts, dtype=np.float64).reshape(len(rows), len(OPERATIONS))
+    return results.by_epoch(method, rows, values)
