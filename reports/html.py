@@ -83,6 +83,20 @@ def report_html(
         f"{names}: {seeds_text(counts)}{' a method' * (len(counts) > 1)}, searched on {results.images}. The accuracies "
         f"are those that {results.truth} has for the chosen cells."
     )
+    title = f"What the searches found: {names}"
+    footer = f"Written by Replica-201 from the rows of this folder: {FILES}."
+    return document(title, "What the searches found", lede, sections, footer)
+
+
+def document(
+    title: str, heading: str, lede: str, sections: Mapping[str, tuple[str, str]], footer: str, more_style: str = ""
+) -> str:
+    """A page that needs nothing beside itself; its script may be this very one only.
+
+    Args:
+        lede: the text below the heading.
+        sections: for each identifier the title and the HTML of a section; the first is where a reader may skip to.
+    """
     style, script = (_asset(f"report.{suffix}") for suffix in ("css", "js"))
     # Only this very script may run, whatever a name or a setting has in it.
     policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src '{_integrity(script)}'"
@@ -99,21 +113,21 @@ def report_html(
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(f"What the searches found: {names}")}</title>
+<title>{escape(title)}</title>
 <style>
-{style}</style>
+{style}{more_style}</style>
 </head>
 <body>
-<a class="skip" href="#results">Skip to the results</a>
+<a class="skip" href="#{next(iter(sections))}">Skip to the results</a>
 <header class="wrap">
-<h1>What the searches found</h1>
+<h1>{escape(heading)}</h1>
 <p class="lede">{escape(lede)}</p>
 <nav aria-label="Contents"><ul>{links}</ul></nav>
 </header>
 <main class="wrap">
 {body}</main>
 <footer class="wrap">
-<p>Written by Replica-201 from the rows of this folder: {FILES}.</p>
+<p>{escape(footer)}</p>
 </footer>
 <script>
 {script}</script>
@@ -162,7 +176,7 @@ def _cells_part(results: Results, figures: Sequence[Figure]) -> str:
         drawn = f'<svg class="cell" viewBox="0 0 76 52" aria-hidden="true"><use href="#{drawings[genotype]}"/></svg>'
         nodes = escape(genotype).replace("|+|", "|+<wbr>|")  # a line a node, where it has to break
         rows.append([*map(escape, cells), drawn, f"<code>{nodes}</code>"])
-    symbols = "".join(_symbol(Cell.parse(genotype), name) for genotype, name in drawings.items())
+    symbols = "".join(cell_symbol(Cell.parse(genotype), name) for genotype, name in drawings.items())
     note = (
         f"One row a run. {results.flattered}"
         "In the small drawings the input is at the left and the output at the right; the colours are "
@@ -179,7 +193,7 @@ def _cells_part(results: Results, figures: Sequence[Figure]) -> str:
     )
 
 
-def _symbol(cell: Cell, name: str) -> str:
+def cell_symbol(cell: Cell, name: str) -> str:
     """A cell as the small drawing that its rows share."""
     places = [(8 + 20 * x, 44 - 18.5 * y) for x, y in NODES]
     edges = []
