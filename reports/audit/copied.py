@@ -19,34 +19,42 @@ FEWEST_COLUMNS = 2
 
 
 def copied(table: Table, space: Space, cells: Mapping[int, str]) -> Iterator[Finding]:
-    """A finding for each row that has numbers of an earlier one. `cells` are the cells of the rows that are those of
-    one cell: two methods that found the same cell have the same numbers by right."""
+    """A finding for each row that has numbers of earlier ones. `cells` are the cells of the rows that are those of one
+    cell: two methods that found the same cell have the same numbers by right."""
     rows = [(place, row) for place, row in enumerate(table.rows) if known_method(row.name) not in REFERENCES]
-    couples = len(rows) * (len(rows) - 1) / 2
     for later, (place, second) in enumerate(rows):
-        alike: list[tuple[Row, tuple[str, ...], bool]] = []
-        chance = 0.0
-        for before, first in rows[:later]:
-            equal = tuple(metric for metric in second.numbers if _equal(first, second, metric))
-            if len(equal) < FEWEST_COLUMNS or _method(first) == _method(second):
-                continue
-            same_cell = before in cells and cells[before] == cells.get(place)
-            by_chance = couples * math.prod(space.share(metric, second.numbers[metric]) for metric in equal)
-            by_chance *= math.prod(0.1 for metric in equal if second.numbers[metric].spread)
-            if same_cell or by_chance <= BY_CHANCE:
-                alike.append((first, equal, same_cell))
-                chance = max(chance, by_chance)
+        equal = {
+            before: columns
+            for before, first in rows[:later]
+            if _method(first) != _method(second)
+            and len(columns := tuple(metric for metric in second.numbers if _equal(first, second, metric)))
+            >= FEWEST_COLUMNS
+        }
+        same_cell = [before for before in equal if before in cells and cells[before] == cells.get(place)]
+        chances = {before: _chance(columns, equal, second, len(rows), space) for before, columns in equal.items()}
+        alike = [before for before in equal if before in same_cell or chances[before] <= BY_CHANCE]
         if alike:
-            yield _finding(place, second, alike, chance)
+            columns = max((equal[before] for before in alike), key=len)
+            alike = [before for before in alike if set(columns) <= set(equal[before])]
+            others = listed([f"“{table.rows[before].name}” (line {table.rows[before].line})" for before in alike])
+            all_of_one = set(alike) <= set(same_cell)
+            yield _finding(place, second, columns, others, None if all_of_one else max(chances[one] for one in alike))
 
 
-def _finding(place: int, row: Row, alike: list[tuple[Row, tuple[str, ...], bool]], chance: float) -> Finding:
-    columns = max((equal for _, equal, _ in alike), key=len)
-    others = listed([f"“{first.name}” (line {first.line})" for first, _, _ in alike])
-    same_cell = all(same for _, _, same in alike)
-    severity: Severity = "note" if same_cell else "warning"
-    reason = "all are those of one cell" if same_cell else f"by chance {odds(chance)} in a table of so many rows"
-    question = "Did these searches end in the same cell?" if same_cell else "Was one row copied from the other?"
+def _chance(columns: tuple[str, ...], equal: Mapping[int, tuple[str, ...]], row: Row, rows: int, space: Space) -> float:
+    """How often as many rows of such a table are equal in these columns by chance: one that has them is equal to
+    another with the share of the cells around that are printed alike, and with a tenth of it in the deviation."""
+    others = sum(set(columns) <= set(found) for found in equal.values())
+    alike = math.prod(space.share(metric, row.numbers[metric]) for metric in columns)
+    alike *= math.prod(0.1 for metric in columns if row.numbers[metric].spread)
+    return math.comb(rows, others + 1) * alike**others
+
+
+def _finding(place: int, row: Row, columns: tuple[str, ...], others: str, chance: float | None) -> Finding:
+    """`chance` is None where all rows are those of one cell."""
+    severity: Severity = "note" if chance is None else "warning"
+    reason = "all are those of one cell" if chance is None else f"by chance {odds(chance)} in a table of so many rows"
+    question = "Did these searches end in the same cell" + ("?" if chance is None else ", or was a row copied?")
     return Finding(
         place,
         "copied",

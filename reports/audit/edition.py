@@ -20,12 +20,12 @@ from reports.audit.quotes import REFERENCES, SAME_ON_CIFAR10, Quote, known_metho
 from reports.audit.space import Space, Variant
 from reports.audit.table import Row, Table
 from reports.audit.words import cells_named, listed, named, odds, said
-from spaces import Cell
+from spaces import NUM_CELLS, Cell
 
-BY_CHANCE = 1e-4
+BY_CHANCE = 1e-3
 """How often means of several cells may look like other numbers of one cell by chance, for it to be told."""
 
-NEAR = 1.5
+NEAR = 1.0
 """Percentage points that a test accuracy may be away from its cell's mean where single runs of it are not known."""
 
 
@@ -57,11 +57,14 @@ def other_numbers(place: int, row: Row, space: Space) -> Finding | None:
         columns = tuple(metric for metric in row.numbers if metric in variant.values)
         if len(columns) < 2 and not (columns and len(row.numbers) > 2):
             continue
-        cells = _matches(row, variant, columns, space)
+        cells = _matches(row, variant, space)
         if not len(cells):
             continue
-        counted = columns if "ori-test" not in variant.name else row.metrics
-        chance = len(space.variants) * space.chance({metric: row.numbers[metric] for metric in counted})
+        exact = {metric: number for metric, number in row.numbers.items() if _is_exact(metric, variant)}
+        among = np.ones(NUM_CELLS, bool)
+        for metric in row.numbers.keys() - exact.keys():
+            among &= np.abs(space.values[metric] - row.numbers[metric].accuracy) <= NEAR
+        chance = len(space.variants) * space.chance(exact, among)
         if chance > BY_CHANCE:
             continue
         positions = cells.tolist()
@@ -78,15 +81,19 @@ def other_numbers(place: int, row: Row, space: Space) -> Finding | None:
     return None
 
 
-def _matches(row: Row, variant: Variant, columns: tuple[str, ...], space: Space) -> NDArray[np.intp]:
+def _matches(row: Row, variant: Variant, space: Space) -> NDArray[np.intp]:
     """The cells whose numbers by the variant are those of the row; the columns that it lacks must be as usual, or near
     to it where a single run of them may be any."""
-    fits = np.ones(len(next(iter(space.values.values()))), bool)
+    fits = np.ones(NUM_CELLS, bool)
     for metric, number in row.numbers.items():
         values = variant.values.get(metric, space.values[metric])
-        exact = metric in columns or "ori-test" in variant.name
-        fits &= np.abs(values - number.accuracy) <= (number.half if exact else NEAR)
+        fits &= np.abs(values - number.accuracy) <= (number.half if _is_exact(metric, variant) else NEAR)
     return np.flatnonzero(fits)
+
+
+def _is_exact(metric: str, variant: Variant) -> bool:
+    """Whether a number is to be the variant's, or, beside `ori-test`, as usual; not one of an unknown run."""
+    return metric in variant.values or "ori-test" in variant.name
 
 
 def _mixed(place: int, row: Row) -> Iterator[Finding]:

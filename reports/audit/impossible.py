@@ -21,6 +21,9 @@ from spaces import NUM_CELLS
 MOST_SUMS = 200_000
 """So many sums of a few accuracies are looked at; where there are more, a mean is taken for possible."""
 
+BY_ALL_RUNS = "; by the means over all runs, of which other releases have fewer"
+"""Said where a few tenths of a point decide."""
+
 MANY_RUNS = 200
 """From so many runs on, a mean that lies between two cells is taken for possible."""
 
@@ -153,6 +156,7 @@ def no_such_cells(columns: tuple[str, ...], row: Row, space: Space) -> tuple[Sev
 
     None of n values is further from their mean than √(n − 1) deviations (Samuelson), so that only cells near to the
     means in every column are left; these must lie on both sides of each mean, and as far apart as its deviation asks.
+    That is no more than a warning, since the means of another release, with fewer runs of a cell, are others.
     """
     runs = row.runs or FEW_RUNS
     if runs == 1:
@@ -162,24 +166,27 @@ def no_such_cells(columns: tuple[str, ...], row: Row, space: Space) -> tuple[Sev
         low, high = row.numbers[metric].bounds
         reach = row.numbers[metric].largest_spread * math.sqrt(runs - 1)
         near &= (space.values[metric] >= low - reach) & (space.values[metric] <= high + reach)
-    severity: Severity = "error" if row.runs else "warning"
     what = f"{runs} runs" if row.runs else f"up to {FEW_RUNS} runs"
     if not near.any():
-        return severity, f"no cell is near enough to all of these means for {what} with these deviations"
+        return "warning", f"no cell is near enough to all of these means for {what} with these deviations{BY_ALL_RUNS}"
     for metric in columns:
         number, values = row.numbers[metric], space.values[metric][near]
         low, high = number.bounds
         if values.min() > high or values.max() < low:
-            return severity, f"the cells that {what} with these deviations leave have no mean of {number.mean}"
+            return (
+                "warning",
+                f"the cells within reach of {what} with these deviations have no mean of {number.mean}{BY_ALL_RUNS}",
+            )
         least = (number.spread or 0.0) - number.spread_half
         most = max(
             widest(float(values.min()), float(values.max()), low, high, count)
             for count in ([runs] if row.runs else range(2, FEW_RUNS + 1))
         )
         if least > most + EPSILON:
-            return severity, (
-                f"the {len(values)} cells that {what} with these deviations leave lie between {values.min():.3f} and "
-                f"{values.max():.3f} in {title(metric)}, too near to each other for ± {number.std}"
+            between = f"between {values.min():.3f} and {values.max():.3f} in {title(metric)}"
+            return "warning", (
+                f"the {len(values)} cells within reach of {what} with these deviations lie {between}, too near to each "
+                f"other for ± {number.std}{BY_ALL_RUNS}"
             )
     return None
 

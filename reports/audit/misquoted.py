@@ -18,6 +18,11 @@ from reports.audit.words import listed, named, odds
 BY_CHANCE = 1e-3
 """How often an independent result may come as near to the source by chance, for it to be told."""
 
+NEAR_BY_CHANCE = 0.3
+"""How often a result within a point of another differs from it by one digit only: of 200 such numbers with two decimals
+19 or 20 differ in one of these, 10 in the digit before, and several have two digits swapped; taken as more, since
+results gather."""
+
 
 class Likeness(NamedTuple):
     """A row beside one source."""
@@ -46,7 +51,8 @@ def misquoted(place: int, row: Row, space: Space) -> Iterator[Finding]:
     best = max(likenesses, key=lambda one: (len(one.equal) + len(one.near), len(one.equal)))
     wrong = tuple(metric for metric in (*best.near, *best.far) if metric not in anywhere)
     evident = len(best.equal) >= 2 or (bool(best.equal) and bool(best.near)) or len(best.near) >= 2
-    if not wrong or not evident or best.chance > BY_CHANCE:
+    chance = min(1.0, len(of_method) * best.chance)
+    if not wrong or not evident or chance > BY_CHANCE:
         return
     shown = [
         f"{title(metric)} {_marked(row.numbers[metric], best.quote.numbers[metric])} where the source has "
@@ -58,7 +64,7 @@ def misquoted(place: int, row: Row, space: Space) -> Iterator[Finding]:
         if best.equal
         else ""
     )
-    evidence = f"{'; '.join(shown)} ({best.quote.source}){'; ' + same if same else ''}; by chance {odds(best.chance)}"
+    evidence = f"{'; '.join(shown)} ({best.quote.source}){'; ' + same if same else ''}; by chance {odds(chance)}"
     yield Finding(
         place,
         "misquoted",
@@ -76,7 +82,7 @@ def misquoted(place: int, row: Row, space: Space) -> Iterator[Finding]:
 
 def likeness(row: Row, quote: Quote, space: Space) -> Likeness:
     """Which of the numbers that both have are equal, near, or far apart; and how often chance does the same: for each
-    equal or near number, the share of the cells around that are printed like it or as near to it."""
+    equal or near number, the share of the cells around that are printed like it or as near to it, in any column."""
     equal, near, far, chance = [], [], [], []
     for metric in (metric for metric in row.numbers if metric in quote.numbers):
         number, source = row.numbers[metric], quote.numbers[metric]
@@ -85,10 +91,12 @@ def likeness(row: Row, quote: Quote, space: Space) -> Likeness:
             chance.append(space.share(metric, number))
         elif _one_slip(number, source):
             near.append(metric)
-            chance.append(0.1)
+            chance.append(NEAR_BY_CHANCE)
         else:
             far.append(metric)
-    return Likeness(quote, tuple(equal), tuple(near), tuple(far), math.prod(chance))
+    compared = len(equal) + len(near) + len(far)
+    ways = math.comb(compared, len(equal)) * math.comb(compared - len(equal), len(near))
+    return Likeness(quote, tuple(equal), tuple(near), tuple(far), ways * math.prod(chance))
 
 
 def as_quoted(number: Printed, source: Printed) -> bool:

@@ -52,7 +52,7 @@ def _together(place: int, row: Row, numbers: dict[str, Printed], space: Space) -
     if not still and chance > (DESPITE_SPREAD if spread else BY_CHANCE):
         return None
     columns = tuple(numbers)
-    all_of = f"all {len(columns)} columns" if numbers == row.numbers else listed([title(metric) for metric in columns])
+    all_of = _count(len(columns)) if numbers == row.numbers else listed([title(metric) for metric in columns])
     which = f"{all_of} agree" if len(columns) > 1 else f"{title(columns[0])} agrees"
     if len(classes) == 1:
         equal = f", which {len(positions)} cells compute alike" if len(positions) > 1 else ""
@@ -75,3 +75,7 @@ def _together(place: int, row: Row, numbers: dict[str, Printed], space: Space) -
         f"{cells_named(positions, space, in_full=True)}. {question}"
     )
     return Finding(place, "one-cell", severity, columns, evidence, sentence, tuple(map(Cell.at, positions)))
+
+
+def _count(columns: int) -> str:
+    return "both columns" if columns == 2 else f"all {columns} columns"

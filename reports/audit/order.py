@@ -12,7 +12,7 @@ from reports.audit.one_cell import BY_CHANCE
 from reports.audit.quotes import REFERENCES, known_method
 from reports.audit.space import Space
 from reports.audit.table import Row
-from reports.audit.words import cells_named, named, odds, said
+from reports.audit.words import cells_named, listed, named, odds, said
 from spaces import Cell
 
 Swap = dict[str, str]
@@ -86,5 +86,7 @@ def swaps(metrics: tuple[str, ...]) -> list[Swap]:
 
 
 def _moved(swap: Swap) -> str:
-    couples = {tuple(sorted((metric, column))) for metric, column in swap.items() if metric != column}
-    return " and ".join(f"{title(one)} with {title(other)}" for one, other in sorted(couples))
+    """`CIFAR-10 valid ↔ CIFAR-10 test`, a couple once, in the order of the metrics."""
+    couples = {frozenset((metric, column)): (metric, column) for metric, column in reversed(swap.items())}
+    moved = [couple for couple in reversed(couples.values()) if couple[0] != couple[1]]
+    return listed([f"{title(one)} ↔ {title(other)}" for one, other in moved])

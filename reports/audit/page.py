@@ -34,7 +34,7 @@ def audit_html(table: Table, findings: Sequence[Finding], truth: str) -> str:
         f"{counted(table, findings)} {CAVEAT}",
         sections,
         f"Written by Replica-201 from {table.file}. {truth}.",
-        (files("reports") / "audit" / "audit.css").read_text(encoding="utf-8"),
+        (files("reports.audit") / "audit.css").read_text(encoding="utf-8"),
     )
 
 

@@ -96,19 +96,24 @@ class Space:
             fits &= np.abs(values[metric] - number.accuracy) <= number.half
         return np.flatnonzero(fits)
 
-    def chance(self, numbers: Numbers, halves: Mapping[str, float] | None = None) -> float:
+    def chance(self, numbers: Numbers, among: NDArray[np.bool_] | None = None) -> float:
         """How many cells have these numbers to the printed digits, if nothing but chance put them near to each other:
-        the cells within a window times the share of it that counts as equal, over all metrics."""
-        halves = {metric: number.half for metric, number in numbers.items()} if halves is None else halves
-        worst = 0.0
+        the cells within a window times the share of it that counts as equal, over all metrics.
+
+        Args:
+            among: the cells that come into question, (15,625,); None is all.
+        """
+        most = 0.0
         for window in WINDOWS:
-            expected, near = 1.0, np.ones(NUM_CELLS, bool)
+            expected = 1.0
+            near = np.ones(NUM_CELLS, bool) if among is None else among.copy()
             for metric, number in numbers.items():
-                width = max(window, 5 * halves[metric])
+                width = max(window, 5 * number.half)
                 near &= np.abs(self.values[metric] - number.accuracy) <= width
-                expected *= halves[metric] / width
-            worst = max(worst, expected * max(1, int(near.sum())))
-        return min(worst, 1.0)
+                expected *= number.half / width
+            cells = max(int(near.sum()), window == WINDOWS[-1])  # at least one in the largest
+            most = max(most, expected * cells)
+        return min(most, 1.0)
 
     def share(self, metric: str, number: Printed) -> float:
         """The share of the cells within half a point of a number that are printed like it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.metrics import METRICS
@@ -120,8 +120,8 @@ def _wide(grid: Grid, file: str, columns: Sequence[str], errors: bool) -> Table:
 def _row(line: Line, meanings: Sequence[Head | None], runs: int | None, file: str) -> Row | None:
     """The row in a line; None where the line holds words only, as one that names a group of methods does."""
     audited = {place: head for place, head in enumerate(meanings) if head}
-    words = {line.cells[place].casefold() for place in audited} - {""}
-    if not any(character.isdigit() for word in words for character in word) and len(words) <= 1:
+    words = {line.cells[place] for place in audited} - {""}
+    if words == {line.cells[0]} or (not line.cells[0] and len(words) == 1 and words.pop().isalpha()):
         return None
     numbers = {}
     for place, head in audited.items():
@@ -139,10 +139,20 @@ def _row(line: Line, meanings: Sequence[Head | None], runs: int | None, file: st
     return Row(line.cells[0] or f"line {line.number}", line.number, numbers, known, line.cells)
 
 
+@dataclass
+class _Group:
+    """What the lines of one row in the long form say."""
+
+    line: int
+    numbers: dict[str, Printed] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    runs: set[int] = field(default_factory=set)
+
+
 def _long(grid: Grid, file: str, errors: bool) -> Table:
     """A line a number; a row is what one source says of one method."""
     names = [cell.casefold() for cell in grid.lines[0].cells]
-    collected: dict[tuple[str, ...], tuple[int, dict[str, Printed], set[int]]] = {}
+    collected: dict[tuple[str, ...], _Group] = {}
     for line in grid.lines[1:]:
         if len(line.cells) != len(names):
             raise TableError(f"{file}, line {line.number}: has {len(line.cells)} cells, but the heads are {len(names)}")
@@ -161,29 +171,30 @@ def _long(grid: Grid, file: str, errors: bool) -> Table:
         except ValueError as error:
             raise TableError(f"{file}, line {line.number}: {error}") from None
         source, note = cell.get("source", ""), cell.get("note", "")
-        key: tuple[str, ...] = (cell["method"], source)
-        if metric in collected.get(key, (0, {}, set()))[1]:
-            key = (cell["method"], source, note)  # one source with two rows of a method
-        if metric in collected.get(key, (0, {}, set()))[1]:
+        group = collected.setdefault((cell["method"], source), _Group(line.number))
+        if metric in group.notes and group.notes[metric] != note:  # one source with two rows of a method
+            group = collected.setdefault((cell["method"], source, note), _Group(line.number))
+        if metric in group.notes:
             raise TableError(
                 f"{file}, line {line.number}: {title(metric)} of {cell['method'][:60]!r} for the second time"
             )
-        _, numbers, known = collected.setdefault(key, (line.number, {}, set()))
+        group.notes[metric] = note
         if number:
-            numbers[metric] = number
+            group.numbers[metric] = number
         if runs:
-            known.add(int(runs))
-    metrics = [metric for metric in METRICS if any(metric in numbers for _, numbers, _ in collected.values())]
+            group.runs.add(int(runs))
+    groups = collected.values()
+    metrics = [metric for metric in METRICS if any(metric in group.numbers for group in groups)]
     rows = [
         Row(
-            key[0] or f"line {at}",
-            at,
-            {metric: numbers[metric] for metric in metrics if metric in numbers},
-            known.pop() if len(known) == 1 else None,
-            [key[0], *(str(numbers.get(metric, "")) for metric in metrics)],
+            key[0] or f"line {group.line}",
+            group.line,
+            {metric: group.numbers[metric] for metric in metrics if metric in group.numbers},
+            group.runs.pop() if len(group.runs) == 1 else None,
+            [key[0], *(str(group.numbers.get(metric, "")) for metric in metrics)],
             key[1],
         )
-        for key, (at, numbers, known) in collected.items()
+        for key, group in collected.items()
     ]
     _check(rows, file, f"{file}, line {grid.lines[0].number}")
     return Table(file, ["method", *map(title, metrics)], [None, *metrics], rows)
