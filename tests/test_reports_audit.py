@@ -30,6 +30,7 @@ from reports.audit.quotes import known_method, quotes
 from reports.audit.report import audit_csv, audit_markdown
 from reports.audit.space import Space
 from reports.audit.table import read_table
+from reports.audit.two_runs import pairs
 from reports.latex import escaped
 from reports.published import CELLS, PUBLISHED
 from spaces import CONV3, Cell
@@ -406,6 +407,29 @@ def test_two_runs_in_two_cells_are_no_finding_where_two_are_said(found, space):
     cells = (BEST_CIFAR100, Cell((3, 1, 3, 1, 3, 2)))
     row = ",".join(["A", *printed(space.values, [cell.position for cell in cells]), "2"])
     assert found(row, runs=True) == []
+
+
+@pytest.mark.parametrize("heads", [METRICS, METRICS[1:]])
+def test_the_mean_of_two_runs_without_a_deviation(found, space, heads):
+    cells = (CONVOLUTIONS, Cell((3, 1, 3, 1, 3, 2)))
+    means = [f"{space.values[metric][[cell.position for cell in cells]].mean():.2f}" for metric in heads]
+    (finding,) = found(",".join(["A", *means]), heads=heads)
+    assert finding.kind == "few-cells" and set(finding.cells) == set(cells)
+    assert found(",".join(["A", *means, "2"]), heads=heads, runs=True) == []
+
+
+def test_pairs_are_met_in_the_middle_as_by_hand(space):
+    """Against all pairs of a cell and the others, with means near to it."""
+    numbers = {metric: Printed(f"{space.values[metric][777]:.2f}", None) for metric in METRICS[:3]}
+    near = {tuple(sorted(pair)) for pair in pairs(numbers, space).T.tolist()}
+    for one in (777, 801, 4242):
+        fits = np.arange(15_625) != one
+        for metric, number in numbers.items():
+            means = (space.values[metric] + space.values[metric][one]) / 2
+            fits &= np.abs(means - number.accuracy) <= 10 * number.half
+        assert {tuple(sorted((one, other))) for other in np.flatnonzero(fits).tolist()} == {
+            pair for pair in near if one in pair
+        }
 
 
 def test_the_deviation_of_a_split():

@@ -13,6 +13,7 @@ from reports.audit.order import order
 from reports.audit.quotes import REFERENCES, known_method
 from reports.audit.space import Space
 from reports.audit.table import Table
+from reports.audit.two_runs import two_runs
 
 
 def audit(table: Table, space: Space) -> list[Finding]:
@@ -29,7 +30,7 @@ def audit(table: Table, space: Space) -> list[Finding]:
             cells[place] = " ".join(min(map(str, finding.cells)) for finding in single)
         findings += [*bounds, *single, *of_edition, *misquoted(place, row, space), *order(place, row, space)]
         if search and not single:
-            findings += few_cells(place, row, space)
+            findings += [*few_cells(place, row, space), *two_runs(place, row, space)]
     findings += [*mixed_table(table), *copied(table, space, cells)]
     kinds = list(KINDS)
     return sorted(findings, key=lambda finding: (finding.row, kinds.index(finding.kind)))
