@@ -21,6 +21,9 @@ from spaces import NUM_CELLS
 MOST_SUMS = 200_000
 """So many sums of a few accuracies are looked at; where there are more, a mean is taken for possible."""
 
+MOST_NEAR = 1_000
+"""Where more cells are near enough to a mean, its deviation is no narrow one, and says more of the number of runs."""
+
 BY_ALL_RUNS = "; by the means over all runs, of which other releases have fewer"
 """Said where a few tenths of a point decide."""
 
@@ -167,6 +170,8 @@ def no_such_cells(columns: tuple[str, ...], row: Row, space: Space) -> tuple[Sev
         reach = row.numbers[metric].largest_spread * math.sqrt(runs - 1)
         near &= (space.values[metric] >= low - reach) & (space.values[metric] <= high + reach)
     what = f"{runs} runs" if row.runs else f"up to {FEW_RUNS} runs"
+    if near.sum() > MOST_NEAR:
+        return None
     if not near.any():
         return "warning", f"no cell is near enough to all of these means for {what} with these deviations{BY_ALL_RUNS}"
     for metric in columns:

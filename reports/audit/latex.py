@@ -157,7 +157,9 @@ def _raw_rows(text: str, start: int, end: int, name: str) -> Iterator[tuple[int,
             ):
                 yield _row_line(text, first), [*cells, text[begun:place]]
                 cells = []
-                place = re.compile(r"\\(?:\\|[A-Za-z]+)\*?\s*(?:\[[^\]\n]*\])?").match(text, place).end()  # type: ignore[union-attr]
+                end_of_row = re.compile(r"\\(?:\\|[A-Za-z]+)\*?\s*(?:\[[^\]\n]*\])?").match(text, place)
+                assert end_of_row is not None
+                place = end_of_row.end()
                 first = begun = place
             else:
                 place += 2

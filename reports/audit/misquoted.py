@@ -109,13 +109,12 @@ def as_quoted(number: Printed, source: Printed) -> bool:
 
 
 def _same(text: str, source: str) -> bool:
-    digits = len(text.partition(".")[2])
+    """Whether a number is that of the source, rounded or cut to its own digits where it has fewer."""
+    digits, digits_there = (len(number.partition(".")[2]) for number in (text, source))
     apart = abs(Decimal(text) - Decimal(source))
-    return (
-        apart * 2 <= Decimal(1).scaleb(-min(digits, len(source.partition(".")[2])))
-        if len(text) < len(source)
-        else not apart
-    )
+    if digits >= digits_there:
+        return not apart
+    return source.startswith(text) or apart * 2 <= Decimal(1).scaleb(-digits)
 
 
 def _one_slip(number: Printed, source: Printed) -> bool:

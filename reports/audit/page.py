@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from reports.audit.finding import KINDS, SEVERITIES, Finding, Severity
 from reports.audit.heads import title
-from reports.audit.report import CAVEAT, counted, not_read
+from reports.audit.report import BOUNDS, CAVEAT, counted, not_read
 from reports.audit.table import Row, Table
 from reports.html import cell_symbol, document
 from spaces import Cell
@@ -134,8 +134,8 @@ def _reading_part(table: Table, truth: str) -> str:
         f"<dt>{_severity(name)}</dt><dd>{escape(meaning)}</dd>" for name, meaning in SEVERITIES.items()
     )
     return (
-        f"<p>{escape(not_read(table))} Truth: {escape(truth)}.</p>\n<h3>Findings</h3>\n<dl>{kinds}</dl>\n"
-        f"<h3>Severities</h3>\n<dl>{severities}</dl>"
+        f"<p>{escape(not_read(table))} Truth: {escape(truth)}. {escape(BOUNDS)}</p>\n"
+        f"<h3>Findings</h3>\n<dl>{kinds}</dl>\n<h3>Severities</h3>\n<dl>{severities}</dl>"
     )
 
 

@@ -17,6 +17,12 @@ from reports.write import write_file
 
 CAVEAT = "A finding is a question to the authors, not a verdict on them."
 
+BOUNDS = (
+    "The accuracies of the cells are the means over all runs, as NATS-Bench has them; NAS-Bench-201's own files hold "
+    "fewer runs of many cells, whose means differ by some tenths of a point."
+)
+"""What all findings rest on."""
+
 CSV_COLUMNS = ("row", "kind", "severity", "columns", "evidence", "cells")
 """Of `audit.csv`; columns and cells are separated by spaces."""
 
@@ -65,7 +71,7 @@ def audit_markdown(table: Table, findings: Sequence[Finding], truth: str) -> str
     heads = [_safe(head) for head in table.heads]
     given = [[_safe(row.name), *_cells(table, place, row, findings)] for place, row in enumerate(table.rows)]
     parts += ["## The table as given", markdown_table(heads, given)]
-    parts.append(f"{_safe(not_read(table))} Bold numbers have a finding. Truth: {truth}.")
+    parts.append(f"{_safe(not_read(table))} Bold numbers have a finding. Truth: {truth}. {BOUNDS}")
     return "\n\n".join(parts) + "\n"
 
 
