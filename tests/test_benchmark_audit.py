@@ -219,3 +219,33 @@ def test_folders_and_binary_files_are_refused(tmp_path):
     assert answer("audit", str(tmp_path / "x"))[0] == 2
     (tmp_path / "y").write_bytes(b"a,b\n" * 2_000_000)
     assert "bytes" in answer("audit", str(tmp_path / "y"))[1]
+    (tmp_path / "z").write_text("Method,CIFAR-10 test\n" + "A,93.1\n" * 1_001)
+    assert "line 1: 1,001 rows" in answer("audit", str(tmp_path / "z"))[1]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "\\hline(",
+        "\\begin{tabular}[",
+        "\\\\",
+        "&",
+        "{",
+        "[",
+        "*",
+        "**a ",
+        "<",
+        "\\multirow{2}{*}{a",
+        "|",
+        "`a",
+        "$",
+        "a[",
+        "_a",
+    ],
+)
+def test_large_files_are_refused_or_read_soon(tmp_path, space, piece):
+    """Nothing here takes time that grows with the square of the size; half a megabyte would be hours then."""
+    heads = ["\\begin{tabular}{lc} A & C10 test \\\\ B & 9.31 \\\\ ", "A,C10 test\n", "|A|C10 test|\n|--|--|\n"]
+    for head in heads:
+        (tmp_path / "x").write_text(head + piece * (500_000 // len(piece)))
+        audited(tmp_path / "x", space)

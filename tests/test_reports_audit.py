@@ -553,13 +553,13 @@ def test_a_fault_of_every_kind_among_clean_rows(found, space):
 
 def test_honest_tables_have_no_finding(space):
     """Of 1,000 tables, 0 to 999, the share is in results/audit/README.md; here a part of them."""
-    assert [seed for seed, _, _ in false_alarms(space, range(40))] == []
+    assert [seed for seed, _, _ in false_alarms(space, range(25))] == []
     assert {row.name for seed in range(10) for row in honest_table(space, seed).rows} <= set(NAMES)
 
 
 def test_a_planted_fault_is_found_among_honest_rows(space):
     """In a whole table, and nothing in its other rows."""
-    for seed in range(6):
+    for seed in range(3):
         table = honest_table(space, seed)
         numbers = {metric: Printed("94.90", None) for metric in table.metrics if metric == "cifar10_test"}
         row = table.rows[1]

@@ -11,8 +11,11 @@ from typing import NamedTuple
 from reports.audit import TableError
 from reports.audit.latex import plain, tabulars
 
-MOST_BYTES = 4_000_000
-"""Of a file; no paper's table is as large."""
+MOST_BYTES = 1_000_000
+"""Of a file; a paper's whole source is smaller."""
+
+LONGEST_LINE = 10_000
+"""Letters of a line in CSV or Markdown."""
 
 
 class Line(NamedTuple):
@@ -51,6 +54,9 @@ def read_grids(content: bytes, name: str) -> list[Grid]:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if r"\begin{tabu" in text or r"\begin{longtable" in text:
         return [Grid([Line(*row) for row in rows], None) for rows in tabulars(text, name)]
+    for number, letters in enumerate(map(len, text.split("\n")), 1):
+        if letters > LONGEST_LINE:
+            raise TableError(f"{name}, line {number}: has {letters:,} letters; a row of a table has fewer")
     grids = list(_markdown(text))
     return grids or [_csv(text, name)]
 
@@ -80,8 +86,8 @@ def _bars(line: str) -> list[str]:
 
 def _unmarked(text: str) -> str:
     """A cell without the marks of Markdown and HTML, and without its formulas' LaTeX."""
-    text = re.sub(r"\[\^?\[?\d*\]?\]\([^)]*\)|\[\^\w+\]", "", text)  # references
-    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    text = re.sub(r"\[\^?\[?\d*\]?\]\([^)]{0,300}\)|\[\^\w{1,30}\]", "", text)  # references
+    text = re.sub(r"!?\[([^\]]{0,300})\]\([^)]{0,300}\)", r"\1", text)
     text = re.sub(r"<br\s*/?>", " ", text)
     text = re.sub(r"<sup>.*?</sup>|<[^<>]{1,200}>", "", text)
     text = re.sub(r"(\*\*|__|~~|`)(?=\S)(.+?)(?<=\S)\1", r"\2", html.unescape(text))

@@ -15,6 +15,7 @@ _RULES = re.compile(
     r"cmidrule|cline|specialrule|addlinespace|rowcolor|noalign|arrayrulecolor|morecmidrules|hdashline|cdashline|"
     r"tabucline|hhline)(?![A-Za-z])\*?"
 )
+_ARGUMENTS = r"(?:\s*(?:\([^)]{0,100}\)|\[[^\]]{0,100}\]|\{[^}]{0,200}\}))*"
 _DROPPED = {
     *(
         "cite",
@@ -57,6 +58,10 @@ _SYMBOLS = {
 """Commands that stand for a sign; every other one goes, and leaves its arguments."""
 
 
+MOST_ROWS = 1_000
+"""Of a table."""
+
+
 class _Cell(NamedTuple):
     text: str
     columns: int
@@ -97,7 +102,7 @@ def _matching_end(text: str, position: int) -> re.Match[str] | None:
 
 def _skip_argument(text: str, position: int, name: str) -> int:
     """Behind the next argument in braces, with what is in brackets before it."""
-    while match := re.compile(r"\s*\[[^\]]*\]").match(text, position):
+    while match := re.compile(r"\s*\[[^\]]{0,200}\]").match(text, position):
         position = match.end()
     opening = re.compile(r"\s*\{").match(text, position)
     if opening is None:
@@ -123,7 +128,9 @@ def _closing(text: str, opening: int, name: str) -> int:
 def _rows(text: str, start: int, end: int, name: str) -> list[tuple[int, list[str]]]:
     rows: list[tuple[int, list[str]]] = []
     below: dict[int, tuple[str, int]] = {}  # of each column, the text that goes on in it, and for how many rows
-    for line, raw in _raw_rows(text, start, end, name):
+    for count, (line, raw) in enumerate(_raw_rows(text, start, end, name)):
+        if count > MOST_ROWS:
+            raise TableError(f"{name}, line {line}: a tabular with more than {MOST_ROWS:,} rows is none of a paper")
         cells: list[str] = []
         for written in raw:
             cell = _spanning(written)
@@ -181,7 +188,7 @@ def _raw_rows(text: str, start: int, end: int, name: str) -> Iterator[tuple[int,
 def _row_line(text: str, first: int) -> int:
     """The line of the first letter of a row, rules aside."""
     place = first
-    while match := re.compile(rf"\s+|{_RULES.pattern}(?:\s*(?:\([^)]*\)|\[[^\]]*\]|\{{[^}}]*\}}))*").match(text, place):
+    while match := re.compile(rf"\s+|{_RULES.pattern}{_ARGUMENTS}").match(text, place):
         if match.end() == place:
             break
         place = match.end()
@@ -190,7 +197,7 @@ def _row_line(text: str, first: int) -> int:
 
 def _spanning(written: str) -> _Cell:
     """A cell with the columns and rows that it covers."""
-    bare = re.sub(rf"{_RULES.pattern}(?:\s*(?:\([^)]*\)|\[[^\]]*\]|\{{[^}}]*\}}))*", " ", written).strip()
+    bare = re.sub(rf"{_RULES.pattern}{_ARGUMENTS}", " ", written).strip()
     columns = rows = 1
     if match := re.search(r"\\multicolumn\s*\{\s*(\d{1,2})\s*\}", bare):
         columns = max(1, int(match[1]))

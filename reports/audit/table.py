@@ -10,6 +10,7 @@ from data.metrics import METRICS
 from reports.audit import TableError
 from reports.audit.grids import MOST_BYTES, Grid, Line, read_grids
 from reports.audit.heads import Head, read_heads, runs_column, title
+from reports.audit.latex import MOST_ROWS
 from reports.audit.numbers import Printed, looks_like_number, read_number
 
 LONG = ("method", "dataset", "split", "mean")
@@ -202,6 +203,10 @@ def _long(grid: Grid, file: str, errors: bool) -> Table:
 
 def _check(rows: Sequence[Row], file: str, where: str) -> None:
     numbers = [number for row in rows for number in row.numbers.values()]
+    if len(rows) > MOST_ROWS:
+        raise TableError(
+            f"{where}: {len(rows):,} rows are more than a table of a paper has; give at most {MOST_ROWS:,}"
+        )
     if not numbers:
         raise TableError(f"{where}: below its heads there is no number")
     if max(number.accuracy for number in numbers) <= 1:
