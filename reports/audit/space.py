@@ -29,8 +29,6 @@ largest result counts, since cells lie in clusters."""
 FEW_RUNS = 10
 """Up to so many searches a statement goes that depends on their number, where a table doesn't say it."""
 
-SPLITS = ("valid", "test")
-
 
 class Variant(NamedTuple):
     """Other numbers of the same cells, which are easily taken for the mean of 200 epochs."""
@@ -120,10 +118,6 @@ class Space:
         away = np.abs(self.values[metric] - number.accuracy)
         near = int((away <= max(0.5, 5 * number.half)).sum())
         return max(1, int((away <= number.half).sum())) / max(near, 10)
-
-    def sharing(self, metric: str, number: Printed) -> int:
-        """How many cells are printed like a number."""
-        return int((np.abs(self.values[metric] - number.accuracy) <= number.half).sum())
 
     def outside_hull(self, first: str, second: str, numbers: Numbers) -> bool:
         """Whether no set of cells has these two means at once: every mean lies in the convex hull of the cells."""
