@@ -552,7 +552,7 @@ def test_a_fault_of_every_kind_among_clean_rows(found, space):
 
 
 def test_honest_tables_have_no_finding(space):
-    """Of 1,000 tables, 0 to 999, the share is in results/audit/README.md; here a part of them."""
+    """Of thousands the share is in results/audit/README.md; here a part of them."""
     assert [seed for seed, _, _ in false_alarms(space, range(25))] == []
     assert {row.name for seed in range(10) for row in honest_table(space, seed).rows} <= set(NAMES)
 
