@@ -175,6 +175,15 @@ def parser() -> argparse.ArgumentParser:
         description="Compare each method of two results folders, paired by seed: B − A. Folders of different truth "
         "tables are refused; different settings are named.",
     )
+    commands.add_parser(
+        "audit",
+        options=audit_options,
+        help="check a table of published numbers against all cells of the benchmark",
+        description="Hold each number of a published table against all cells of NAS-Bench-201: what is impossible, "
+        "what is a single cell, what differs from its source. A finding is a\nquestion to the authors, not a verdict "
+        "on them.",
+        formatter_class=as_written,
+    )
     commands.add_parser("query", options=query_options, help="print a cell's true accuracies")
     commands.add_parser(
         "data",
@@ -250,6 +259,15 @@ def compare_options(compare: argparse.ArgumentParser) -> None:
     for name in ("A", "B"):
         compare.add_argument(name, type=Path, help="a folder that `run` has written")
     compare.add_argument("--out", type=Path, metavar="DIR", help="write compare.md and compare.csv there, too")
+
+
+def audit_options(audit: argparse.ArgumentParser) -> None:
+    from benchmark.audit import EXAMPLES, add_options
+
+    audit.set_defaults(command=audit_command)
+    audit.epilog = EXAMPLES
+    add_options(audit)
+    add_data_dir(audit)
 
 
 def query_options(query: argparse.ArgumentParser) -> None:
@@ -704,6 +722,14 @@ def compare_command(options: argparse.Namespace) -> int:
         write_comparison(table, text, options.out)
     print(text, end="")
     return 0
+
+
+def audit_command(options: argparse.Namespace) -> int:
+    from benchmark.audit import carry_out
+
+    if options.out is not None:
+        make_results_folder(options.out, "")
+    return carry_out(options, terminal())
 
 
 def query_command(options: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -38,14 +38,7 @@ class Figure(NamedTuple):
     svg: bytes
 
 
-def report_html(
-    results: Results,
-    tables: Tables,
-    figures: Sequence[Figure],
-    skipped: Mapping[str, str],
-    provenance: Provenance | None,
-) -> str:
-    """The text of `report.html`; the same from the same rows and provenance."""
+def _templates() -> Environment:
     pages = Environment(
         loader=PackageLoader("reports"),
         autoescape=True,  # since anything may stand in the rows
@@ -55,7 +48,40 @@ def report_html(
     )
     pages.globals |= {"inline_svg": inline_svg, "nodes": _PLACES, "slug": _slug, "spans": spans, "zip": zip}
     pages.globals |= {"verdicts": VERDICTS, "verdict_of": lambda text: text.partition(" (n = ")[0]}
-    style, script = (PackageLoader("reports").get_source(pages, f"report.{suffix}")[0] for suffix in ("css", "js"))
+    return pages
+
+
+def document(template: str, **values: object) -> str:
+    """A page that needs nothing beside itself, with the style and the script that all share.
+
+    Args:
+        template: one that extends `base.html`, which wants `title`, `heading`, `lede` and `contents`.
+    """
+    pages = _templates()
+    style, script = asset("report.css"), asset("report.js")
+    values |= {"style": style, "script": script, "integrity": _integrity(script)}
+    return pages.get_template(template).render(values)
+
+
+def asset(name: str) -> str:
+    """The text of a file beside the templates."""
+    return PackageLoader("reports").get_source(_templates(), name)[0]
+
+
+def cell_symbol(cell: Cell, name: str) -> str:
+    """A cell's small drawing as an SVG symbol that a page refers to by name."""
+    parts: Any = _templates().get_template("parts.html").module
+    return str(parts.symbol(name, _strokes(cell)))
+
+
+def report_html(
+    results: Results,
+    tables: Tables,
+    figures: Sequence[Figure],
+    skipped: Mapping[str, str],
+    provenance: Provenance | None,
+) -> str:
+    """The text of `report.html`; the same from the same rows and provenance."""
     summary, *others = summary_sections(results, tables)
     contents = {"results": "Results", "published": "Published numbers"}
     contents |= {f"table-{place}": section.title for place, section in enumerate(others, 1)}
@@ -66,12 +92,11 @@ def report_html(
     # One symbol a cell, which all its rows share.
     symbols = {str(genotype): f"cell-{place}" for place, genotype in enumerate(results.runs["genotype"].unique())}
     commands = provenance.commands if provenance else ()
-    return pages.get_template("report.html").render(
-        style=style,
-        script=script,
-        integrity=_integrity(script),
+    return document(
+        "report.html",
         contents=contents,
-        names=names,
+        title=f"What the searches found: {names}",
+        heading="What the searches found",
         lede=f"{names}: {seeds_text(counts)}{' a method' * (len(counts) > 1)}, searched on {results.images}. The "
         f"accuracies are those that {results.truth} has for the chosen cells.",
         warnings=warnings(results),

@@ -1,4 +1,8 @@
-"""What the papers report on NAS-Bench-201: facts, each with its source. All searched on CIFAR-10."""
+"""What the papers report on NAS-Bench-201: facts, each with its source. All searched on CIFAR-10.
+
+`published-more.csv` beside this holds what else was collected, other editions and methods included; our results are not
+held against these, but `reports.audit` knows quotations by them.
+"""
 
 from __future__ import annotations
 
