@@ -183,10 +183,13 @@ def layers() -> tuple[str, str | None]:
     """The build of the compiled layers on a CPU, `torch` where they are PyTorch's, and what compiled them."""
     if why_unavailable() is not None:
         return "torch", None
+    command = compiler()
     try:
-        told = subprocess.run([compiler(), "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
+        told = subprocess.run(
+            [*command, "--version"], capture_output=True, text=True, errors="replace", timeout=10, check=True
+        ).stdout
     except (OSError, subprocess.SubprocessError):
-        told = compiler()
+        told = shlex.join(command)
     return build(), told.partition("\n")[0]
 
 

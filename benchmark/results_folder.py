@@ -24,8 +24,9 @@ from reports.rows import (
     RUN_COLUMNS,
     SCORE_COLUMNS,
     SPACE_COLUMNS,
-    TEXT,
     completed,
+    csv_bytes,
+    read_csv,
     with_changes,
 )
 from spaces import EDGES, OPERATIONS
@@ -173,7 +174,7 @@ class Results:
     def _add_failure(self, failed: Failed) -> None:
         run = failed.run
         path = self.out / FAILURES / f"{run.name}.txt"
-        write_atomically(path, failed.details.encode())
+        write_atomically(path, failed.details.encode("utf-8", "backslashreplace"))
         values = (
             run.method,
             run.seed,
@@ -214,7 +215,7 @@ def read_if_there(path: Path, columns: Iterable[str]) -> list[Row]:
     if not path.exists():
         return []
     try:
-        rows = pd.read_csv(path, dtype=TEXT)
+        rows = read_csv(path)
         if path.name == "runs.csv":
             rows = completed(rows)
         if lacking := [column for column in columns if column not in rows]:
@@ -231,7 +232,7 @@ def write_rows(path: Path, rows: list[Row]) -> None:
 
 
 def _csv(rows: list[Row]) -> bytes:
-    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n").encode()
+    return csv_bytes(pd.DataFrame(rows))
 
 
 def write_effects(out: Path, truth: TruthTable, metric: str) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from reports import RowsError
 from reports.results import Results, method_name, metric_name, read_results
+from reports.rows import csv_bytes
 from reports.statistics import Spread, spread
 from reports.summary import TEST_HEADER, differences_note, improvement_cell, pair_cells, tests_note
 from reports.tables import improvement_columns, markdown_table, paired_columns, plus_minus
@@ -59,8 +60,8 @@ def compare_folders(folders: Sequence[Path]) -> tuple[pd.DataFrame, str]:
 
 def write_comparison(table: pd.DataFrame, text: str, folder: Path) -> list[Path]:
     """Writes compare.md and compare.csv into `folder`; returns their paths."""
-    content = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    return [write_file(folder / "compare.md", text.encode()), write_file(folder / "compare.csv", content.encode())]
+    content = csv_bytes(table, "%.6g")
+    return [write_file(folder / "compare.md", text.encode()), write_file(folder / "compare.csv", content)]
 
 
 def compare(a: Results, b: Results) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from reports.results import (
     score_name,
     seeds_text,
 )
-from reports.rows import BETWEEN_CHANGES, EFFECT_COLUMNS, read_rows, with_changes
+from reports.rows import BETWEEN_CHANGES, EFFECT_COLUMNS, csv_bytes, read_rows, with_changes
 from reports.statistics import Floats, Spread, last, paired, present, rank_correlation, spread
 from reports.tables import FEW_SEEDS, MOSTLY_SKIPS, markdown_table, method_row, number, plus_minus
 from reports.write import write_file
@@ -171,8 +171,8 @@ def write_study(folder: Path) -> list[Path]:
         images = style.images_of(plot)
     written = [write_file(folder / "plots" / f"study.{suffix}", image) for suffix, image in images.items()]
     table, text = TABLES[study.name](study)
-    content = table.to_csv(index=False, float_format="%.4f", lineterminator="\n")
-    written.append(write_file(folder / "study.csv", content.encode()))
+    content = csv_bytes(table, "%.4f")
+    written.append(write_file(folder / "study.csv", content))
     parts = [
         f"# {study.question}",
         head(study),

@@ -19,6 +19,7 @@ from reports.latex import summary_latex
 from reports.provenance import read_provenance
 from reports.replication import replication_markdown, replications
 from reports.results import Results, read_results
+from reports.rows import csv_bytes
 from reports.summary import Tables, summary_markdown
 from reports.tables import comparisons, summary
 
@@ -69,8 +70,8 @@ def write_report(folder: Path, methods: Sequence[str] | None = None, jobs: int =
         ("comparisons", tables.comparisons, "%.6g"),  # a small p keeps its digits
         ("paper-vs-ours", tables.replications, "%.4f"),
     ):
-        content = table.to_csv(index=False, float_format=numbers, lineterminator="\n")
-        written.append(write_file(folder / f"{name}.csv", content.encode()))
+        content = csv_bytes(table, numbers)
+        written.append(write_file(folder / f"{name}.csv", content))
     pictures = [(f"plots/{figure.name}.png", figure.caption) for figure in figures]
     for file, text in (
         ("summary.tex", summary_latex(results, tables.summary)),
