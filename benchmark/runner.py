@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -96,16 +96,33 @@ def in_halves(images: ImageSet, split: Split) -> ImageSet:
     return images if split.path is None else images.halved_by(split.parts(len(images.labels)))
 
 
-def check_images(runs: Sequence[Run], folder: Path, progress: Progress | None = None) -> None:
+class ImageSize(NamedTuple):
+    """How large the images of a problem are, once scaled."""
+
+    side: int
+    """In pixels."""
+    images: int
+    """To train and to validate on."""
+
+
+def check_images(
+    runs: Sequence[Run], folder: Path, progress: Progress | None = None
+) -> dict[ProblemSettings, ImageSize]:
     """Says now, not in a worker, what is missing or wrong of the images of these runs, and of their splits.
+
+    Returns:
+        The size of each problem's images.
 
     Raises:
         DataError: for the first such thing.
     """
+    sizes = {}
     for problem in dict.fromkeys(run.problem for run in runs):
         images = prepare_images(problem, folder, progress)
+        sizes[problem] = ImageSize(images.images.shape[-1], len(images.labels))
         for split in dict.fromkeys(run.split for run in runs if run.problem == problem):
             in_halves(images, split)
+    return sizes
 
 
 def set_up_torch(problem: ProblemSettings) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import operator
 import re
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -59,8 +60,11 @@ def methods_own(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except KeyboardInterrupt:
-        raise
+    except KeyboardInterrupt as error:
+        # Where a command handles signals, Ctrl-C raises an error of its own; this one is raised by whoever wants to.
+        if type(error) is not KeyboardInterrupt or signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            raise
+        raise MethodFailed(f"in {what}") from error
     except (MemoryError, torch.AcceleratorError):
         raise  # of the machine
     except BaseException as error:

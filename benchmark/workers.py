@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -17,8 +18,10 @@ import torch
 from benchmark.plan import Run, chains
 from benchmark.results_folder import Failed, Finished, Results
 from benchmark.runner import Event, News, Notice, Runner, Setup, threads
-from benchmark.settings import ProblemSettings, RunError
+from benchmark.settings import ProblemSettings, RunError, SettingsError
+from data.folder import DataError
 from methods import registry
+from methods.registry import MethodError
 from reports.child import follow_parent
 from spaces.compiled import ChoiceError, settled, why_unavailable
 
@@ -83,7 +86,7 @@ def run_all(batches: Sequence[Batch], jobs: int) -> None:
         for batch in batches:
             all_open.push(batch.open)
         stacked = any(batch.setup.stacked for batch in batches)
-        if not stacked and (jobs > 1 or any(of_others(run) for batch in batches for run in batch.runs)):
+        if not stacked and (jobs > 1 or any(takes_others(run) for batch in batches for run in batch.runs)):
             if any(batch.setup.device == "cpu" for batch in batches):
                 all_open.enter_context(settled())
             _run_side_by_side(batches, jobs)
@@ -101,9 +104,9 @@ def run_all(batches: Sequence[Batch], jobs: int) -> None:
                 del runner  # its images, before the next batch has others
 
 
-def of_others(run: Run) -> bool:
+def takes_others(run: Run) -> bool:
     """Whether a method of somebody else takes part, which may end the process that it runs in without a word."""
-    return any(not registry.load(stage.method).__module__.startswith("methods.") for stage in run.stages)
+    return any(registry.of_others(stage.method) for stage in run.stages)
 
 
 class Worker:
@@ -296,5 +299,8 @@ def _work(setup: Setup, problem: ProblemSettings, connection: Connection) -> Non
                     connection.send(news)
     except (BrokenPipeError, EOFError):
         return  # the parent is gone
-    except Exception as error:
+    except (DataError, SettingsError, RunError, MethodError) as error:
         connection.send(error)
+    except Exception:
+        # As text, since an error of somebody else's may not be one that can be sent, or made again there.
+        connection.send(RuntimeError(f"in a process of this command:\n\n{traceback.format_exc()}"))

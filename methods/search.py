@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from data.images import ImageSet
     from data.truth import TruthTable
 
-Count = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=1, le=10**6)]
 Rate = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, lt=1)]

@@ -217,7 +217,10 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     _check_range(folder, SECOND_FILE, second, {"accuracy": (0, 100)})
     _check_range(folder, SECOND_FILE, second, {"seed": SEEDS}, whole=True)
     _check_key(folder, SECOND_FILE, second, ["method", "seed"])
-    _check_cells(folder, runs)
+    _check_cells(folder, "runs.csv", runs["genotype"])
+    _check_cells(folder, "history.csv", history["genotype"])
+    if "other_genotype" in runs:
+        _check_cells(folder, "runs.csv", runs["other_genotype"].dropna())
     _check_key(folder, "space.csv", space, ["metric", "statistic"])
     _check_key(folder, "runs.csv", runs, ["method", "seed"])
     _check_key(folder, "history.csv", history, ["method", "seed", "epoch"])
@@ -329,12 +332,12 @@ def _check_space(folder: Path, space: pd.DataFrame, metrics: Iterable[str]) -> N
             raise RowsError(f"{path}: the quantiles of {metric} do not grow with their level: the file was edited")
 
 
-def _check_cells(folder: Path, runs: pd.DataFrame) -> None:
-    for genotype in runs["genotype"]:
+def _check_cells(folder: Path, file: str, genotypes: pd.Series) -> None:
+    for genotype in genotypes.unique():
         try:
-            Cell.parse(str(genotype))
+            Cell.parse("" if pd.isna(genotype) else str(genotype))
         except CellError as error:
-            raise RowsError(f"{folder / 'runs.csv'}, column 'genotype': {error}") from None
+            raise RowsError(f"{folder / file}, column {genotypes.name!r}: {error}") from None
 
 
 def _check_key(folder: Path, file: str, rows: pd.DataFrame, key: list[str]) -> None:

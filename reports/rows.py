@@ -167,6 +167,21 @@ def csv_bytes(rows: pd.DataFrame, float_format: str | None = None) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
+TO_BE_READ = {"<": "‹", ">": "›", "`": "'", "|": "¦", "\\": "/", "](": "] (", "://": ": //", "www.": "www ."}
+"""What Markdown takes for a command, and what stands for it in names and errors that are shown."""
+
+
+def readable(text: str) -> str:
+    """A text of somebody else's in one line that no page takes for more than text."""
+    for command, instead in TO_BE_READ.items():
+        text = text.replace(command, instead)
+    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+
+
+AS_WRITTEN = ("genotype", "other_genotype", "variant", "details", "weights")
+"""Columns whose text is no name and shown nowhere: cells, which are checked, files, and numbers."""
+
+
 def read_csv(path: Path) -> pd.DataFrame:
     """The rows of a CSV that `csv_bytes` made: text as it was written, and only an empty cell is no value.
 
@@ -225,6 +240,16 @@ def _asked(images: str, columns: Container[object]) -> str:
     return next((metric for metric in metrics if metric in columns), "")
 
 
+ANEW = "the `benchmark run` or `study` that made this folder writes the rows anew from its checkpoints"
+
+
+def _has_checkpoints(folder: Path) -> bool:
+    try:
+        return any((folder / "checkpoints").glob("*.safetensors"))
+    except OSError:  # as a name that is too long
+        return False
+
+
 def read_rows(folder: Path, name: str, columns: dict[str, str], optional: bool = False) -> pd.DataFrame:
     """The rows of `folder/name`, with at least `columns`; none where an `optional` file is missing or has none.
 
@@ -237,11 +262,19 @@ def read_rows(folder: Path, name: str, columns: dict[str, str], optional: bool =
     try:
         rows = read_csv(path)
     except FileNotFoundError:
+        if _has_checkpoints(folder):
+            raise RowsError(f"{path} does not exist, but checkpoints do: {ANEW}") from None
         raise RowsError(f"{path} does not exist: give a folder that `benchmark run --out` has written") from None
     except (OSError, ValueError) as error:
-        raise RowsError(f"{path} cannot be read as CSV ({error})") from None
+        what_now = f"remove it; {ANEW}" if _has_checkpoints(folder) else "get the file again"
+        raise RowsError(f"{path} cannot be read as CSV ({error}): {what_now}") from None
     if name == "runs.csv":
         rows = completed(rows)
+    for column in set(rows) - set(AS_WRITTEN):
+        if isinstance(rows[column].dtype, pd.StringDtype) or pd.api.types.is_object_dtype(rows[column].dtype):
+            shown = {text: readable(text) for text in rows[column].dropna().unique() if isinstance(text, str)}
+            if any(text != other for text, other in shown.items()):
+                rows[column] = rows[column].replace(shown)
     missing = [column for column in columns if column not in rows]
     if missing:
         raise RowsError(f"{path} has no column {missing[0]!r}: it was not written by this program, or was edited")

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data.folder import make_folder
+from data.folder import make_folder, refuse_link
 from reports import STUDIES, UNCHANGED, RowsError
+from reports.child import any_backend
 from reports.results import (
     DATA_SETS,
     Results,
@@ -162,9 +163,11 @@ def write_study(folder: Path) -> list[Path]:
     Raises:
         RowsError: where the rows are missing or wrong.
     """
-    from reports import study_plots, style  # matplotlib is slow to import
+    with any_backend():  # matplotlib is slow to import
+        from reports import study_plots, style
 
     study = read_study(folder)
+    refuse_link(folder / "plots")
     make_folder(folder / "plots")
     with style.applied():
         plot = study_plots.PLOTS[study.name](study)
@@ -180,7 +183,7 @@ def write_study(folder: Path) -> list[Path]:
         text,
         f"![{plot.caption}](plots/study.png)\n\n*{plot.caption}*",
     ]
-    written.append(write_file(folder / "study.md", ("\n\n".join(parts) + "\n").encode()))
+    written.append(write_file(folder / "study.md", ("\n\n".join(parts) + "\n").encode("utf-8", "backslashreplace")))
     return written
 
 
