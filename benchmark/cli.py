@@ -83,10 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def answer(arguments: Sequence[str]) -> int:
     """As `main`."""
     allow_files()
-    options = parser().parse_args(arguments)
-    options.typed = arguments
+    options = argparse.Namespace(command=None, typed=arguments)
     try:
         with terminable():
+            parser().parse_args(arguments, options)
             code: int = options.command(options)
     except KeyboardInterrupt as stop:
         goes_on = options.command in (run_command, study_command) or (

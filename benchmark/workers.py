@@ -297,7 +297,7 @@ def _work(setup: Setup, problem: ProblemSettings, connection: Connection) -> Non
             for run in chain:
                 for news in runner.attempt(run):
                     connection.send(news)
-    except (BrokenPipeError, EOFError):
+    except (ConnectionError, EOFError):
         return  # the parent is gone
     except (DataError, SettingsError, RunError, MethodError) as error:
         connection.send(error)
