@@ -264,6 +264,8 @@ class Runner:
         if (scores := self.scores(search)) is None:
             return {}
         scored = np.isfinite(scores)
+        if scored.sum() < 2:  # nothing to rank
+            return {}
         tau = kendalltau(scores[scored], self.truth.accuracies[self.metric][scored]).statistic
         return {"tau": {self.truth.checksum: float(tau)}}
 

@@ -355,7 +355,7 @@ SANE = {"variables": {}, "streams": ("nowhere", "file", "file"), "limits": {}, "
 
 
 @needs_linux
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples() // 5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=environments)
 def test_no_environment_ends_in_a_traceback_or_loses_anything(forking, tmp_path_factory, case):
     folder = tmp_path_factory.mktemp("case")
@@ -448,9 +448,9 @@ def test_interrupted_at_any_write_it_ends_the_same(tmp_path):
     """Commands on one folder, each stopped at some operation on a file, and then one that is not."""
     given = ["run", "--methods", "rlnas,pt,random", "--seeds", "3", "--preset", "smoke", "--epochs", "4", "--jobs", "1"]
     ways = set()
-    for place in range(max(1, examples() // 500)):
+    for place in range(max(1, examples() // 1000)):
         out, undisturbed, log = (tmp_path / f"{name}{place}" for name in ("out", "undisturbed", "log"))
-        for folder, count in ((undisturbed, 0), (out, 20)):
+        for folder, count in ((undisturbed, 0), (out, 10 if examples() < 1000 else 40)):
             process = subprocess.run(
                 [sys.executable, "-c", INTERRUPTIONS, json.dumps([*given, "--out", str(folder)]), str(count), str(log)],
                 cwd=ROOT,
