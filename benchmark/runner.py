@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import math
 import platform
 import threading
 import time
@@ -12,22 +11,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
-from benchmark import checkpoint, generators
+from benchmark import checkpoint, generators, validation
 from benchmark.plan import Run
 from benchmark.results_folder import Failed, Finished, Row
 from benchmark.settings import ProblemSettings, RunError, SettingsError, cores
+from benchmark.validation import MethodFailed, methods_own
 from data.folder import DataError, Progress, data_folder
 from data.images import ImageSet, open_images
 from data.splits import Split
 from data.truth import TruthTable
 from methods import registry
-from methods.search import Measurements, Problem, Search, seeded
+from methods.search import Problem, Search, seeded
 from reports.rows import HISTORY_COLUMNS, RUN_COLUMNS, SCORE_COLUMNS, SCORED_CELLS
 from spaces import SKIP, Cell, native
 
@@ -95,16 +96,33 @@ def in_halves(images: ImageSet, split: Split) -> ImageSet:
     return images if split.path is None else images.halved_by(split.parts(len(images.labels)))
 
 
-def check_images(runs: Sequence[Run], folder: Path, progress: Progress | None = None) -> None:
+class ImageSize(NamedTuple):
+    """How large the images of a problem are, once scaled."""
+
+    side: int
+    """In pixels."""
+    images: int
+    """To train and to validate on."""
+
+
+def check_images(
+    runs: Sequence[Run], folder: Path, progress: Progress | None = None
+) -> dict[ProblemSettings, ImageSize]:
     """Says now, not in a worker, what is missing or wrong of the images of these runs, and of their splits.
+
+    Returns:
+        The size of each problem's images.
 
     Raises:
         DataError: for the first such thing.
     """
+    sizes = {}
     for problem in dict.fromkeys(run.problem for run in runs):
         images = prepare_images(problem, folder, progress)
+        sizes[problem] = ImageSize(images.images.shape[-1], len(images.labels))
         for split in dict.fromkeys(run.split for run in runs if run.problem == problem):
             in_halves(images, split)
+    return sizes
 
 
 def set_up_torch(problem: ProblemSettings) -> None:
@@ -170,77 +188,90 @@ class Runner:
             raise
         except OSError as error:
             raise RunError(f"{run.name} was stopped ({one_line(error)}); the same command goes on") from error
-        except (Exception, SystemExit) as error:  # a third party's method may call sys.exit
-            if isinstance(error, torch.AcceleratorError) and not isinstance(error, torch.OutOfMemoryError):
-                raise RunError(
-                    f"the device failed in {run.name} ({one_line(error)}), and nothing more can be computed on it by "
-                    "this process; run the same command again to go on"
-                ) from error
-            of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-            yield Failed(run, one_line(error), traceback.format_exc(), transient=of_memory)
+        except Exception as error:
+            yield failure(run, error)
 
     def carry_out(self, run: Run) -> Iterator[News]:
         """Run every stage to its end, from its last checkpoint on where there is one; the news of every epoch, then
         that it has finished.
 
         Raises:
-            FloatingPointError: for a loss that is no number any more.
+            FloatingPointError, MethodFailed: for what a method told or raised that it may not.
         """
         search: Search | None = None
         history: list[Row] = []
+        devices: list[str] = []
         seconds = 0.0
         for number, stage in enumerate(run.stages):
             path = self.setup.out / "checkpoints" / run.checkpoint_name(number)
             self.seed_generators(run, number)
             method = registry.load(stage.method)
-            search = method(self.problem_of(method, run.split), stage.settings, run.seed, search)
+            problem = self.problem_of(method, run.split)
+            with methods_own("__init__"):
+                search = method(problem, stage.settings, run.seed, search)
             warnings: list[str] = []
             saved = checkpoint.read(path, warnings.append)
             yield from map(Notice, warnings)
             if saved is None:
                 saved = checkpoint.Checkpoint({}, [], 0.0)
             else:
-                search.load(saved.state)
+                with methods_own("load"):
+                    search.load(saved.state)
                 if saved.random:
                     generators.restore(saved.random, self.device)
             before = len(history)
             history += [self.history_row(run, stage.method, before + i, row) for i, row in enumerate(saved.rows, 1)]
-            while len(saved.rows) < search.epochs:
+            epochs = validation.epochs(getattr(search, "epochs", None), before)
+            while len(saved.rows) < epochs:
                 started = time.perf_counter()
-                measured = search.epoch()
-                cell = search.cell()
+                with methods_own("epoch"):
+                    told = search.epoch()
+                with methods_own("cell"):
+                    chosen = search.cell()
                 saved.seconds += time.perf_counter() - started
-                check_losses(measured, len(saved.rows) + 1)
+                saved.devices = list(dict.fromkeys([*saved.devices, device_name(self.device)]))
+                measured, cell = validation.measurements(told, len(saved.rows) + 1), validation.cell(chosen)
                 saved.rows.append({"genotype": str(cell), **measured, **self.tau(search)})
-                saved.state = search.state()
+                with methods_own("state"):
+                    state = search.state()
+                saved.state = validation.state(state)
                 saved.random = {} if self.setup.stacked else generators.states(self.device)
                 checkpoint.write(path, saved)
                 history.append(self.history_row(run, stage.method, len(history) + 1, saved.rows[-1]))
                 true = self.truth.query(cell)[self.metric]
-                yield Event(run.name, len(history), before + search.epochs, str(cell), measured, true)
+                yield Event(run.name, len(history), before + epochs, str(cell), measured, true)
             seconds += saved.seconds
+            devices += saved.devices
         assert search is not None
-        yield Finished(self.run_row(run, search, seconds, len(history)), history, self.score_rows(run, search))
+        row = self.run_row(run, search, seconds, len(history), devices)
+        yield Finished(row, history, self.score_rows(run, search))
 
     def seed_generators(self, run: Run, stage: int) -> None:
         """Seeds the generators of the process, but not those that stacked runs would share."""
         if not self.setup.stacked:
             generators.seed_all(seeded(run.seed, GENERATORS, stage))
 
+    def scores(self, search: Search) -> NDArray[np.float64] | None:
+        with methods_own("scores"):
+            told = search.scores()
+        return validation.scores(told)
+
     def tau(self, search: Search) -> Row:
         """Kendall's τ-b of the search's scores with the cells' true accuracy, by the truth table's checksum.
 
         Unlike all else that the table says, it cannot be looked up again when a search goes on with another table.
         """
-        if (scores := search.scores()) is None:
+        if (scores := self.scores(search)) is None:
             return {}
         scored = np.isfinite(scores)
+        if scored.sum() < 2:  # nothing to rank
+            return {}
         tau = kendalltau(scores[scored], self.truth.accuracies[self.metric][scored]).statistic
         return {"tau": {self.truth.checksum: float(tau)}}
 
     def score_rows(self, run: Run, search: Search) -> list[Row]:
         """A sample of the cells with their scores and true accuracies; the same for searches that score them all."""
-        if (scores := search.scores()) is None:
+        if (scores := self.scores(search)) is None:
             return []
         scored = np.flatnonzero(np.isfinite(scores))
         sample = np.random.default_rng(0).permutation(scored)[:SCORED_CELLS]
@@ -262,9 +293,10 @@ class Runner:
         values = (run.method, run.seed, epoch, phase, row["genotype"], cell.count(SKIP))
         return {**dict(zip(HISTORY_COLUMNS, values, strict=True)), **self.truth.query(cell), **measured}
 
-    def run_row(self, run: Run, search: Search, seconds: float, epochs: int) -> Row:
-        cell = search.cell()
-        other = search.other_selection()
+    def run_row(self, run: Run, search: Search, seconds: float, epochs: int, devices: Sequence[str]) -> Row:
+        with methods_own("cell and other_selection"):
+            chosen, second = search.cell(), search.other_selection()
+        cell, other = validation.cell(chosen), validation.other_selection(second)
         row = {
             "method": run.method,
             "seed": run.seed,
@@ -276,10 +308,10 @@ class Runner:
             "other_selection": other[0] if other else None,
             "other_genotype": str(other[1]) if other else None,
             **({f"other_{metric}": value for metric, value in self.truth.query(other[1]).items()} if other else {}),
-            "asks": search.asks,
+            "asks": validation.asks(search.asks),
             "epochs": epochs,
             "search_seconds": round(seconds, 3),
-            "device": device_name(self.device),
+            "device": " / ".join(dict.fromkeys(devices or [device_name(self.device)])),
             "images": run.problem.images,
             **run.facts(self.truth),
             "settings": run.settings_hash,
@@ -307,17 +339,28 @@ GENERATORS = 7
 """The random stream of a run, beside those of its searches, that seeds the generators of the process."""
 
 
-def check_losses(measured: Measurements, epoch: int) -> None:
-    """A search whose loss is not finite chooses by chance from there on: it has failed.
+def failure(run: Run, raised: Exception) -> Failed:
+    """The end of a run by an error.
 
     Raises:
-        FloatingPointError: saying which loss of which epoch.
+        RunError: where it is the device that failed.
     """
-    for name, value in measured.items():
-        if name.endswith("_loss") and isinstance(value, float) and not math.isfinite(value):
-            raise FloatingPointError(f"{name} is {value} in epoch {epoch}: the training has diverged")
+    error = raised.__cause__ or raised if isinstance(raised, MethodFailed) else raised
+    said = one_line(error)
+    if isinstance(error, torch.AcceleratorError) and not isinstance(error, torch.OutOfMemoryError):
+        raise RunError(
+            f"the device failed in {run.name} ({said}), and nothing more can be computed on it by this process; run "
+            "the same command again to go on"
+        ) from raised
+    of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in said
+    return Failed(run, said, "".join(traceback.format_exception(raised)), transient=of_memory)
 
 
 def one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+    """An error in a line of text, whatever its own text may be."""
+    try:
+        text = " ".join(str(error).split())[:300]
+    except Exception:  # a third party's error may have no text either
+        text = ""
+    line = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)

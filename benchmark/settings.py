@@ -17,7 +17,7 @@ import msgspec
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from data.folder import DataError, read_small
+from data.folder import DataError, as_text, read_small
 from data.splits import HALVES
 from methods import registry
 from methods.settings import option_default, source_of, unit_of
@@ -47,18 +47,18 @@ class RunError(Exception):
 class ProblemSettings:
     images: str
     """The image set to search on."""
-    channels: Annotated[int, msgspec.Meta(ge=1)]
+    channels: Annotated[int, msgspec.Meta(ge=1, le=4096)]
     """C, the channels of the first stage."""
-    cells_per_stage: Annotated[int, msgspec.Meta(ge=1)]
+    cells_per_stage: Annotated[int, msgspec.Meta(ge=1, le=1000)]
     """N, the search cells of each of the three stages."""
-    resolution: Annotated[int, msgspec.Meta(ge=4, multiple_of=4)] | Literal["full"]
+    resolution: Annotated[int, msgspec.Meta(ge=4, le=4096, multiple_of=4)] | Literal["full"]
     """Side in pixels that the images are scaled down to, or "full"; a multiple of 4, since networks halve it twice."""
-    training_images: Annotated[int, msgspec.Meta(ge=4)] | Literal["all"]
+    training_images: Annotated[int, msgspec.Meta(ge=4, le=10**9)] | Literal["all"]
     """Training images used, the same number of every class, in two halves; or "all"."""
     split: str | dict[str, str] = HALVES
     """The training images to train on and to validate on: "halves" (the first and the second), "cifar-split" (by
     AutoDL-Projects' file, where the data folder has it), a split file's path, or each by the name of a method."""
-    threads: Annotated[int, msgspec.Meta(ge=1)] | Literal["all"]
+    threads: Annotated[int, msgspec.Meta(ge=1, le=1024)] | Literal["all"]
     """CPU threads of one run. A setting, since with PyTorch's layers the last bits of a result depend on it."""
     precision: Precision = "fp32"
     """Number format of the supernets: "fp32", "tf32" (GPU: products rounded to 10 bits) or "bf16" (feature maps)."""
@@ -122,7 +122,7 @@ def preset_label(name: str) -> str:
     """What rows call a preset: one of ours by its name, a file by its own, so that it never passes for one of ours."""
     if name in PRESETS:
         return name
-    of_file = Path(name).name
+    of_file = as_text(Path(name).name)
     return f"{of_file} (a file)" if of_file in PRESETS else of_file
 
 
@@ -184,6 +184,8 @@ def override(tables: Table, changes: Sequence[str]) -> Table:
     """
     changed = copy.deepcopy(tables)
     for change in changes:
+        if as_text(change) != change:
+            raise SettingsError(f"--set {as_text(change)!r} is no text in UTF-8")
         name, equals, text = change.partition("=")
         *sections, key = name.strip().split(".")
         try:
@@ -287,7 +289,7 @@ def checked(table: Mapping[str, Any], kind: type[T], where: str) -> T:
     try:
         return msgspec.convert(dict(table), kind)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"the settings of {where} cannot be used: {error}") from None
+        raise SettingsError(f"the settings of {where} cannot be used: {' '.join(str(error).split())}") from None
 
 
 def digest(*parts: Any) -> str:

@@ -134,7 +134,7 @@ def carry_out(
     from benchmark.second_opinion import write_second_opinions
     from benchmark.tensorboard import FOLDER, with_curves
     from benchmark.workers import Batch, run_all
-    from data.folder import make_folder
+    from data.folder import make_folder, refuse_link
 
     out = setup.out
     if other := {row["study"] for row in read_if_there(out / "variants.csv", ("study",))} - {name}:
@@ -143,6 +143,7 @@ def carry_out(
         folders = []
         for variant, runs in planned:
             folder = out / variant.name
+            refuse_link(folder)
             make_folder(folder / "checkpoints")
             locks.enter_context(locked(folder))
             results = Results(folder, runs, truth)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -17,8 +18,12 @@ import torch
 from benchmark.plan import Run, chains
 from benchmark.results_folder import Failed, Finished, Results
 from benchmark.runner import Event, News, Notice, Runner, Setup, threads
-from benchmark.settings import ProblemSettings, RunError
+from benchmark.settings import ProblemSettings, RunError, SettingsError
+from data.folder import DataError
+from methods import registry
+from methods.registry import MethodError
 from reports.child import follow_parent
+from spaces.compiled import ChoiceError, settled, why_unavailable
 
 Take = Callable[[News], None]
 
@@ -80,7 +85,10 @@ def run_all(batches: Sequence[Batch], jobs: int) -> None:
     with ExitStack() as all_open:
         for batch in batches:
             all_open.push(batch.open)
-        if jobs > 1 and not any(batch.setup.stacked for batch in batches):
+        stacked = any(batch.setup.stacked for batch in batches)
+        if not stacked and (jobs > 1 or any(takes_others(run) for batch in batches for run in batch.runs)):
+            if any(batch.setup.device == "cpu" for batch in batches):
+                all_open.enter_context(settled())
             _run_side_by_side(batches, jobs)
             return
         for batch in batches:
@@ -94,6 +102,11 @@ def run_all(batches: Sequence[Batch], jobs: int) -> None:
                         for news in runner.attempt(run):
                             batch.take(news)
                 del runner  # its images, before the next batch has others
+
+
+def takes_others(run: Run) -> bool:
+    """Whether a method of somebody else takes part, which may end the process that it runs in without a word."""
+    return any(registry.of_others(stage.method) for stage in run.stages)
 
 
 class Worker:
@@ -127,13 +140,13 @@ class Worker:
         assert self.batch is not None
         return self.batch.setup.out, self.chain[0].name
 
-    def how_it_ended(self) -> str:
-        """In words, once it has."""
+    def how_it_ended(self) -> tuple[str, bool]:
+        """In words, once it has, and whether from outside."""
         self.process.join()
         code = self.process.exitcode
         if code is not None and code < 0:
-            return f"by signal {signal.Signals(-code).name}"
-        return f"with exit code {code}"
+            return f"by signal {signal.Signals(-code).name}", True
+        return f"with exit code {code}", False
 
 
 def _run_side_by_side(batches: Sequence[Batch], jobs: int) -> None:
@@ -197,7 +210,7 @@ def _after_death(worker: Worker, deaths: Counter[object]) -> None:
     Raises:
         RunError: where processes end before they have begun with any run.
     """
-    how = worker.how_it_ended()
+    how, from_outside = worker.how_it_ended()
     if not worker.chain:
         deaths[START] += 1
         if deaths[START] == MOST_DEATHS:
@@ -212,7 +225,7 @@ def _after_death(worker: Worker, deaths: Counter[object]) -> None:
         return
     error = f"its process was ended {how}, {MOST_DEATHS} times without finishing an epoch"
     details = f"{error}\n\nThere is no traceback: the process could not write one.\n"
-    worker.take(Failed(run, error, details, transient=True))
+    worker.take(Failed(run, error, details, transient=from_outside))
 
 
 def _run_stacked(batch: Batch, jobs: int) -> None:
@@ -253,10 +266,24 @@ def _run_stacked(batch: Batch, jobs: int) -> None:
                 batch.take(told)
 
 
+def take_layers() -> None:
+    """Have the layers that the parent settled on.
+
+    Raises:
+        RunError: where they cannot be had here, so that no row is made with others than the rest.
+    """
+    try:
+        why_unavailable()
+    except ChoiceError as error:
+        raise RunError(f"a process of this command cannot take the layers that it began with: {error}") from None
+
+
 def _work(setup: Setup, problem: ProblemSettings, connection: Connection) -> None:
     """What a worker process does."""
     follow_parent()  # the next command must not find it writing checkpoints still
     try:
+        if setup.device == "cpu":
+            take_layers()
         runner = Runner(setup, problem)
         while True:
             connection.send(None)
@@ -270,7 +297,10 @@ def _work(setup: Setup, problem: ProblemSettings, connection: Connection) -> Non
             for run in chain:
                 for news in runner.attempt(run):
                     connection.send(news)
-    except (BrokenPipeError, EOFError):
+    except (ConnectionError, EOFError):
         return  # the parent is gone
-    except Exception as error:
+    except (DataError, SettingsError, RunError, MethodError) as error:
         connection.send(error)
+    except Exception:
+        # As text, since an error of somebody else's may not be one that can be sent, or made again there.
+        connection.send(RuntimeError(f"in a process of this command:\n\n{traceback.format_exc()}"))

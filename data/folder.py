@@ -27,7 +27,12 @@ def data_folder(chosen: Path | None = None) -> Path:
         if not (from_environment := os.environ.get("BENCHMARK_DATA")):
             import platformdirs  # as `secrets` below: an import takes longer than a query that needs none
 
-            return platformdirs.user_data_path("replica-201", appauthor=False)
+            try:
+                return platformdirs.user_data_path("replica-201", appauthor=False)
+            except RuntimeError:  # a user without a home, as in some containers
+                raise DataError(
+                    "there is no home folder to keep data in; choose a folder with --data-dir or BENCHMARK_DATA"
+                ) from None
         chosen = Path(from_environment)
     try:
         folder = chosen.expanduser()
@@ -58,6 +63,27 @@ def make_folder(folder: Path) -> Path:
             f"the folder {folder} cannot be written to; choose another (for data, with --data-dir or BENCHMARK_DATA)"
         )
     return folder
+
+
+def refuse_link(folder: Path) -> None:
+    """
+    Raises:
+        DataError: where a folder that is ours to write into is a link, and leads to files of somebody else's.
+    """
+    try:
+        is_link = folder.is_symlink()
+    except OSError:  # a name that the system does not allow is no link
+        return
+    if is_link:
+        raise DataError(
+            f"{folder} is a link, and files where it leads to would be overwritten; remove the link, or choose another "
+            "folder"
+        )
+
+
+def as_text(name: str) -> str:
+    """The name of a file as text that every file and terminal takes; bytes that are no UTF-8 as `\\xff`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def is_there(path: Path) -> bool:

@@ -30,6 +30,8 @@ def load_pickle(file: IO[bytes], what: str, admitted: Mapping[str, Any], encodin
         return _Restricted(file, what, admitted, encoding).load()
     except DataError:
         raise
+    except MemoryError:
+        raise DataError(f"{what} cannot be read, since memory ran out: give this program more") from None
     except Exception as error:  # a damaged pickle can raise nearly anything
         raise DataError(f"{what} is damaged or not a pickle ({type(error).__name__}): get the file again") from error
     finally:

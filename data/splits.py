@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.folder import DataError, is_there, read_small, write_atomically
+from data.folder import DataError, as_text, is_there, read_small, write_atomically
 
 HALVES = "halves"
 """The first and the second half of the training images."""
@@ -66,7 +66,7 @@ def split_by_file(path: Path) -> Split:
         DataError: where it cannot be read.
     """
     sha256 = hashlib.sha256(_content(path)).hexdigest()
-    return Split(FILE if sha256 == SHA256 else f"{path.name} ({sha256[:12]})", sha256, path)
+    return Split(FILE if sha256 == SHA256 else f"{as_text(path.name)} ({sha256[:12]})", sha256, path)
 
 
 def official_split(folder: Path) -> Split | None:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from data.folder import as_text
 from reports import RowsError, columns
 from reports.columns import Column
 from reports.results import Results, method_name, metric_name, read_results
+from reports.rows import csv_bytes, readable
 from reports.statistics import spread
 from reports.tables import improvement_columns, paired_columns, plus_minus
 from reports.warnings import digits_warning, quoted
@@ -60,8 +62,11 @@ def compare_folders(folders: Sequence[Path]) -> tuple[pd.DataFrame, str]:
 
 def write_comparison(table: pd.DataFrame, text: str, folder: Path) -> list[Path]:
     """Writes compare.md and compare.csv into `folder`; returns their paths."""
-    content = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    return [write_file(folder / "compare.md", text.encode()), write_file(folder / "compare.csv", content.encode())]
+    content = csv_bytes(table, "%.6g")
+    return [
+        write_file(folder / "compare.md", text.encode("utf-8", "backslashreplace")),
+        write_file(folder / "compare.csv", content),
+    ]
 
 
 def compare(a: Results, b: Results) -> pd.DataFrame:
@@ -94,7 +99,7 @@ def compare(a: Results, b: Results) -> pd.DataFrame:
 def compare_markdown(a: Results, b: Results, table: pd.DataFrame, folders: Sequence[Path]) -> str:
     """The text of `compare.md`."""
     heads = [
-        f"- **{name}:** `{folder}`: {len(results.runs)} run{'s' * (len(results.runs) != 1)}, "
+        f"- **{name}:** `{readable(as_text(str(folder)))}`: {len(results.runs)} run{'s' * (len(results.runs) != 1)}, "
         f"preset {results.preset}, searched on {results.images}, {_values(results, 'device')}, "
         f"version {_values(results, 'version')}"
         for name, folder, results in zip("AB", folders, (a, b), strict=True)

@@ -24,8 +24,13 @@ SPECIAL = {
     "λ": r"$\lambda$",
     "†": r"$\dagger$",
     "‡": r"$\ddagger$",
+    "‹": "$<$",
+    "›": "$>$",
 }
 """Characters that LaTeX takes for commands, or that its plain fonts lack."""
+
+FIRST_UNKNOWN = 0x180
+"""The Unicode blocks from here on are none of its plain fonts'."""
 
 
 def summary_latex(results: Results, table: pd.DataFrame) -> str:
@@ -82,8 +87,11 @@ def summary_latex(results: Results, table: pd.DataFrame) -> str:
 
 
 def escaped(text: str) -> str:
-    """`text` as LaTeX prints it."""
-    return "".join(SPECIAL.get(character, character) for character in text)
+    """`text` as LaTeX prints it, in one paragraph; characters that its plain fonts lack as question marks."""
+    return "".join(
+        SPECIAL.get(character, character if ord(character) < FIRST_UNKNOWN else "?")
+        for character in " ".join(text.split())
+    )
 
 
 def _line(cells: list[str]) -> str:

@@ -135,4 +135,6 @@ def read_provenance(folder: Path) -> Provenance | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError, msgspec.DecodeError) as error:
-        raise RowsError(f"{path} cannot be read ({str(error)[:200]}); repair or remove it") from None
+        raise RowsError(
+            f"{path} cannot be read ({str(error)[:200]}); repair it, or remove it and have a report without provenance"
+        ) from None

@@ -224,7 +224,10 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
         if key:
             _check_key(folder / name, rows, key)
     _yes_or_no(folder / "runs.csv", runs, "as_published")
-    _check_cells(folder / "runs.csv", runs)
+    _check_cells(folder / "runs.csv", runs["genotype"])
+    _check_cells(folder / "history.csv", history["genotype"])
+    if "other_genotype" in runs:
+        _check_cells(folder / "runs.csv", runs["other_genotype"].dropna())
 
     rows_of = {str(method): rows for method, rows in runs.groupby("method", sort=False)}
     order = list(rows_of) if methods is None else [name for name in dict.fromkeys(methods) if name in rows_of]
@@ -335,12 +338,12 @@ def _check_space(path: Path, space: pd.DataFrame, metrics: Iterable[str]) -> Non
             raise RowsError(f"{path}: the quantiles of {metric} do not grow with their level: the file was edited")
 
 
-def _check_cells(path: Path, runs: pd.DataFrame) -> None:
-    for genotype in runs["genotype"]:
+def _check_cells(path: Path, genotypes: pd.Series) -> None:
+    for genotype in genotypes.unique():
         try:
-            Cell.parse(str(genotype))
+            Cell.parse("" if pd.isna(genotype) else str(genotype))
         except CellError as error:
-            raise RowsError(f"{path}, column 'genotype': {error}") from None
+            raise RowsError(f"{path}, column {genotypes.name!r}: {error}") from None
 
 
 def _check_key(path: Path, rows: pd.DataFrame, key: list[str]) -> None:

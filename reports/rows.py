@@ -13,6 +13,7 @@ folder has depends on its truth table.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable
 from pathlib import Path
 
@@ -120,8 +121,78 @@ SECOND_COLUMNS = {
 """Columns of `second-opinion.csv`."""
 
 
-TEXT = dict.fromkeys(("settings", "truth_checksum", "asks", "preset", "changes", "split", "as_published"), str)
-"""Columns that are text, whatever pandas would take it for: hexadecimal digits as 12345e678901, or nothing at all."""
+TEXT = dict.fromkeys(
+    (
+        *("method", "genotype", "metric", "other_selection", "other_genotype", "asks", "device", "images", "preset"),
+        *("changes", "split", "as_published", "settings", "truth", "truth_checksum", "version", "phase", "operation"),
+        *("weights", "error", "details", "statistic", "study", "variant"),
+    ),
+    str,
+)
+"""Columns that are text, whatever they look like: hexadecimal digits as 12345e678901, a method called nan, or nothing
+at all. Measurements are the one thing in a row that has no type of its own: they are text exactly where `is_number`
+says that some value is none, which the runner sees to when they are written."""
+
+NUMBER = re.compile(r"[+-]?((\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)", re.ASCII | re.IGNORECASE)
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell of a CSV with this text is read as a number."""
+    return NUMBER.fullmatch(text.strip()) is not None
+
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes a cell for a formula by, which it then computes."""
+
+
+def shielded(value: object) -> object:
+    """A value as it stands in a CSV: text that a spreadsheet would take for a formula behind an apostrophe, by which
+    spreadsheets mark text, too."""
+    return f"'{value}" if isinstance(value, str) and value.lstrip(" '").startswith(FORMULA) else value
+
+
+def unshielded(value: object) -> object:
+    """The inverse of `shielded`."""
+    return value[1:] if isinstance(value, str) and value.startswith("'") and shielded(value[1:]) == value else value
+
+
+def csv_bytes(rows: pd.DataFrame, float_format: str | None = None) -> bytes:
+    """The content of a CSV; every one that this program writes is made here."""
+    safe = rows.rename(columns=shielded)
+    for place, kind in enumerate(safe.dtypes):
+        if isinstance(kind, pd.StringDtype) or pd.api.types.is_object_dtype(kind):
+            values = [shielded(value) for value in safe.iloc[:, place]]
+            safe.isetitem(place, pd.array(values, dtype=kind))
+    text: str = safe.to_csv(index=False, float_format=float_format, lineterminator="\n")
+    return text.encode("utf-8", "backslashreplace")
+
+
+TO_BE_READ = {"<": "‹", ">": "›", "`": "'", "|": "¦", "\\": "/", "](": "] (", "://": ": //", "www.": "www ."}
+"""What Markdown takes for a command, and what stands for it in names and errors that are shown."""
+
+
+def readable(text: str) -> str:
+    """A text of somebody else's in one line that no page takes for more than text."""
+    for command, instead in TO_BE_READ.items():
+        text = text.replace(command, instead)
+    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+
+
+AS_WRITTEN = ("genotype", "other_genotype", "variant", "details", "weights")
+"""Columns whose text is no name and shown nowhere: cells, which are checked, files, and numbers."""
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """The rows of a CSV that `csv_bytes` made: text as it was written, and only an empty cell is no value.
+
+    Raises:
+        OSError, ValueError: where it cannot be read.
+    """
+    rows = pd.read_csv(path, dtype=TEXT, keep_default_na=False, na_values=[""], encoding="utf-8")
+    for column in rows:
+        if isinstance(rows[column].dtype, pd.StringDtype) and rows[column].str.startswith("'").any():
+            rows[column] = rows[column].map(unshielded, na_action="ignore").astype("str")
+    return rows
 
 
 ASKED_THE_TABLE = ("random-search", "evolution")
@@ -169,6 +240,16 @@ def _asked(images: str, columns: Container[object]) -> str:
     return next((metric for metric in metrics if metric in columns), "")
 
 
+ANEW = "the `benchmark run` or `study` that made this folder writes the rows anew from its checkpoints"
+
+
+def _has_checkpoints(folder: Path) -> bool:
+    try:
+        return any((folder / "checkpoints").glob("*.safetensors"))
+    except OSError:  # as a name that is too long
+        return False
+
+
 def read_rows(folder: Path, name: str, columns: dict[str, str], optional: bool = False) -> pd.DataFrame:
     """The rows of `folder/name`, with at least `columns`; none where an `optional` file is missing or has none.
 
@@ -179,13 +260,21 @@ def read_rows(folder: Path, name: str, columns: dict[str, str], optional: bool =
     if optional and not path.exists():
         return pd.DataFrame(columns=list(columns))
     try:
-        rows = pd.read_csv(path, dtype=TEXT)
+        rows = read_csv(path)
     except FileNotFoundError:
+        if _has_checkpoints(folder):
+            raise RowsError(f"{path} does not exist, but checkpoints do: {ANEW}") from None
         raise RowsError(f"{path} does not exist: give a folder that `benchmark run --out` has written") from None
     except (OSError, ValueError) as error:
-        raise RowsError(f"{path} cannot be read as CSV ({error})") from None
+        what_now = f"remove it; {ANEW}" if _has_checkpoints(folder) else "get the file again"
+        raise RowsError(f"{path} cannot be read as CSV ({error}): {what_now}") from None
     if name == "runs.csv":
         rows = completed(rows)
+    for column in set(rows) - set(AS_WRITTEN):
+        if isinstance(rows[column].dtype, pd.StringDtype) or pd.api.types.is_object_dtype(rows[column].dtype):
+            shown = {text: readable(text) for text in rows[column].dropna().unique() if isinstance(text, str)}
+            if any(text != other for text, other in shown.items()):
+                rows[column] = rows[column].replace(shown)
     missing = [column for column in columns if column not in rows]
     if missing:
         raise RowsError(f"{path} has no column {missing[0]!r}: it was not written by this program, or was edited")

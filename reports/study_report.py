@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from data.folder import make_folder
+from data.folder import make_folder, refuse_link
 from reports import RowsError, studies
+from reports.child import any_backend
 from reports.results import read_results
-from reports.rows import read_rows
+from reports.rows import csv_bytes, read_rows
 from reports.study import StudyResults, VariantResults
 from reports.tables import FEW_SEEDS
 from reports.warnings import digits_warning, failures_warning, quoted
@@ -67,21 +68,22 @@ def write_study(folder: Path) -> list[Path]:
     Raises:
         RowsError: where the rows are missing or wrong.
     """
-    from reports.plots import style  # matplotlib is slow to import
+    with any_backend():  # matplotlib is slow to import
+        from reports.plots import style
 
     results = read_study(folder)
     study = studies.load(results.name)
+    refuse_link(folder / "plots")
     make_folder(folder / "plots")
     with style.house_style():
         plot = study.picture(results)
         images = style.images_of(plot)
     written = [write_file(folder / "plots" / f"study.{suffix}", image) for suffix, image in images.items()]
     table, text = study.table(results)
-    content = table.to_csv(index=False, float_format="%.4f", lineterminator="\n")
-    written.append(write_file(folder / "study.csv", content.encode()))
+    written.append(write_file(folder / "study.csv", csv_bytes(table, "%.4f")))
     parts = [f"# {study.question}", _facts(results), *_warnings(results), text]
     parts.append(f"![{plot.caption}](plots/study.png)\n\n*{plot.caption}*")
-    written.append(write_file(folder / "study.md", ("\n\n".join(parts) + "\n").encode()))
+    written.append(write_file(folder / "study.md", ("\n\n".join(parts) + "\n").encode("utf-8", "backslashreplace")))
     return written
 
 

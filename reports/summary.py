@@ -117,6 +117,8 @@ def warnings(results: Results) -> list[Warning]:
         )
     mixed = [method for method in results.methods if len(results.values("settings", method)) > 1]
     mixed += [column for column in ("images", "preset", "version") if len(results.values(column)) > 1]
+    devices = {device for devices in results.values("device") for device in devices.split(" / ")}  # a run may have two
+    mixed += ["device"] * (len(devices) > 1)
     if mixed:
         names = ", ".join(method_name(name) for name in mixed)
         found.append(("Not all rows were made alike", f"({names}): see the list above before comparing them."))

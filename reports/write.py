@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-from data.folder import make_folder, write_atomically
+from data.folder import make_folder, refuse_link, write_atomically
 from reports import RowsError
-from reports.child import follow_parent
+from reports.child import any_backend, follow_parent
 from reports.latex import summary_latex
 from reports.page import Figure, report_html
 from reports.plots import PLOTS
 from reports.provenance import read_provenance
 from reports.replication import replication_markdown, replications
 from reports.results import Results, read_results
+from reports.rows import csv_bytes
 from reports.summary import Tables, summary_markdown
 from reports.tables import comparisons, summary
 
@@ -48,13 +49,13 @@ def write_report(folder: Path, methods: Sequence[str] | None = None, jobs: int =
     """
     results = read_results(folder, methods)
     provenance = read_provenance(folder)
+    refuse_link(folder / "plots")
     make_folder(folder / "plots")
     written: list[Path] = []
     figures: list[Figure] = []
     skipped: dict[str, str] = {}
     with ExitStack() as stack:
-        side_by_side = map if jobs == 1 else stack.enter_context(_pool(jobs)).map
-        drawings = side_by_side(partial(draw, results), PLOTS)  # a pool has begun now, `map` draws when asked
+        drawings = _drawings(results, jobs, stack)
         tables = Tables(summary(results), comparisons(results), replications(results))
         for name, drawn in zip(PLOTS, _all_of(drawings), strict=True):
             if isinstance(drawn, str):
@@ -70,8 +71,8 @@ def write_report(folder: Path, methods: Sequence[str] | None = None, jobs: int =
         ("comparisons", tables.comparisons, "%.6g"),  # a small p keeps its digits
         ("paper-vs-ours", tables.replications, "%.4f"),
     ):
-        content = table.to_csv(index=False, float_format=numbers, lineterminator="\n")
-        written.append(write_file(folder / f"{name}.csv", content.encode()))
+        content = csv_bytes(table, numbers)
+        written.append(write_file(folder / f"{name}.csv", content))
     pictures = [(f"plots/{figure.name}.png", figure.caption) for figure in figures]
     for file, text in (
         ("summary.tex", summary_latex(results, tables.summary)),
@@ -79,14 +80,23 @@ def write_report(folder: Path, methods: Sequence[str] | None = None, jobs: int =
         ("summary.md", summary_markdown(results, tables, pictures, skipped)),
         ("report.html", report_html(results, tables, figures, skipped, provenance)),
     ):
-        written.append(write_file(folder / file, text.encode()))
+        written.append(write_file(folder / file, text.encode("utf-8", "backslashreplace")))
     return written
+
+
+def _drawings(results: Results, jobs: int, stack: ExitStack) -> Iterator[Drawn | str]:
+    """The plots in their order, drawn side by side where that is asked for and the system has room for it."""
+    if jobs > 1:
+        with suppress(OSError, ImportError, NotImplementedError):  # as where /dev/shm cannot be written to
+            return stack.enter_context(_pool(jobs)).map(partial(draw, results), PLOTS)
+    return map(partial(draw, results), PLOTS)  # each when it is asked for
 
 
 def draw(results: Results, name: str) -> Drawn | str:
     """The plot in the house style, or why there is none."""
-    from reports import plots  # matplotlib is slow to import
-    from reports.plots import marks, style
+    with any_backend():  # matplotlib is slow to import
+        from reports import plots
+        from reports.plots import marks, style
 
     with style.house_style():
         try:

@@ -26,7 +26,7 @@ def pin() -> None:
 def processor_features() -> set[str]:
     """What Linux says that the processor has; elsewhere nothing."""
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    lines = cpuinfo.read_text("utf-8", "replace").splitlines() if cpuinfo.exists() else []
     return set(next((line for line in lines if line.startswith("flags")), "").split())
 
 

@@ -23,6 +23,8 @@ from spaces import native
 torch.set_num_threads(1)
 
 settings.register_profile("deterministic", derandomize=True)
+# For the long run of the fuzzers: pytest tests/test_fuzz.py --hypothesis-profile=long
+settings.register_profile("long", max_examples=5000, deadline=None, print_blob=True)
 settings.load_profile("deterministic")
 
 

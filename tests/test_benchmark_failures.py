@@ -125,8 +125,11 @@ def test_a_method_that_exits_has_failed(tmp_path, capsys, monkeypatch, seeds_kno
     assert "1 of 4 runs failed: darts-seed0 (SystemExit: 3)" in capsys.readouterr().err
 
 
-def test_an_error_of_the_system_is_no_failure_of_the_run(tmp_path, capsys, monkeypatch, seeds_known):
-    monkeypatch.setattr(Darts, "epoch", failing(OSError(28, "No space left on device"), seed=0, epoch=2))
+def test_an_error_of_our_own_files_is_no_failure_of_the_run(tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("benchmark.checkpoint.write", full)
     assert main([*SMOKE, "--methods", "darts", "--out", str(tmp_path)]) == 1
     assert "darts-seed0 was stopped (OSError: [Errno 28] No space left on device)" in capsys.readouterr().err
     assert not (tmp_path / "failures.csv").exists()
