@@ -43,7 +43,7 @@ def test_commands_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert first.computed_by.startswith("layers v") and first.computed_by.endswith("; PyTorch's kernels for AVX2")
     assert "g++" in first.computed_by
     page = (tmp_path / "of me & co" / "report.html").read_text()
-    assert "&#x27;" in page and "of me &amp; co" in page
+    assert "&#39;" in page and "of me &amp; co" in page
 
 
 def test_it_names_no_path_that_was_not_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
