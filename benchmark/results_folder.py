@@ -141,7 +141,10 @@ class Results:
         their last checkpoint they come to the same rows again."""
         epochs = Counter(_key(row) for row in self.history)
         scored = {_key(row) for row in self.scores}
-        with_scores = {_key(row) for row in self.history if is_present(row.get("tau"))}
+        # In its last epoch: PT has no scores, though the supernet that it starts from had.
+        with_scores = {
+            key for key, row in {_key(row): row for row in self.history}.items() if is_present(row.get("tau"))
+        }
         last = {(run.method, run.seed): run.checkpoint_name(len(run.stages) - 1) for run in runs}
         found = set()
         for row in self.runs:
