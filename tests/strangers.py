@@ -102,7 +102,8 @@ class Told(Search):
         return self.told("state", {"done": self.done})
 
     def load(self, state: Any) -> None:
-        self.done = state["done"] if isinstance(state, dict) and isinstance(state.get("done"), int) else 1
+        done = state.get("done")
+        self.done = done if isinstance(done, int) and 0 <= done < 100 else 1
         self.told("load", None)
 
 

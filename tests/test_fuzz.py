@@ -413,7 +413,7 @@ def disturb(number, way):
             seen += 1
             if seen == number:
                 with log.open("a") as file:
-                    file.write(f"{way} {name} {given[0] if isinstance(given[0], Path) else ''}\\\\n")
+                    file.write(f"{way} {name} {given[0] if isinstance(given[0], Path) else ''}\\n")
                 if way == "disk":
                     raise OSError(28, "No space left on device")
                 os.kill(os.getpid(), WAYS[way])
