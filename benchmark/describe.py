@@ -51,21 +51,22 @@ def describe(name: str) -> str:
         lines.append("searches on the table of true accuracies itself, which no other method is given")
     lines += ["", "problem.split", *textwrap.wrap(field_docs(ProblemSettings)["split"], 110)]
     presets = {preset: read_preset(preset) for preset in PRESETS}
+    values = {preset: table_of(tables, name) for preset, tables in presets.items()}
     lines += _of_presets({preset: split_in(tables, name) for preset, tables in presets.items()})
     meanings = field_docs(method.Settings)
     for key in (field.name for field in dataclasses.fields(method.Settings)):
         lines += ["", f"{name}.{key}", *textwrap.wrap(meanings.get(key, ""), 110)]
         lines += _of_presets(
             {
-                preset: (written(table[key]), reason_of(tables, name, key) or "an option, at its default")
+                preset: (written(values[preset][key]), reason_of(tables, name, key) or "an option, at its default")
                 for preset, tables in presets.items()
-                if key in (table := table_of(tables, name))
+                if key in values[preset]
             }
         )
     if method.follows:
         lines += ["", f"the supernet's settings are those of {method.follows}, except"]
         for preset, tables in presets.items():
-            for key, value in table_of(tables, name)["supernet"].items():
+            for key, value in values[preset]["supernet"].items():
                 lines.append(f"    {preset:<6} {f'{key} = {written(value)}':<26} {reason_of(tables, name, key, True)}")
     return "\n".join(lines)
 

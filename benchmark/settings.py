@@ -230,7 +230,8 @@ def table_of(tables: Table, name: str) -> Table:
 
 def sections_of(tables: Table, method: type[Search]) -> list[str]:
     """The tables that say something of a method: its own, then those of the methods that its class derives from."""
-    named = {registry.load(name): name for name in tables if name not in NO_METHODS and name in registry.names()}
+    known = registry.names()  # asked once, since it looks through all installed packages
+    named = {registry.load(name): name for name in tables if name not in NO_METHODS and name in known}
     return [named[cls] for cls in method.__mro__ if cls in named]
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,15 +19,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark import checkpoint
+from benchmark import checkpoint, validation
 from benchmark.describe import field_docs
 from benchmark.settings import Scale, checked, published_table
 from data.images import ImageSet, open_images
 from data.truth import open_truth
 from methods import registry
 from methods.search import Problem, Search
-from methods.state import Stateful
-from spaces import NUM_CELLS, Cell
+from methods.state import Stateful, declared
+from spaces import NUM_CELLS
 from spaces.supernet import Layers, Supernet
 
 T = TypeVar("T", bound=Search)
@@ -100,17 +100,21 @@ def _require(holds: bool, what: str) -> None:
 
 
 def _check_answers(search: Search, measured: Mapping[str, object]) -> None:
+    """By the very checks of the runner."""
     for name, value in measured.items():
-        plain = isinstance(value, str) or (isinstance(value, int | float) and np.isfinite(value))
-        _require(isinstance(name, str) and plain, f"a finite number or text in what an epoch measures as {name!r}")
-    _require(isinstance(search.cell(), Cell), "a `Cell` from `cell`")
-    scores = search.scores()
-    _require(scores is None or scores.shape == (NUM_CELLS,), f"scores of shape ({NUM_CELLS},), or None")
-    other = search.other_selection()
-    _require(
-        other is None or (isinstance(other[0], str) and isinstance(other[1], Cell)),
-        "a name and a cell, or None, from `other_selection`",
-    )
+        what = f"a finite number or text in what an epoch measures as {name!r}"
+        _require_valid(what, validation.measurements, {name: value}, 1)
+    _require_valid("a `Cell` from `cell`", validation.cell, search.cell())
+    _require_valid(f"scores of shape ({NUM_CELLS},), or None", validation.scores, search.scores())
+    what = "a name and a cell, or None, from `other_selection`"
+    _require_valid(what, validation.other_selection, search.other_selection())
+
+
+def _require_valid(what: str, check: Callable[..., object], *told: object) -> None:
+    try:
+        check(*told)
+    except (validation.MethodFailed, FloatingPointError) as error:
+        raise ContractError(f"the method lacks {what}: {error}") from error
 
 
 def _begun(method: type[Search], seed: int, changes: Mapping[str, Any]) -> Search:
@@ -129,7 +133,7 @@ def _begun(method: type[Search], seed: int, changes: Mapping[str, Any]) -> Searc
 
 def _different(one: Search, other: Search) -> list[str]:
     """The fields that two searches do not agree in."""
-    transient = {name for base in type(one).__mro__ for name in vars(base).get("transient", ())}
+    transient = declared(type(one), "transient")
     return [
         name
         for name, value in vars(one).items()
@@ -137,14 +141,12 @@ def _different(one: Search, other: Search) -> list[str]:
     ]
 
 
-def _same(one: Any, other: Any, seen: set[int]) -> bool:
-    """Whether two values are the same to the last bit, whatever they are made of."""
+def _same(one: Any, other: Any, within: set[int]) -> bool:
+    """Whether two values are the same to the last bit, whatever they are made of; `within` are the objects, by their
+    identities, whose fields are being compared."""
     alike = any(isinstance(one, kind) and isinstance(other, kind) for kind in (dict, list | tuple, type(one)))
     if not alike:  # a checkpoint gives tuples back as lists, and all kinds of dicts as dicts
         return False
-    if id(one) in seen:
-        return True
-    seen.add(id(one))
     match one:
         case Tensor():
             return one.shape == other.shape and torch.equal(one, other)
@@ -155,22 +157,18 @@ def _same(one: Any, other: Any, seen: set[int]) -> bool:
         case np.random.Generator():
             return bool(one.bit_generator.state == other.bit_generator.state)
         case nn.Module() | torch.optim.Optimizer():
-            return _same(one.state_dict(), other.state_dict(), seen)
+            return _same(one.state_dict(), other.state_dict(), within)
         case dict():
-            return one.keys() == other.keys() and all(_same(value, other[key], seen) for key, value in one.items())
+            return one.keys() == other.keys() and all(_same(value, other[key], within) for key, value in one.items())
         case list() | tuple():
-            return len(one) == len(other) and all(_same(a, b, seen) for a, b in zip(one, other, strict=True))
+            return len(one) == len(other) and all(_same(a, b, within) for a, b in zip(one, other, strict=True))
         case float():
             return one == other or (one != one and other != other)
         case Stateful():
-            return not _different_fields(one, other, seen)
+            return all(_same(getattr(one, name), getattr(other, name), within) for name in type(one).fields())
     if callable(one) or not hasattr(one, "__dict__"):
         return callable(one) or bool(one == other)
-    return _same(vars(one), vars(other), seen)
-
-
-def _different_fields(one: Stateful, other: Stateful, seen: set[int]) -> bool:
-    return not all(_same(getattr(one, name), getattr(other, name), seen) for name in type(one).fields())
+    return id(one) in within or _same(vars(one), vars(other), within | {id(one)})
 
 
 def by_hand(

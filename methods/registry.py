@@ -16,7 +16,10 @@ GROUP = "benchmark.methods"
 FORM = re.compile(r"(?=.{1,40}\Z)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 """What a method may be called. The name is a part of names of files, of settings, and of tables."""
 
-TAKEN = {"base", "false", "inf", "infinity", "like", "na", "nan", "none", "null", "optimal", "problem", "true"}
+TAKEN = {
+    *("base", "problem", "scale", "why", "like", "optimal"),
+    *("false", "inf", "infinity", "na", "nan", "none", "null", "true"),
+}
 """Names of that form that mean something else in a preset, or that readers of tables take for something else."""
 
 

@@ -37,7 +37,7 @@ class Stateful:
     @classmethod
     def fields(cls) -> list[str]:
         """The declared fields of this class and its bases, those of the bases first."""
-        return [name for base in reversed(cls.__mro__) for name in vars(base).get("saved", ())]
+        return declared(cls, "saved")
 
     def state(self, of: type[Stateful] | None = None) -> State:
         """Everything that `load` needs to go on to the identical result; or the part of it that a base declares.
@@ -60,6 +60,11 @@ class Stateful:
 
     def resume(self) -> None:
         """Make anew what follows from the state; called at the end of `load`."""
+
+
+def declared(cls: type, what: str) -> list[str]:
+    """The names that a class and its bases have in `saved` or `transient`, those of the bases first."""
+    return [name for base in reversed(cls.__mro__) for name in vars(base).get(what, ())]
 
 
 def stored(value: Any, name: str) -> Any:

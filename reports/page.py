@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,6 +39,7 @@ class Figure(NamedTuple):
     svg: bytes
 
 
+@functools.cache
 def _templates() -> Environment:
     pages = Environment(
         loader=PackageLoader("reports"),
