@@ -82,9 +82,11 @@ def carry_out(
         SettingsError: where the peer is not installed, a file cannot be used, or nothing of this is recorded.
     """
     from benchmark.progress import Fetching
+    from benchmark.runner import keep_freed_memory
     from benchmark.speed_steps import confine_reference, device_name, networks_of
 
     confine_reference()
+    keep_freed_memory()
     if peer:
         networks_of(peer)
     name = device_name(device)

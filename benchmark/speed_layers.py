@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import torch
 from rich.console import Console
+from torch import Tensor
 
 from benchmark.progress import Fetching
 from benchmark.runner import keep_freed_memory
@@ -93,14 +94,18 @@ def measure(rounds: int, progress: Progress) -> list[Rate]:
 
 def passes_of(channels: int, pixels: int) -> dict[str, Callable[[], object]]:
     """The three passes of a convolution of random images."""
-    x = native.batch_last(torch.randn(BATCH, channels, pixels, pixels)).requires_grad_()
-    weight = torch.randn(channels, channels, 3, 3).requires_grad_()
-    y = native.convolution(x, weight)
-    gradient = functools.partial(torch.autograd.grad, y, grad_outputs=y.detach(), retain_graph=True)
+    x, weight = native.batch_last(torch.randn(BATCH, channels, pixels, pixels)), torch.randn(channels, channels, 3, 3)
+
+    def gradient_of(wanted: Tensor) -> Callable[[], object]:
+        """Of it alone: `autograd.grad` makes all that the graph can, so each has a graph of its own."""
+        leaf = wanted.clone(memory_format=torch.preserve_format).requires_grad_()
+        y = native.convolution(*(leaf if each is wanted else each for each in (x, weight)))
+        return functools.partial(torch.autograd.grad, y, leaf, y.detach(), retain_graph=True)
+
     return {
-        "forward": functools.partial(native.convolution, x.detach(), weight.detach()),
-        "input gradient": functools.partial(gradient, x),
-        "weight gradient": functools.partial(gradient, weight),
+        "forward": functools.partial(native.convolution, x, weight),
+        "input gradient": gradient_of(x),
+        "weight gradient": gradient_of(weight),
     }
 
 
