@@ -99,7 +99,7 @@ def passes_of(channels: int, pixels: int) -> dict[str, Callable[[], object]]:
     def gradient_of(wanted: Tensor) -> Callable[[], object]:
         """Of it alone: `autograd.grad` makes all that the graph can, so each has a graph of its own."""
         leaf = wanted.clone(memory_format=torch.preserve_format).requires_grad_()
-        y = native.convolution(*(leaf if each is wanted else each for each in (x, weight)))
+        y = native.convolution(leaf if wanted is x else x, leaf if wanted is weight else weight)
         return functools.partial(torch.autograd.grad, y, leaf, y.detach(), retain_graph=True)
 
     return {
