@@ -18,7 +18,6 @@ from typing import Any
 import torch
 
 from benchmark.describe import field_docs, split_in
-from benchmark.energy import Meter, counters
 from benchmark.plan import Run, Stage, split_key, stage_names
 from benchmark.results_folder import Results
 from benchmark.settings import (
@@ -53,8 +52,7 @@ class Command:
 
     @contextmanager
     def recorded(self, results: Results, runs: Sequence[Run], to_do: int, truth: TruthTable) -> Iterator[None]:
-        """Adds this command to the folder's provenance before the searches inside begin, and at the end their time and,
-        where the device tells it, energy.
+        """Adds this command to the folder's provenance before the searches inside begin, and at the end their time.
 
         Raises:
             RowsError: where the folder's provenance is damaged.
@@ -67,11 +65,9 @@ class Command:
             write_atomically(results.out / FILE, Provenance((*before.commands, entry)).encoded())
 
         write(entry)
-        with Meter(counters(self.device)) as energy:
-            yield
+        yield
         seconds = round(time.perf_counter() - started, 1)
-        joules = None if energy.joules is None else round(energy.joules, 1)
-        write(dataclasses.replace(entry, wall_seconds=seconds, energy_joules=joules))
+        write(dataclasses.replace(entry, wall_seconds=seconds))
 
     def entry(self, runs: Sequence[Run], to_do: int, truth: TruthTable) -> Entry:
         commit, changed = checkout(Path(__file__).parent.parent)
