@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from benchmark.plan import Run
-    from benchmark.results_folder import Results
-    from benchmark.runner import Setup
+    from benchmark.results_folder import ResultsFolder
+    from benchmark.runner import RunContext
     from benchmark.settings import ProblemSettings, Table
     from data.truth import TruthTable
 
@@ -518,13 +518,13 @@ def searched(options: argparse.Namespace) -> Iterator[Searched]:
     chosen = choose_surroundings(options)
     from benchmark.memory import check_memory
     from benchmark.plan import plan
-    from benchmark.progress import Fetching, Progress
+    from benchmark.progress import Fetching, RunProgress
     from benchmark.provenance import Command
-    from benchmark.results_folder import Results, locked, write_space
+    from benchmark.results_folder import ResultsFolder, locked, write_space
     from benchmark.runner import check_images
     from benchmark.settings import override
     from benchmark.tensorboard import FOLDER, with_curves
-    from benchmark.workers import Batch, run_all
+    from benchmark.workers import RunGroup, run_all
     from data.truth import open_truth
 
     images = [f"problem.images={options.images}"] if options.images else []
@@ -545,16 +545,16 @@ def searched(options: argparse.Namespace) -> Iterator[Searched]:
     )
     announce(console, chosen.device)
     tell_splits(console, runs)
-    setup = chosen.setup(options, out, truth)
+    context = chosen.setup(options, out, truth)
     with locked(out):
-        results = Results(out, runs, truth)
+        results = ResultsFolder(out, runs, truth)
         missing = results.missing(runs, options.retry_failed)
         write_space(out, truth)
         command = Command(options.typed, chosen.preset, chosen.device)
         curves = out / FOLDER if options.tensorboard else None
-        with Progress(console, len(runs), len(runs) - len(missing)) as progress:
+        with RunProgress(console, len(runs), len(runs) - len(missing)) as progress:
             recorded = command.recorded(results, runs, len(missing), truth)
-            run_all([Batch(setup, missing, results, recorded, with_curves(progress, curves))], jobs)
+            run_all([RunGroup(context, missing, results, recorded, with_curves(progress, curves))], jobs)
         failed = [(out, row) for row in results.failures_of(runs)]
         yield Searched(console, out, len(runs), failed, [results], truth)
 
@@ -568,7 +568,7 @@ class Searched(NamedTuple):
     """Runs asked for."""
     failed: list[tuple[Path, dict[str, Any]]]
     """Rows of failures.csv, each with its folder."""
-    results: Sequence[Results]
+    results: Sequence[ResultsFolder]
     """The rows of a `run`; those of a study's variants lie in their folders."""
     truth: TruthTable
 
@@ -586,11 +586,11 @@ class Surroundings(NamedTuple):
     heading: str
     """The preset and, where nobody asked for it, why it was chosen."""
 
-    def setup(self, options: argparse.Namespace, out: Path, truth: TruthTable) -> Setup:
+    def setup(self, options: argparse.Namespace, out: Path, truth: TruthTable) -> RunContext:
         """What the runs share."""
-        from benchmark.runner import Setup
+        from benchmark.runner import RunContext
 
-        return Setup(out, options.data_dir, self.device, truth, options.stack_seeds)
+        return RunContext(out, options.data_dir, self.device, truth, options.stack_seeds)
 
 
 def choose_surroundings(options: argparse.Namespace) -> Surroundings:
@@ -685,11 +685,11 @@ def searched_study(options: argparse.Namespace) -> Iterator[Searched]:
     )
     announce(console, chosen.device)
     tell_splits(console, all_runs)
-    setup = chosen.setup(options, out, truth)
+    context = chosen.setup(options, out, truth)
     command = Command(options.typed, chosen.preset, chosen.device)
     with locked(out):
         failed = carry_out(
-            name, planned, setup, truth, jobs, console, command, options.retry_failed, options.tensorboard
+            name, planned, context, truth, jobs, console, command, options.retry_failed, options.tensorboard
         )
         yield Searched(console, out, total, failed, (), truth)
 

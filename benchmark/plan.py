@@ -15,14 +15,14 @@ from benchmark.settings import (
     ProblemSettings,
     SettingsError,
     Table,
-    checked,
     digest,
-    over,
+    merge,
     plain_default,
     plain_value,
     preset_label,
     read_preset,
     table_of,
+    validate,
     written,
 )
 from data.folder import DataError
@@ -127,7 +127,7 @@ def plan(
         MethodError: for an unknown method.
         DataError: for a split file that cannot be read.
     """
-    asked = checked(tables.get("problem", {}), ProblemSettings, "problem")
+    asked = validate(tables.get("problem", {}), ProblemSettings, "problem")
     for method in methods:
         if method.startswith("+") or method.count("+") > MOST_SELECTIONS:
             raise SettingsError(f"{method[:60]!r} is no method: a selection follows a supernet's method, as bdarts+pt")
@@ -201,7 +201,7 @@ def _stages(tables: Table, method: str, epochs: int | None) -> tuple[Stage, ...]
         settings = registry.load(name).Settings
         if epochs is not None and any(field.name == "epochs" for field in dataclasses.fields(settings)):
             table["epochs"] = epochs
-        found.append(Stage(name, checked(table, settings, name)))
+        found.append(Stage(name, validate(table, settings, name)))
     return tuple(found)
 
 
@@ -210,7 +210,7 @@ def _stage_tables(tables: Table, method: str, changes: Table | None = None) -> l
     than the table of `method` has it."""
     start, _, name = method.rpartition("+")
     search = registry.load(name)
-    table = over(table_of(tables, name), changes or {})
+    table = merge(table_of(tables, name), changes or {})
     of_supernet = table.pop("supernet", {})
     before: list[tuple[str, Table]] = []
     if search.follows is not None:
@@ -287,7 +287,7 @@ def _split(asked: str, problem: ProblemSettings, folder: Path | None) -> tuple[S
 def _is_published(method: str, stages: tuple[Stage, ...], problem: ProblemSettings, split: Split) -> bool:
     """Whether these are the published protocol of a method: what `paper` says of it, on any number of threads."""
     tables = _published()
-    as_published = checked(tables["problem"], ProblemSettings, "problem")
+    as_published = validate(tables["problem"], ProblemSettings, "problem")
     same_problem = problem == dataclasses.replace(as_published, threads=problem.threads, split=HALVES)
     of_protocol = OFFICIAL if split_of(as_published.split, method) == CIFAR_SPLIT else Split()
     same_split = split.identity == of_protocol.identity

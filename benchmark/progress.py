@@ -39,7 +39,7 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-class Progress:
+class RunProgress:
     """Shows what the runner reports. A context manager; call it with each piece of news, or what `of` returns."""
 
     def __init__(self, console: Console, total: int, already: int) -> None:
@@ -51,7 +51,7 @@ class Progress:
         self.started = self.last_line = time.monotonic()
         self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> RunProgress:
         if self.live:
             self.live.start()
             self.live.update(self.table(), refresh=True)

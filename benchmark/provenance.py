@@ -19,7 +19,7 @@ import torch
 
 from benchmark.describe import field_docs, split_in
 from benchmark.plan import Run, Stage, split_key, stage_names
-from benchmark.results_folder import Results
+from benchmark.results_folder import ResultsFolder
 from benchmark.settings import (
     ProblemSettings,
     Table,
@@ -42,7 +42,7 @@ PACKAGES = ("replica-201", "torch", "numpy", "scipy", "pandas", "scikit-learn", 
 
 
 @dataclasses.dataclass(frozen=True)
-class Command:
+class RecordedCommand:
     """A command that searches."""
 
     arguments: Sequence[str]
@@ -51,7 +51,7 @@ class Command:
     device: str
 
     @contextmanager
-    def recorded(self, results: Results, runs: Sequence[Run], to_do: int, truth: TruthTable) -> Iterator[None]:
+    def recorded(self, results: ResultsFolder, runs: Sequence[Run], to_do: int, truth: TruthTable) -> Iterator[None]:
         """Adds this command to the folder's provenance before the searches inside begin, and at the end their time.
 
         Raises:

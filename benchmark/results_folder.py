@@ -90,7 +90,7 @@ def locked(out: Path) -> Iterator[None]:
         lock.release()
 
 
-class Results:
+class ResultsFolder:
     """The rows of a results folder: those that were there, and each run's as it finishes or fails."""
 
     def __init__(self, out: Path, runs: Sequence[Run], truth: TruthTable) -> None:

@@ -34,7 +34,7 @@ from spaces import SKIP, Cell, native
 
 
 @dataclass(frozen=True)
-class Setup:
+class RunContext:
     """What all runs of one command share."""
 
     out: Path
@@ -155,12 +155,12 @@ def keep_freed_memory() -> None:
 class Runner:
     """One process's images and device, made ready once for all the runs it carries out."""
 
-    def __init__(self, setup: Setup, problem: ProblemSettings) -> None:
+    def __init__(self, context: RunContext, problem: ProblemSettings) -> None:
         set_up_torch(problem)
-        self.setup = setup
-        self.device = torch.device(setup.device)
-        self.truth = setup.truth
-        self.images = prepare_images(problem, data_folder(setup.data_dir))
+        self.context = context
+        self.device = torch.device(context.device)
+        self.truth = context.truth
+        self.images = prepare_images(problem, data_folder(context.data_dir))
         self.metric = main_metric(self.truth, problem.images)
         self.settings = problem
         self.halved: dict[Split, ImageSet] = {}
@@ -177,13 +177,13 @@ class Runner:
         return Problem(self.halved[split], *size, truth, self.settings.precision)
 
     def attempt(self, run: Run) -> Iterator[News]:
-        """The news of `carry_out`; whatever is wrong with this run alone is the last of them.
+        """The news of `run_stages`; whatever is wrong with this run alone is the last of them.
 
         Raises:
             DataError, SettingsError, RunError: for what is wrong with the folder, the disk or the device.
         """
         try:
-            yield from self.carry_out(run)
+            yield from self.run_stages(run)
         except (DataError, SettingsError, RunError):
             raise
         except OSError as error:
@@ -191,7 +191,7 @@ class Runner:
         except Exception as error:
             yield failure(run, error)
 
-    def carry_out(self, run: Run) -> Iterator[News]:
+    def run_stages(self, run: Run) -> Iterator[News]:
         """Run every stage to its end, from its last checkpoint on where there is one; the news of every epoch, then
         that it has finished.
 
@@ -203,7 +203,7 @@ class Runner:
         devices: list[str] = []
         seconds = 0.0
         for number, stage in enumerate(run.stages):
-            path = self.setup.out / "checkpoints" / run.checkpoint_name(number)
+            path = self.context.out / "checkpoints" / run.checkpoint_name(number)
             self.seed_generators(run, number)
             method = registry.load(stage.method)
             problem = self.problem_of(method, run.split)
@@ -235,7 +235,7 @@ class Runner:
                 with methods_own("state"):
                     state = search.state()
                 saved.state = validation.state(state)
-                saved.random = {} if self.setup.stacked else generators.states(self.device)
+                saved.random = {} if self.context.stacked else generators.states(self.device)
                 checkpoint.write(path, saved)
                 history.append(self.history_row(run, stage.method, len(history) + 1, saved.rows[-1]))
                 true = self.truth.query(cell)[self.metric]
@@ -248,7 +248,7 @@ class Runner:
 
     def seed_generators(self, run: Run, stage: int) -> None:
         """Seeds the generators of the process, but not those that stacked runs would share."""
-        if not self.setup.stacked:
+        if not self.context.stacked:
             generators.seed_all(seeded(run.seed, GENERATORS, stage))
 
     def scores(self, search: Search) -> NDArray[np.float64] | None:

@@ -114,7 +114,7 @@ def read_preset(name: str) -> Table:
     for document in reversed(preset_documents(name)):
         for section, settings in document.unwrap().items():
             if section != "base":
-                tables[section] = over(tables.get(section, {}), settings)
+                tables[section] = merge(tables.get(section, {}), settings)
     return tables
 
 
@@ -126,7 +126,7 @@ def preset_label(name: str) -> str:
     return f"{of_file} (a file)" if of_file in PRESETS else of_file
 
 
-def over(model: Table, table: Table) -> Table:
+def merge(model: Table, table: Table) -> Table:
     """The settings of `model` but for those that `table` has; of a `supernet` too, unless `table` empties it, and of a
     `split` by method."""
     merged = {**model, **table}
@@ -211,7 +211,7 @@ def table_of(tables: Table, name: str) -> Table:
         MethodError: for an unknown method.
     """
     method = registry.load(name)
-    published, scale = published_table(method), checked(tables.get("scale", {}), Scale, "scale")
+    published, scale = published_table(method), validate(tables.get("scale", {}), Scale, "scale")
     table = scale.scaled(published, method.Settings)
     if method.follows:
         followed = registry.load(method.follows).Settings
@@ -224,7 +224,7 @@ def table_of(tables: Table, name: str) -> Table:
             raise SettingsError(f"{section} = {said!r} stands where a method's table of settings should")
         if section != name:
             said = {key: value for key, value in said.items() if theirs.get(key) == published.get(key)}
-        table = over(table, said)
+        table = merge(table, said)
     return table
 
 
@@ -278,7 +278,7 @@ def reason_of_problem(tables: Table, key: str) -> str:
     return str(tables.get("why", {}).get(f"problem.{key}", ""))
 
 
-def checked(table: Mapping[str, Any], kind: type[T], where: str) -> T:
+def validate(table: Mapping[str, Any], kind: type[T], where: str) -> T:
     """`table` as an instance of the dataclass `kind`.
 
     Raises:

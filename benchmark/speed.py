@@ -20,8 +20,8 @@ from benchmark.speed_rows import (
     FASTER,
     OURS,
     TOLERANCE,
-    Comparison,
-    Row,
+    Timing,
+    TimingComparison,
     check_writable,
     compare,
     read_rows,
@@ -63,7 +63,7 @@ def choose(option: str, text: str, known: Iterable[str]) -> list[str]:
     return names
 
 
-def carry_out(
+def run_speed(
     sizes: Sequence[str],
     steps: Sequence[str],
     peer: str | None,
@@ -91,12 +91,12 @@ def carry_out(
         networks_of(peer)
     name = device_name(device)
     wanted = [(name, size, step) for size in sizes for step in steps]
-    kept: list[Row] = []
+    kept: list[Timing] = []
     if out:
         check_writable(out)
         kept = [row for row in (read_rows(out) if out.exists() else []) if row.measured not in wanted]
     before = recorded_rows(recorded, wanted) if recorded else {}
-    rows: list[Row] = []
+    rows: list[Timing] = []
     with Fetching(console) as progress:
         for _, size, step in wanted:
             rows += measure(size, step, peer, device, rounds, progress)
@@ -114,7 +114,7 @@ def carry_out(
 
 def measure(
     size: str, step: str, peer: str | None, device: torch.device, rounds: int | None, progress: Progress
-) -> list[Row]:
+) -> list[Timing]:
     """The rows of one step: the peer's, where there is one, and ours."""
     from benchmark import speed_floor, speed_steps
 
@@ -150,7 +150,7 @@ def measure(
         each = [taken / count for taken in seconds[name]]
         faster = ratio(seconds[peer], seconds[name]) if peer else None
         rows.append(
-            Row(
+            Timing(
                 device=speed_steps.device_name(device),
                 size=size,
                 step=step,
@@ -187,7 +187,7 @@ def take_turns(
     return seconds
 
 
-def table(rows: Sequence[Row], peer: str | None) -> str:
+def table(rows: Sequence[Timing], peer: str | None) -> str:
     """As Markdown."""
     from reports.tables import markdown_table, number
 
@@ -207,7 +207,7 @@ def table(rows: Sequence[Row], peer: str | None) -> str:
     return markdown_table(header, cells, left=3)
 
 
-def comparison_table(comparisons: Sequence[Comparison]) -> str:
+def comparison_table(comparisons: Sequence[TimingComparison]) -> str:
     """As Markdown."""
     from reports.tables import markdown_table, number
 

@@ -49,7 +49,7 @@ class Rate(NamedTuple):
     """Of the matrix product's rate, the median over the turns."""
 
 
-def carry_out(rounds: int, console: Console) -> None:
+def run_layers(rounds: int, console: Console) -> None:
     """Measure and print the table."""
     confine_reference()
     keep_freed_memory()

@@ -35,7 +35,7 @@ Measured = tuple[str, str, str]
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class Timing:
     """One implementation of one step, by the columns of the file."""
 
     device: str
@@ -55,14 +55,14 @@ class Row:
         return self.device, self.size, self.step
 
 
-COLUMNS = tuple(field.name for field in dataclasses.fields(Row))
+COLUMNS = tuple(field.name for field in dataclasses.fields(Timing))
 FASTER, FLOOR = "times_faster_than_reference", "times_floor"
 
 
-class Comparison(NamedTuple):
+class TimingComparison(NamedTuple):
     """A ratio of ours beside the recorded one."""
 
-    row: Row
+    row: Timing
     ratio: str
     recorded: float
     now: float
@@ -75,10 +75,10 @@ class Comparison(NamedTuple):
         return "within" if times_worse >= 1 / (1 + TOLERANCE) else "better"
 
 
-def compare(rows: Sequence[Row], recorded: Mapping[Measured, Row]) -> list[Comparison]:
+def compare(rows: Sequence[Timing], recorded: Mapping[Measured, Timing]) -> list[TimingComparison]:
     """Every ratio of ours that is recorded too. The reference's own are no affair of ours."""
     return [
-        Comparison(row, ratio, then, now)
+        TimingComparison(row, ratio, then, now)
         for row in rows
         if row.implementation == OURS and row.measured in recorded
         for ratio in (FASTER, FLOOR)
@@ -87,7 +87,7 @@ def compare(rows: Sequence[Row], recorded: Mapping[Measured, Row]) -> list[Compa
     ]
 
 
-def recorded_rows(path: Path, wanted: Sequence[Measured]) -> dict[Measured, Row]:
+def recorded_rows(path: Path, wanted: Sequence[Measured]) -> dict[Measured, Timing]:
     """Our recorded rows.
 
     Raises:
@@ -101,7 +101,7 @@ def recorded_rows(path: Path, wanted: Sequence[Measured]) -> dict[Measured, Row]
     return ours
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[Timing]:
     """The rows of a file.
 
     Raises:
@@ -119,12 +119,12 @@ def read_rows(path: Path) -> list[Row]:
         ) from None
 
 
-def _row(cells: Mapping[str | None, str | None]) -> Row:
+def _row(cells: Mapping[str | None, str | None]) -> Timing:
     if set(cells) != set(COLUMNS) or None in cells.values():
         raise ValueError("a row has too few or too many cells")
     device, size, step, implementation, ms, faster, floor, peak = (str(cells[name]) for name in COLUMNS)
     ratio = _positive(faster) if faster else None
-    return Row(device, size, step, implementation, _positive(ms), ratio, _positive(floor), float(peak))
+    return Timing(device, size, step, implementation, _positive(ms), ratio, _positive(floor), float(peak))
 
 
 def _positive(text: str) -> float:
@@ -148,7 +148,7 @@ def check_writable(path: Path) -> None:
         raise SettingsError(f"--out {path} cannot be written; choose another file")
 
 
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
+def write_rows(path: Path, rows: Sequence[Timing]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

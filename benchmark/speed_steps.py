@@ -65,7 +65,7 @@ class Implementation(Protocol):
     def run(self, steps: int) -> None: ...
 
 
-class Given(Half):
+class FixedBatches(Half):
     """Stands in for a half of the images and hands out the first few of these batches."""
 
     def __init__(self, batches: list[Batch]) -> None:
@@ -121,10 +121,10 @@ class Ours:
         self.search = search
         trained = search.training if isinstance(search, RLNAS) else search.trained if isinstance(search, PT) else search
         self.settings = trained.settings
-        self.train = trained.train = Given(list(trained.train.drawn(self.network.batch_size, BATCHES)))
+        self.train = trained.train = FixedBatches(list(trained.train.drawn(self.network.batch_size, BATCHES)))
         self.valid = self.train
         if isinstance(trained, GradientSearch):
-            self.valid = trained.valid = Given(list(trained.valid.drawn(self.network.batch_size, BATCHES)))
+            self.valid = trained.valid = FixedBatches(list(trained.valid.drawn(self.network.batch_size, BATCHES)))
         self.evaluations = 0
 
     def run(self, steps: int) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.plan import Run, plan
-from benchmark.settings import ProblemSettings, SettingsError, Table, checked, override, read_preset, table_of
+from benchmark.settings import ProblemSettings, SettingsError, Table, override, read_preset, table_of, validate
 from reports import studies
 from reports.study import Variant
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from benchmark.provenance import Command
-    from benchmark.runner import Setup
+    from benchmark.runner import RunContext
     from data.images import ImageSet
     from data.truth import TruthTable
 
@@ -97,7 +97,7 @@ def plan_study(name: str, inputs: StudyInputs, seeds: Sequence[int]) -> list[tup
         SettingsError: for settings that cannot be used.
         DataError: for images that cannot be had.
     """
-    checked(inputs.tables.get("problem", {}), ProblemSettings, "problem")
+    validate(inputs.tables.get("problem", {}), ProblemSettings, "problem")
     return [
         (
             variant,
@@ -110,7 +110,7 @@ def plan_study(name: str, inputs: StudyInputs, seeds: Sequence[int]) -> list[tup
 def carry_out(
     name: str,
     planned: Sequence[tuple[Variant, list[Run]]],
-    setup: Setup,
+    context: RunContext,
     truth: TruthTable,
     jobs: int,
     console: Console,
@@ -118,7 +118,7 @@ def carry_out(
     retry_failed: bool,
     tensorboard: bool,
 ) -> list[tuple[Path, dict[str, Any]]]:
-    """Run what is missing of every variant, each in its folder below `setup.out`.
+    """Run what is missing of every variant, each in its folder below `context.out`.
 
     With `tensorboard` the curves of all variants stand below one folder, so that they can be seen side by side.
 
@@ -128,15 +128,15 @@ def carry_out(
     Raises:
         SettingsError: where a folder holds other results, or another command is writing into it.
     """
-    from benchmark.progress import Progress
-    from benchmark.results_folder import Results, locked, read_if_there, write_effects, write_rows, write_space
+    from benchmark.progress import RunProgress
+    from benchmark.results_folder import ResultsFolder, locked, read_if_there, write_effects, write_rows, write_space
     from benchmark.runner import main_metric
     from benchmark.second_opinion import write_second_opinions
     from benchmark.tensorboard import FOLDER, with_curves
-    from benchmark.workers import Batch, run_all
+    from benchmark.workers import RunGroup, run_all
     from data.folder import make_folder, refuse_link
 
-    out = setup.out
+    out = context.out
     if other := {row["study"] for row in read_if_there(out / "variants.csv", ("study",))} - {name}:
         raise SettingsError(f"{out} holds the study {other.pop()}; choose another --out")
     with ExitStack() as locks:
@@ -146,7 +146,7 @@ def carry_out(
             refuse_link(folder)
             make_folder(folder / "checkpoints")
             locks.enter_context(locked(folder))
-            results = Results(folder, runs, truth)
+            results = ResultsFolder(folder, runs, truth)
             folders.append((variant, results, runs, results.missing(runs, retry_failed)))
             write_space(folder, truth)
             if "discretisation" in variant.methods:
@@ -154,10 +154,10 @@ def carry_out(
         write_rows(out / "variants.csv", [{"study": name, "variant": v.name, **v.factors} for v, _ in planned])
         missing = sum(len(runs) for _, _, _, runs in folders)
         total = sum(len(runs) for _, runs in planned)
-        with Progress(console, total, total - missing) as progress:
-            batches = [
-                Batch(
-                    replace(setup, out=results.out),
+        with RunProgress(console, total, total - missing) as progress:
+            groups = [
+                RunGroup(
+                    replace(context, out=results.out),
                     runs,
                     results,
                     command.recorded(results, asked, len(runs), truth),
@@ -168,7 +168,7 @@ def carry_out(
                 )
                 for variant, results, asked, runs in folders
             ]
-            run_all(batches, jobs)
+            run_all(groups, jobs)
         for notice in write_second_opinions([results for _, results, _, _ in folders], truth):
             console.print(notice)
     return [(results.out, row) for _, results, asked, _ in folders for row in results.failures_of(asked)]

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from benchmark import checkpoint, validation
 from benchmark.describe import field_docs
-from benchmark.settings import Scale, checked, published_table
+from benchmark.settings import Scale, published_table, validate
 from data.images import ImageSet, open_images
 from data.truth import open_truth
 from methods import registry
@@ -127,7 +127,7 @@ def _begun(method: type[Search], seed: int, changes: Mapping[str, Any]) -> Searc
     images = open_images("digits", Path()).scaled(None, 100)
     truth = open_truth(None, Path()) if method.needs_truth else None
     table = SCALE.scaled(published_table(method), method.Settings) | dict(changes)
-    settings: Any = checked(table, method.Settings, method.__name__)
+    settings: Any = validate(table, method.Settings, method.__name__)
     return method(Problem(images, channels=4, cells_per_stage=1, truth=truth), settings, seed, start)
 
 
@@ -200,7 +200,7 @@ def by_hand(
     images = ImageSet("given by hand", *nothing, classes, (0.0,) * 3, (1.0,) * 3, "")
     table = published_table(method) | settings
     search = method(
-        Problem(images, channels, cells_per_stage), checked(table, method.Settings, method.__name__), seed, start
+        Problem(images, channels, cells_per_stage), validate(table, method.Settings, method.__name__), seed, start
     )
     for held in (search, getattr(search, "training", None)):
         for value in vars(held).values() if held is not None else ():

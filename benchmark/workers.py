@@ -16,8 +16,8 @@ from queue import SimpleQueue
 import torch
 
 from benchmark.plan import Run, chains
-from benchmark.results_folder import Failed, Finished, Results
-from benchmark.runner import Event, News, Notice, Runner, Setup, threads
+from benchmark.results_folder import Failed, Finished, ResultsFolder
+from benchmark.runner import Event, News, Notice, RunContext, Runner, threads
 from benchmark.settings import ProblemSettings, RunError, SettingsError
 from data.folder import DataError
 from methods import registry
@@ -34,20 +34,20 @@ MOST_DEATHS = 3
 """A run whose process ends so often without finishing another epoch has failed."""
 
 
-class Batch:
+class RunGroup:
     """What is to be carried out of one results folder, and who hears of it."""
 
     def __init__(
         self,
-        setup: Setup,
+        context: RunContext,
         runs: Sequence[Run],
-        results: Results,
+        results: ResultsFolder,
         recorded: AbstractContextManager[None],
         hearing: AbstractContextManager[Take],
     ) -> None:
         """`recorded` and `hearing`, which takes the news, are open from before the first run to after the last one, be
         that finished or failed."""
-        self.setup = setup
+        self.context = context
         self.runs = runs
         self.results = results
         self.recorded = recorded
@@ -75,33 +75,33 @@ class Batch:
                 self.open.close()
 
 
-def run_all(batches: Sequence[Batch], jobs: int) -> None:
-    """Carry the batches out, `jobs` runs at a time. In processes, one batch begins where no run of the one before is
+def run_all(groups: Sequence[RunGroup], jobs: int) -> None:
+    """Carry the groups out, `jobs` runs at a time. In processes, one group begins where no run of the one before is
     left to begin with; elsewhere, where that one ends.
 
     Raises:
         DataError, SettingsError, RunError: for what concerns more than one run; those under way can be gone on with.
     """
     with ExitStack() as all_open:
-        for batch in batches:
-            all_open.push(batch.open)
-        stacked = any(batch.setup.stacked for batch in batches)
-        if not stacked and (jobs > 1 or any(takes_others(run) for batch in batches for run in batch.runs)):
-            if any(batch.setup.device == "cpu" for batch in batches):
+        for group in groups:
+            all_open.push(group.open)
+        stacked = any(group.context.stacked for group in groups)
+        if not stacked and (jobs > 1 or any(takes_others(run) for group in groups for run in group.runs)):
+            if any(group.context.device == "cpu" for group in groups):
                 all_open.enter_context(settled())
-            _run_side_by_side(batches, jobs)
+            _run_side_by_side(groups, jobs)
             return
-        for batch in batches:
-            batch.begin()
-            if batch.setup.stacked and jobs > 1 and batch.runs:
-                _run_stacked(batch, jobs)
-            elif batch.runs:
-                runner = Runner(batch.setup, batch.runs[0].problem)
-                for chain in chains(batch.runs):
+        for group in groups:
+            group.begin()
+            if group.context.stacked and jobs > 1 and group.runs:
+                _run_stacked(group, jobs)
+            elif group.runs:
+                runner = Runner(group.context, group.runs[0].problem)
+                for chain in chains(group.runs):
                     for run in chain:
                         for news in runner.attempt(run):
-                            batch.take(news)
-                del runner  # its images, before the next batch has others
+                            group.take(news)
+                del runner  # its images, before the next group has others
 
 
 def takes_others(run: Run) -> bool:
@@ -112,33 +112,33 @@ def takes_others(run: Run) -> bool:
 class Worker:
     """A process that carries chains out; it asks for the next by sending None, and ends when it is given None."""
 
-    def __init__(self, setup: Setup, problem: ProblemSettings) -> None:
+    def __init__(self, context: RunContext, problem: ProblemSettings) -> None:
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
         # A daemon ends with this process, unless that is killed; then `follow_parent` sees to it.
-        self.process = context.Process(target=_work, args=(setup, problem, theirs), daemon=True)
+        self.process = context.Process(target=_work, args=(context, problem, theirs), daemon=True)
         self.process.start()
         theirs.close()
-        self.batch: Batch | None = None
+        self.group: RunGroup | None = None
         self.chain: deque[Run] = deque()
-        """What it has not finished of its present chain, which is of that batch; the first run is under way."""
+        """What it has not finished of its present chain, which is of that group; the first run is under way."""
 
-    def give(self, batch: Batch, chain: Sequence[Run]) -> None:
-        self.batch, self.chain = batch, deque(chain)
-        self.connection.send((batch.setup, chain))
+    def give(self, group: RunGroup, chain: Sequence[Run]) -> None:
+        self.group, self.chain = group, deque(chain)
+        self.connection.send((group.context, chain))
 
     def take(self, news: News) -> None:
         """What it tells of its chain."""
-        assert self.batch is not None
+        assert self.group is not None
         if isinstance(news, Finished | Failed):
             self.chain.popleft()
-        self.batch.take(news)
+        self.group.take(news)
 
     @property
     def run(self) -> tuple[Path, str]:
         """The run under way, by its results folder and its name."""
-        assert self.batch is not None
-        return self.batch.setup.out, self.chain[0].name
+        assert self.group is not None
+        return self.group.context.out, self.chain[0].name
 
     def how_it_ended(self) -> tuple[str, bool]:
         """In words, once it has, and whether from outside."""
@@ -149,18 +149,18 @@ class Worker:
         return f"with exit code {code}", False
 
 
-def _run_side_by_side(batches: Sequence[Batch], jobs: int) -> None:
+def _run_side_by_side(groups: Sequence[RunGroup], jobs: int) -> None:
     """Carry the chains out in `jobs` processes; a process that dies is replaced, and its run goes on."""
-    waiting = deque((batch, chain) for batch in batches for chain in chains(batch.runs))
+    waiting = deque((group, chain) for group in groups for chain in chains(group.runs))
     deaths: Counter[object] = Counter()
 
     def new_worker() -> Worker:
-        batch, chain = waiting[0]
-        return Worker(batch.setup, chain[0].problem)
+        group, chain = waiting[0]
+        return Worker(group.context, chain[0].problem)
 
-    for batch in batches:
-        if not batch.runs:
-            batch.begin()
+    for group in groups:
+        if not group.runs:
+            group.begin()
     if waiting:
         waiting[0][0].begin()  # the start of the processes is part of it
     workers = {worker.connection: worker for worker in (new_worker() for _ in range(min(jobs, len(waiting))))}
@@ -169,8 +169,8 @@ def _run_side_by_side(batches: Sequence[Batch], jobs: int) -> None:
         del workers[worker.connection]
         _after_death(worker, deaths)
         if worker.chain:
-            assert worker.batch is not None
-            waiting.appendleft((worker.batch, list(worker.chain)))
+            assert worker.group is not None
+            waiting.appendleft((worker.group, list(worker.chain)))
         if waiting:
             new = new_worker()
             workers[new.connection] = new
@@ -228,15 +228,15 @@ def _after_death(worker: Worker, deaths: Counter[object]) -> None:
     worker.take(Failed(run, error, details, transient=from_outside))
 
 
-def _run_stacked(batch: Batch, jobs: int) -> None:
+def _run_stacked(group: RunGroup, jobs: int) -> None:
     """Carry the chains out in `jobs` threads, on a GPU each on a stream of its own, so that their kernels overlap.
 
     No two searches share anything that changes: each comes to the result that it comes to alone.
     """
-    problem = batch.runs[0].problem
-    runner = Runner(batch.setup, problem)
+    problem = group.runs[0].problem
+    runner = Runner(group.context, problem)
     chains_left: SimpleQueue[list[Run] | None] = SimpleQueue()
-    for chain in [*chains(batch.runs), *[None] * jobs]:
+    for chain in [*chains(group.runs), *[None] * jobs]:
         chains_left.put(chain)
     news: SimpleQueue[News | BaseException | None] = SimpleQueue()
 
@@ -263,7 +263,7 @@ def _run_stacked(batch: Batch, jobs: int) -> None:
             case BaseException() as error:
                 raise error
             case told:
-                batch.take(told)
+                group.take(told)
 
 
 def take_layers() -> None:
@@ -278,22 +278,22 @@ def take_layers() -> None:
         raise RunError(f"a process of this command cannot take the layers that it began with: {error}") from None
 
 
-def _work(setup: Setup, problem: ProblemSettings, connection: Connection) -> None:
+def _work(context: RunContext, problem: ProblemSettings, connection: Connection) -> None:
     """What a worker process does."""
     follow_parent()  # the next command must not find it writing checkpoints still
     try:
-        if setup.device == "cpu":
+        if context.device == "cpu":
             take_layers()
-        runner = Runner(setup, problem)
+        runner = Runner(context, problem)
         while True:
             connection.send(None)
             if (given := connection.recv()) is None:
                 return
             of_chain, chain = given
-            if (of_chain, chain[0].problem) != (setup, problem):
-                setup, problem = of_chain, chain[0].problem
+            if (of_chain, chain[0].problem) != (context, problem):
+                context, problem = of_chain, chain[0].problem
                 del runner  # its images, before there are others
-                runner = Runner(setup, problem)
+                runner = Runner(context, problem)
             for run in chain:
                 for news in runner.attempt(run):
                     connection.send(news)

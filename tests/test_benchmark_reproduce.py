@@ -165,7 +165,7 @@ def test_stopped_it_leaves_nothing_behind_and_goes_on_where_it_was_told_to(there
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("benchmark.runner.Runner.carry_out", interrupt)
+    monkeypatch.setattr("benchmark.runner.Runner.run_stages", interrupt)
     where = [] if stop else ["--out", str(tmp_path / "kept")]
     assert main(["reproduce", str(there), "--jobs", "1", *where]) == 130
     assert list((tmp_path / "temporary").iterdir()) == []

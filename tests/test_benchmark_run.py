@@ -198,7 +198,7 @@ def test_a_failure_in_a_stacked_run_is_the_commands(tmp_path, monkeypatch):
     def fail(*_):
         raise DataError("no such thing")
 
-    monkeypatch.setattr("benchmark.runner.Runner.carry_out", fail)
+    monkeypatch.setattr("benchmark.runner.Runner.run_stages", fail)
     given = ["run", "--methods", "darts", "--seeds", "2", "--preset", "smoke", "--stack-seeds", "--out", str(tmp_path)]
     assert main(given) == 2
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from benchmark.cli import UsageError, parse_methods, parse_seeds
 from benchmark.describe import describe, field_docs, overview
 from benchmark.plan import chains, plan
-from benchmark.results_folder import Results
+from benchmark.results_folder import ResultsFolder
 from benchmark.settings import (
     PRESETS,
     ProblemSettings,
@@ -255,16 +255,16 @@ def test_a_stopped_run_does_not_go_on_with_another_split(at_first, split_folder,
     (out / "checkpoints").mkdir()
     for run in before:
         (out / "checkpoints" / run.checkpoint_name(0)).touch()
-    assert Results(out, before, truth).missing(before) == before
+    assert ResultsFolder(out, before, truth).missing(before) == before
     with pytest.raises(SettingsError, match="darts-seed0 was begun") as error:
-        Results(out, now, truth).missing(now)
+        ResultsFolder(out, now, truth).missing(now)
     if at_first == "with the file":
         assert "with the split cifar-split.txt, but AutoDL-Projects' cifar-split.txt is not in" in str(error.value)
     else:
         assert "add --set problem.split.darts=halves" in str(error.value)
         tables = override(read_preset("paper"), ["problem.split.darts=halves"])
         goes_on = plan(tables, ["darts", "bdarts"], [0], folder=split_folder)
-        assert Results(out, goes_on, truth).missing(goes_on) == goes_on
+        assert ResultsFolder(out, goes_on, truth).missing(goes_on) == goes_on
         assert goes_on[0].checkpoint_name(0) == before[0].checkpoint_name(0)
 
 

@@ -18,8 +18,8 @@ from strangers import Doing, Told
 from benchmark import checkpoint, validation
 from benchmark.cli import main
 from benchmark.plan import plan
-from benchmark.results_folder import Failed, Finished, Results
-from benchmark.runner import Runner, Setup
+from benchmark.results_folder import Failed, Finished, ResultsFolder
+from benchmark.runner import RunContext, Runner
 from benchmark.settings import read_preset
 from data.folder import DataError
 from data.truth import open_truth
@@ -43,13 +43,13 @@ def carried_out(tmp_path, monkeypatch):
     truth = open_truth("nasbench201", Path())
     runs = plan(read_preset("smoke"), ["random"], [0])
     monkeypatch.setattr(registry, "load", lambda name: Told)
-    runner = Runner(Setup(tmp_path, None, "cpu", truth), runs[0].problem)
+    runner = Runner(RunContext(tmp_path, None, "cpu", truth), runs[0].problem)
     (tmp_path / "checkpoints").mkdir()
 
     def carry_out(**answers):
         Told.answers = answers
         *_, last = runner.attempt(runs[0])
-        Results(tmp_path, runs, truth).add(last)
+        ResultsFolder(tmp_path, runs, truth).add(last)
         return last
 
     return carry_out
