@@ -10,13 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
+from benchmark.errors import SettingsError
 from benchmark.plan import Run, chains
-from benchmark.runner import ImageSize
-from benchmark.settings import ProblemSettings, SettingsError
+from benchmark.settings import ProblemSettings
 
 PROCESS = 200 * 2**20
 """Bytes of a worker process before it computes: PyTorch, mostly. Measured: 350 MiB, a part of
@@ -29,6 +29,15 @@ MAPS = 4
 
 PARAMETERS = 6 * (1 + 9)
 """Weights of a search cell of one channel: on 6 edges, a 1 × 1 and a 3 × 3 convolution."""
+
+
+class ImageSize(NamedTuple):
+    """How large the images of a problem are, once scaled."""
+
+    side: int
+    """In pixels."""
+    images: int
+    """To train and to validate on."""
 
 
 def least_bytes(run: Run, size: ImageSize) -> int:

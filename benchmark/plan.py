@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmark.errors import SettingsError
 from benchmark.settings import (
     NO_METHODS,
     ProblemSettings,
-    SettingsError,
     Table,
     digest,
     merge,

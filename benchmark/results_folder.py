@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from benchmark.errors import SettingsError
 from benchmark.plan import Run, split_key
-from benchmark.settings import SettingsError
 from data.folder import refuse_link, remove_partial_files, write_atomically
 from data.truth import TITLES, TruthTable
 from methods.search import ALL_OPERATIONS

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import platform
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,11 +20,12 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
 from benchmark import checkpoint, generators, validation
+from benchmark.errors import RunError, SettingsError
 from benchmark.plan import Run
 from benchmark.results_folder import Failed, Finished, Row
-from benchmark.settings import ProblemSettings, RunError, SettingsError, cores
+from benchmark.settings import ProblemSettings, cores
 from benchmark.validation import MethodFailed, methods_own
-from data.folder import DataError, Progress, data_folder
+from data.folder import DataError
 from data.images import ImageSet, open_images
 from data.splits import Split
 from data.truth import TruthTable
@@ -38,7 +40,8 @@ class RunContext:
     """What all runs of one command share."""
 
     out: Path
-    data_dir: Path | None
+    folder: Path
+    """Of images and truth tables."""
     device: str
     truth: TruthTable
     stacked: bool = False
@@ -74,14 +77,16 @@ def main_metric(truth: TruthTable, images: str) -> str:
     return wanted if wanted in truth.accuracies else "cifar10_test"
 
 
-def prepare_images(problem: ProblemSettings, folder: Path, progress: Progress | None = None) -> ImageSet:
-    """The problem's images on the CPU, scaled as its settings say, in their publisher's order; fetched first where need
-    be.
+def prepare_images(problem: ProblemSettings, opened: Callable[[str], ImageSet]) -> ImageSet:
+    """The problem's images on the CPU, scaled as its settings say, in their publisher's order.
+
+    Args:
+        opened: gives an image set by its name.
 
     Raises:
         DataError: where they cannot be had, or not in that size.
     """
-    return open_images(problem.images, folder, progress).scaled(
+    return opened(problem.images).scaled(
         None if problem.resolution == "full" else problem.resolution,
         None if problem.training_images == "all" else problem.training_images,
     )
@@ -96,33 +101,22 @@ def in_halves(images: ImageSet, split: Split) -> ImageSet:
     return images if split.path is None else images.halved_by(split.parts(len(images.labels)))
 
 
-class ImageSize(NamedTuple):
-    """How large the images of a problem are, once scaled."""
+def check_images(runs: Sequence[Run], opened: Callable[[str], ImageSet]) -> dict[ProblemSettings, ImageSet]:
+    """Finds what is missing or wrong of the images of these runs, and of their splits, before any of them begins.
 
-    side: int
-    """In pixels."""
-    images: int
-    """To train and to validate on."""
-
-
-def check_images(
-    runs: Sequence[Run], folder: Path, progress: Progress | None = None
-) -> dict[ProblemSettings, ImageSize]:
-    """Says now, not in a worker, what is missing or wrong of the images of these runs, and of their splits.
+    Args:
+        opened: gives an image set by its name.
 
     Returns:
-        The size of each problem's images.
+        The images of each problem, prepared.
 
     Raises:
         DataError: for the first such thing.
     """
-    sizes = {}
-    for problem in dict.fromkeys(run.problem for run in runs):
-        images = prepare_images(problem, folder, progress)
-        sizes[problem] = ImageSize(images.images.shape[-1], len(images.labels))
-        for split in dict.fromkeys(run.split for run in runs if run.problem == problem):
-            in_halves(images, split)
-    return sizes
+    prepared = {problem: prepare_images(problem, opened) for problem in dict.fromkeys(run.problem for run in runs)}
+    for problem, split in dict.fromkeys((run.problem, run.split) for run in runs):
+        in_halves(prepared[problem], split)
+    return prepared
 
 
 def set_up_torch(problem: ProblemSettings) -> None:
@@ -153,14 +147,18 @@ def keep_freed_memory() -> None:
 
 
 class Runner:
-    """One process's images and device, made ready once for all the runs it carries out."""
+    """The images and the device of one process, made ready once for all the runs that it carries out."""
 
-    def __init__(self, context: RunContext, problem: ProblemSettings) -> None:
+    def __init__(self, context: RunContext, problem: ProblemSettings, images: ImageSet | None = None) -> None:
+        """
+        Args:
+            images: as `prepare_images` gives them; None has them opened.
+        """
         set_up_torch(problem)
         self.context = context
         self.device = torch.device(context.device)
         self.truth = context.truth
-        self.images = prepare_images(problem, data_folder(context.data_dir))
+        self.images = images or prepare_images(problem, functools.partial(open_images, folder=context.folder))
         self.metric = main_metric(self.truth, problem.images)
         self.settings = problem
         self.halved: dict[Split, ImageSet] = {}
@@ -177,7 +175,7 @@ class Runner:
         return Problem(self.halved[split], *size, truth, self.settings.precision)
 
     def attempt(self, run: Run) -> Iterator[News]:
-        """The news of `run_stages`; whatever is wrong with this run alone is the last of them.
+        """The news of `run_stages`; a failure of this run alone is yielded last.
 
         Raises:
             DataError, SettingsError, RunError: for what is wrong with the folder, the disk or the device.

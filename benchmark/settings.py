@@ -17,6 +17,7 @@ import msgspec
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from benchmark.errors import SettingsError
 from data.folder import DataError, as_text, read_small
 from data.splits import HALVES
 from methods import registry
@@ -33,14 +34,6 @@ T = TypeVar("T")
 
 MOST_BYTES = 1 << 20
 """More than any preset has."""
-
-
-class SettingsError(Exception):
-    """A preset, option or value that cannot be used; the message says which, and what to do."""
-
-
-class RunError(Exception):
-    """Runs that could not be carried out, through no fault of the input; the message says what to do."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -15,14 +15,14 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchmark.settings import SettingsError
+from benchmark.errors import SettingsError
+from benchmark.outputs import check_out_file
 from benchmark.speed_rows import (
     FASTER,
     OURS,
     TOLERANCE,
     Timing,
     TimingComparison,
-    check_writable,
     compare,
     read_rows,
     recorded_rows,
@@ -93,7 +93,7 @@ def run_speed(
     wanted = [(name, size, step) for size in sizes for step in steps]
     kept: list[Timing] = []
     if out:
-        check_writable(out)
+        check_out_file(out)
         kept = [row for row in (read_rows(out) if out.exists() else []) if row.measured not in wanted]
     before = recorded_rows(recorded, wanted) if recorded else {}
     rows: list[Timing] = []

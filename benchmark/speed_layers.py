@@ -16,9 +16,9 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from benchmark.errors import SettingsError
 from benchmark.progress import Fetching
 from benchmark.runner import keep_freed_memory
-from benchmark.settings import SettingsError
 from benchmark.speed import take_turns
 from benchmark.speed_floor import Probe
 from benchmark.speed_steps import confine_reference, device_name

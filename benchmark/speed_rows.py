@@ -10,13 +10,12 @@ import csv
 import dataclasses
 import io
 import math
-import os
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmark.settings import SettingsError
+from benchmark.errors import SettingsError
 from data.folder import is_there, write_atomically
 
 STEPS = {"darts": "darts", "darts2": "darts2", "single-path": "rlnas", "pt-eval": "pt"}
@@ -133,22 +132,8 @@ def _positive(text: str) -> float:
     return number
 
 
-def check_writable(path: Path) -> None:
-    """Find out before minutes of measuring.
-
-    Raises:
-        SettingsError: where the file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        is_folder = path.is_dir()
-    except OSError as error:
-        raise SettingsError(f"--out {path} cannot be made ({error.strerror}); choose another file") from None
-    if is_folder or not os.access(path.parent, os.W_OK | os.X_OK):
-        raise SettingsError(f"--out {path} cannot be written; choose another file")
-
-
 def write_rows(path: Path, rows: Sequence[Timing]) -> None:
+    """The file of these rows, whole or not at all."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -35,9 +35,10 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from benchmark.errors import SettingsError
 from benchmark.plan import plan
 from benchmark.runner import set_up_torch
-from benchmark.settings import SettingsError, cores, read_preset
+from benchmark.settings import cores, read_preset
 from benchmark.speed_floor import Network
 from benchmark.speed_rows import STEPS
 from data.images import ImageSet

@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.errors import RunError, SettingsError
 from benchmark.results_folder import Failed, Finished
 from benchmark.runner import Event, News
-from benchmark.settings import RunError, SettingsError
 from reports import run_name
 from reports.rows import HISTORY_COLUMNS
 

@@ -15,11 +15,13 @@ from queue import SimpleQueue
 
 import torch
 
+from benchmark.errors import RunError, SettingsError
 from benchmark.plan import Run, chains
 from benchmark.results_folder import Failed, Finished, ResultsFolder
 from benchmark.runner import Event, News, Notice, RunContext, Runner, threads
-from benchmark.settings import ProblemSettings, RunError, SettingsError
+from benchmark.settings import ProblemSettings
 from data.folder import DataError
+from data.images import ImageSet
 from methods import registry
 from methods.registry import MethodError
 from reports.child import follow_parent
@@ -75,9 +77,12 @@ class RunGroup:
                 self.open.close()
 
 
-def run_all(groups: Sequence[RunGroup], jobs: int) -> None:
+def run_all(groups: Sequence[RunGroup], jobs: int, images: dict[ProblemSettings, ImageSet]) -> None:
     """Carry the groups out, `jobs` runs at a time. In processes, one group begins where no run of the one before is
     left to begin with; elsewhere, where that one ends.
+
+    Args:
+        images: of each problem, as `prepare_images` gives them. They are let go where each process opens its own.
 
     Raises:
         DataError, SettingsError, RunError: for what concerns more than one run; those under way can be gone on with.
@@ -89,19 +94,23 @@ def run_all(groups: Sequence[RunGroup], jobs: int) -> None:
         if not stacked and (jobs > 1 or any(takes_others(run) for group in groups for run in group.runs)):
             if any(group.context.device == "cpu" for group in groups):
                 all_open.enter_context(settled())
+            images.clear()
             _run_side_by_side(groups, jobs)
             return
         for group in groups:
             group.begin()
-            if group.context.stacked and jobs > 1 and group.runs:
-                _run_stacked(group, jobs)
-            elif group.runs:
-                runner = Runner(group.context, group.runs[0].problem)
+            if not group.runs:
+                continue
+            problem = group.runs[0].problem
+            runner = Runner(group.context, problem, images[problem])
+            if stacked and jobs > 1:
+                _run_stacked(group, runner, jobs)
+            else:
                 for chain in chains(group.runs):
                     for run in chain:
                         for news in runner.attempt(run):
                             group.take(news)
-                del runner  # its images, before the next group has others
+            del runner  # its images on the device, before the next group has others there
 
 
 def takes_others(run: Run) -> bool:
@@ -113,10 +122,10 @@ class Worker:
     """A process that carries chains out; it asks for the next by sending None, and ends when it is given None."""
 
     def __init__(self, context: RunContext, problem: ProblemSettings) -> None:
-        context = get_context("spawn")
-        self.connection, theirs = context.Pipe()
+        spawn = get_context("spawn")
+        self.connection, theirs = spawn.Pipe()
         # A daemon ends with this process, unless that is killed; then `follow_parent` sees to it.
-        self.process = context.Process(target=_work, args=(context, problem, theirs), daemon=True)
+        self.process = spawn.Process(target=_work, args=(context, problem, theirs), daemon=True)
         self.process.start()
         theirs.close()
         self.group: RunGroup | None = None
@@ -228,20 +237,18 @@ def _after_death(worker: Worker, deaths: Counter[object]) -> None:
     worker.take(Failed(run, error, details, transient=from_outside))
 
 
-def _run_stacked(group: RunGroup, jobs: int) -> None:
+def _run_stacked(group: RunGroup, runner: Runner, jobs: int) -> None:
     """Carry the chains out in `jobs` threads, on a GPU each on a stream of its own, so that their kernels overlap.
 
     No two searches share anything that changes: each comes to the result that it comes to alone.
     """
-    problem = group.runs[0].problem
-    runner = Runner(group.context, problem)
     chains_left: SimpleQueue[list[Run] | None] = SimpleQueue()
     for chain in [*chains(group.runs), *[None] * jobs]:
         chains_left.put(chain)
     news: SimpleQueue[News | BaseException | None] = SimpleQueue()
 
     def work_on_a_stream() -> None:
-        torch.set_num_threads(threads(problem))  # a thread has its own
+        torch.set_num_threads(threads(runner.settings))  # a thread has its own
         stream = torch.cuda.Stream() if runner.device.type == "cuda" else None  # type: ignore[no-untyped-call]
         try:
             with torch.cuda.stream(stream):

@@ -73,7 +73,7 @@ def carried_out(runs: list[Run]) -> Iterator[tuple[Run, list[str]]]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         (out / "checkpoints").mkdir()
-        worker = Runner(RunContext(out, None, "cpu", open_truth("nasbench201", out)), runs[0].problem)
+        worker = Runner(RunContext(out, out, "cpu", open_truth("nasbench201", out)), runs[0].problem)
         for run in runs:
             *_, last = worker.run_stages(run)
             assert isinstance(last, Finished)

@@ -16,8 +16,8 @@ import torch
 
 from benchmark import workers
 from benchmark.cli import main
+from benchmark.errors import SettingsError
 from benchmark.results_folder import locked
-from benchmark.settings import SettingsError
 from methods.darts import Darts
 from spaces import Cell
 

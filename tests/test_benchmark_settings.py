@@ -15,15 +15,16 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.cli import UsageError, parse_methods, parse_seeds
+from benchmark.cli.run import parse_methods
+from benchmark.cli.search import parse_seeds
 from benchmark.describe import describe, field_docs, overview
+from benchmark.errors import SettingsError
 from benchmark.plan import chains, plan
 from benchmark.results_folder import ResultsFolder
 from benchmark.settings import (
     PRESETS,
     ProblemSettings,
     Scale,
-    SettingsError,
     digest,
     override,
     preset_documents,
@@ -493,14 +494,14 @@ def test_seeds(text, seeds):
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "a", "1,1", "1,-2", "1.5", str(2**32) + ",", ","])
 def test_wrong_seeds_are_refused(text):
-    with pytest.raises(UsageError, match="--seeds"):
+    with pytest.raises(SettingsError, match="--seeds"):
         parse_seeds(text)
 
 
 def test_method_lists():
     assert parse_methods(" darts, pt,") == ["darts", "pt"]
     for text in ("", ",", "darts,darts"):
-        with pytest.raises(UsageError, match="--methods"):
+        with pytest.raises(SettingsError, match="--methods"):
             parse_methods(text)
 
 

@@ -144,7 +144,7 @@ def stranger(tmp_path_factory):
     Evil.harm = out / "harm"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "load", lambda _: Told)
-        yield Runner(RunContext(out, None, "cpu", truth), runs[0].problem), runs, truth, out
+        yield Runner(RunContext(out, out, "cpu", truth), runs[0].problem), runs, truth, out
 
 
 @settings(deadline=None, suppress_health_check=list(HealthCheck))

@@ -43,7 +43,7 @@ def carried_out(tmp_path, monkeypatch):
     truth = open_truth("nasbench201", Path())
     runs = plan(read_preset("smoke"), ["random"], [0])
     monkeypatch.setattr(registry, "load", lambda name: Told)
-    runner = Runner(RunContext(tmp_path, None, "cpu", truth), runs[0].problem)
+    runner = Runner(RunContext(tmp_path, tmp_path, "cpu", truth), runs[0].problem)
     (tmp_path / "checkpoints").mkdir()
 
     def carry_out(**answers):
@@ -228,7 +228,7 @@ def test_a_checkpoint_holds_nothing_that_was_not_checked(carried_out, tmp_path):
 
 
 def test_a_device_that_fails_is_the_commands(carried_out):
-    from benchmark.settings import RunError
+    from benchmark.errors import RunError
 
     with pytest.raises(RunError, match="the device failed"):
         carried_out(epoch=raising(torch.AcceleratorError("illegal address")))
