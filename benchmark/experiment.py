@@ -71,6 +71,11 @@ class ResolvedOptions:
         return f"Preset {preset_label(self.preset)}{self.why_preset and f' ({self.why_preset})'}"
 
     @property
+    def seeds_text(self) -> str:
+        """How many seeds."""
+        return f"{len(self.seeds)} seed{'s' * (len(self.seeds) > 1)}"
+
+    @property
     def side_by_side(self) -> str:
         """Where the runs are computed, and how many at a time."""
         return f"on {self.device}, {self.jobs} at a time with {self.threads} of {cores()} cores each"

@@ -10,12 +10,11 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchmark.errors import SettingsError
 from benchmark.outputs import check_out_file
 from benchmark.speed_rows import (
     FASTER,
@@ -47,20 +46,6 @@ SECONDS = 1.0
 
 FEWEST_ROUNDS, MOST_ROUNDS = 5, 40
 """Of a median of five, two may be disturbed."""
-
-
-def choose(option: str, text: str, known: Iterable[str]) -> list[str]:
-    """The names in a comma-separated option.
-
-    Raises:
-        SettingsError: for an unknown name, one given twice, or none.
-    """
-    names, known = [name.strip() for name in text.split(",") if name.strip()], list(known)
-    if unknown := [name for name in names if name not in known]:
-        raise SettingsError(f"{option} {unknown[0]!r} is unknown; choose from {', '.join(known)}")
-    if not names or len(set(names)) < len(names):
-        raise SettingsError(f"{option} {text!r}: name each once, of {', '.join(known)}")
-    return names
 
 
 def run_speed(

@@ -21,12 +21,10 @@ from __future__ import annotations
 
 import importlib
 import os
-import platform
 import random
 import weakref
 from collections.abc import Iterator
 from copy import deepcopy
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -37,6 +35,7 @@ from torch.utils._pytree import tree_leaves
 
 from benchmark.errors import SettingsError
 from benchmark.plan import plan
+from benchmark.provenance import processor
 from benchmark.runner import set_up_torch
 from benchmark.settings import cores, read_preset
 from benchmark.speed_floor import Network
@@ -296,10 +295,7 @@ def device_name(device: torch.device) -> str:
     """What a person calls the device: the GPU's name; or the processor's, its usable cores, and the layers' build."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text("utf-8", "replace").splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{models[0] if models else platform.processor() or 'CPU'}, {cores()} cores, layers {layers_build()}"
+    return f"{processor()}, {cores()} cores, layers {layers_build()}"
 
 
 def layers_build() -> str:

@@ -15,8 +15,8 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.cli.run import parse_methods
 from benchmark.cli.search import parse_seeds
+from benchmark.cli.shared import parse_names
 from benchmark.describe import describe, field_docs, overview
 from benchmark.errors import SettingsError
 from benchmark.plan import chains, plan
@@ -499,10 +499,10 @@ def test_wrong_seeds_are_refused(text):
 
 
 def test_method_lists():
-    assert parse_methods(" darts, pt,") == ["darts", "pt"]
+    assert parse_names("--methods", " darts, pt,", ["darts"]) == ["darts", "pt"]
     for text in ("", ",", "darts,darts"):
         with pytest.raises(SettingsError, match="--methods"):
-            parse_methods(text)
+            parse_names("--methods", text, ["darts"])
 
 
 @pytest.mark.parametrize("name", METHODS)

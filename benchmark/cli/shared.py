@@ -6,9 +6,9 @@ Nothing here, and nothing at the head of a command's file, is slow to import: he
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmark.errors import SettingsError
 from data import TRUTH_TABLES
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Command(Protocol):
-    """A command, or an action of one: a file of this folder, or an `Action`."""
+    """A file of this folder."""
 
     @property
     def HELP(self) -> str:
@@ -28,16 +28,9 @@ class Command(Protocol):
         """Adds its options, and `execute`, which takes them and returns the exit code."""
 
 
-class Action(NamedTuple):
-    """A command within a command."""
-
-    HELP: str
-    add_options: Callable[[argparse.ArgumentParser], None]
-
-
 class CommandParser(argparse.ArgumentParser):
-    """Parses the options of one command. They are added when it is called, since to list what some of them can be, all
-    that is installed is looked through."""
+    """Is given its command's options when it is called: to list what they can be, all that is installed is looked
+    through."""
 
     def __init__(self, *, command: Command, **given: Any) -> None:
         super().__init__(**given)
@@ -49,12 +42,13 @@ class CommandParser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
 
-def add_commands(parser: argparse.ArgumentParser, title: str, commands: Mapping[str, Command]) -> None:
-    """Let `parser` take one of these commands, by name."""
-    metavar = title.removesuffix("s").upper()
-    added = parser.add_subparsers(title=title, metavar=metavar, required=True, parser_class=CommandParser)
+def parser_of(commands: Mapping[str, Command], description: str | None = None) -> argparse.ArgumentParser:
+    """What parses one of these commands, by name."""
+    parser = argparse.ArgumentParser(prog="python -m benchmark", description=description)
+    added = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=CommandParser)
     for name, command in commands.items():
         added.add_parser(name, command=command, help=command.HELP)
+    return parser
 
 
 def a_path(text: str) -> Path:
@@ -130,3 +124,15 @@ def terminal() -> Console:
     from rich.console import Console
 
     return Console(soft_wrap=True, markup=False, highlight=False)
+
+
+def parse_names(option: str, text: str, known: Iterable[str]) -> list[str]:
+    """The names in an option, separated by commas; whether they are known is another question.
+
+    Raises:
+        SettingsError: where there is none, or one twice.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names or len(set(names)) < len(names):
+        raise SettingsError(f"{option} {text!r}: name one or more, each once, of {', '.join(known)}")
+    return names

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmark.cli.shared import a_path, add_device, check_count, choose_device, terminal
+from benchmark.cli.shared import a_path, add_device, check_count, choose_device, parse_names, terminal
 from benchmark.errors import SettingsError
 
 HELP = "time the steps of a search beside a reference program and the machine's limits"
@@ -56,12 +56,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Carry the command out; returns the exit code."""
-    from benchmark.speed import PEERS, SIZES, choose, run_speed
+    from benchmark.speed import PEERS, SIZES, run_speed
     from benchmark.speed_rows import STEPS
 
-    sizes, steps = choose("--sizes", options.sizes, SIZES), choose("--steps", options.steps, STEPS)
-    if options.against is not None and options.against not in PEERS:
-        raise SettingsError(f"--against {options.against!r} is unknown; choose from {', '.join(PEERS)}")
+    sizes, steps = parse_names("--sizes", options.sizes, SIZES), parse_names("--steps", options.steps, STEPS)
+    against = [options.against] if options.against is not None else []
+    for option, names, known in (("--sizes", sizes, SIZES), ("--steps", steps, STEPS), ("--against", against, PEERS)):
+        if unknown := [name for name in names if name not in known]:
+            raise SettingsError(f"{option} {unknown[0]!r} is unknown; choose from {', '.join(known)}")
     check_count("--rounds", options.rounds)
     if options.layers:
         from benchmark import speed_layers

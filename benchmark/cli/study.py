@@ -76,10 +76,9 @@ def search(options: argparse.Namespace, truth: TruthTable | None = None) -> Abst
 
     console = terminal()
     experiment = plan_experiment(resolved, variants, console, study=name, out=options.out)
-    seeds = len(resolved.seeds)
     console.print(
         f"{name}: {study.question}\n"
-        f"{resolved.heading}: {len(experiment.runs)} runs, {seeds} seed{'s' * (seeds > 1)} of each variant and method, "
+        f"{resolved.heading}: {len(experiment.runs)} runs, {resolved.seeds_text} of each variant and method, "
         f"{resolved.side_by_side}; truth {resolved.truth.name}, results in {experiment.out}\n"
         f"{describe_variants(experiment.variants)}"
     )
