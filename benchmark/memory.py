@@ -1,7 +1,7 @@
 """Whether a run can fit into this machine's memory at all, asked before it begins.
 
-What is counted is the least that a run has to hold at once. So nothing is refused that could be computed, and what
-passes may still not fit; a run that has no memory fails by itself and is told.
+Counted is the least that a run has to hold at once: nothing that could be computed is refused, but what passes may
+still not fit. Such a run fails on its own, and the command says so.
 """
 
 from __future__ import annotations

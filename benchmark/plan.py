@@ -68,8 +68,7 @@ class Run:
     preset: str = ""
     """The preset's name, as rows have it."""
     changes: str = ""
-    """What it has otherwise than the preset, as for `--set`; images and split are not among them, but facts of their
-    own."""
+    """How it differs from the preset, written as for `--set`; images and split have columns of their own."""
     published: bool = False
     """Whether its problem and settings are those of the published protocol."""
 
@@ -119,7 +118,7 @@ def plan(
     """The runs of every method with every seed, seed by seed; `epochs`, if given, for every supernet.
 
     Args:
-        preset: what `tables` are but for the command's changes, as `read_preset` takes it.
+        preset: what `tables` were before the command's changes, as `read_preset` takes it.
         folder: of data, where the official split may lie.
 
     Raises:
@@ -167,7 +166,7 @@ def plan(
 
 @contextmanager
 def of_method(name: str) -> Iterator[None]:
-    """What is raised inside by a method of somebody else, or by its settings, is told in one sentence.
+    """Turns an error of a third party's method, or of its settings, into one sentence.
 
     Raises:
         MethodError: instead.
@@ -206,8 +205,8 @@ def _stages(tables: Table, method: str, epochs: int | None) -> tuple[Stage, ...]
 
 
 def _stage_tables(tables: Table, method: str, changes: Table | None = None) -> list[tuple[str, Table]]:
-    """The method of each stage with its settings as written. `changes` are what the method that follows wants otherwise
-    than the table of `method` has it."""
+    """The method of each stage with its settings as written. `changes` are what the following method sets differently
+    from the table of `method`."""
     start, _, name = method.rpartition("+")
     search = registry.load(name)
     table = merge(table_of(tables, name), changes or {})

@@ -90,7 +90,7 @@ class RunProgress:
             self.live.update(self.table(), refresh=True)
 
     def worth_a_line(self, event: Event, resumed: bool) -> bool:
-        """Where lines cannot be overwritten: four a run, one where it goes on, and one after a silent minute."""
+        """Where lines cannot be overwritten: four a run, one when it resumes, and one after a silent minute."""
         quarter = max(1, event.epochs // 4)
         silent = time.monotonic() - self.last_line > 60
         return (event.epoch % quarter == 0 or resumed or silent) and event.epoch < event.epochs

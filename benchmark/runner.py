@@ -190,11 +190,11 @@ class Runner:
             yield failure(run, error)
 
     def run_stages(self, run: Run) -> Iterator[News]:
-        """Run every stage to its end, from its last checkpoint on where there is one; the news of every epoch, then
-        that it has finished.
+        """Runs every stage to its end, from its last checkpoint if there is one; yields the news of every epoch, then
+        of the end.
 
         Raises:
-            FloatingPointError, MethodFailed: for what a method told or raised that it may not.
+            FloatingPointError, MethodFailed: where the method returns or raises what it must not.
         """
         search: Search | None = None
         history: list[Row] = []
@@ -257,7 +257,7 @@ class Runner:
     def tau(self, search: Search) -> Row:
         """Kendall's τ-b of the search's scores with the cells' true accuracy, by the truth table's checksum.
 
-        Unlike all else that the table says, it cannot be looked up again when a search goes on with another table.
+        It cannot be looked up again if a search resumes with another table, hence the checksum.
         """
         if (scores := self.scores(search)) is None:
             return {}
@@ -338,7 +338,7 @@ GENERATORS = 7
 
 
 def failure(run: Run, raised: Exception) -> Failed:
-    """The end of a run by an error.
+    """What an error makes of a run.
 
     Raises:
         RunError: where it is the device that failed.
@@ -355,7 +355,7 @@ def failure(run: Run, raised: Exception) -> Failed:
 
 
 def one_line(error: BaseException) -> str:
-    """An error in a line of text, whatever its own text may be."""
+    """An error as one line of printable text."""
     try:
         text = " ".join(str(error).split())[:300]
     except Exception:  # a third party's error may have no text either

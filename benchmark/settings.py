@@ -62,9 +62,9 @@ class Scale:
     """How a preset makes any method's published protocol smaller; exceptions stand in tables of their own."""
 
     epochs: Annotated[float, msgspec.Meta(gt=0)] = 1.0
-    """Share of the published epochs, and of every other setting that is told in epochs."""
+    """Share of the published epochs, and of every other setting that is given in epochs."""
     most_epochs: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """The epochs that no training has more than; what else a method tells in epochs shrinks in proportion."""
+    """The epochs that no training has more than; what else a method gives in epochs shrinks in proportion."""
     steps: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     """Share of the published steps of α, whose learning rate is divided by it: rate × steps stays."""
     own_supernets: bool = True
@@ -98,7 +98,7 @@ NO_METHODS = ("problem", "scale", "why")
 def read_preset(name: str) -> Table:
     """The tables of a preset: one of `PRESETS`, or a path to a file of the same layout.
 
-    A preset with `base = "OTHER"` at its head says only what it has otherwise than that one, setting by setting.
+    A preset with `base = "OTHER"` at its head says only where it differs from that one, setting by setting.
 
     Raises:
         SettingsError: for an unknown name, or a file that cannot be read as TOML.

@@ -1,7 +1,7 @@
 """`benchmark speed`: what a step of a search takes, beside a reference program's step and beside the machine's limits.
 
-All implementations take turns in one process, in the opposite order in every other round, so that whatever slows the
-machine down meets all of them; so do the matrix product and the copy that the floor is made of (`speed_floor`). Times
+All implementations take turns in one process, in the opposite order in every other round, so that a slow moment of the
+machine meets all of them alike; so do the matrix product and the copy that the floor is made of (`speed_floor`). Times
 are medians over the rounds, and so are the ratios, each of which compares times of one round.
 """
 

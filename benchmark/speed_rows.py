@@ -75,7 +75,7 @@ class TimingComparison(NamedTuple):
 
 
 def compare(rows: Sequence[Timing], recorded: Mapping[Measured, Timing]) -> list[TimingComparison]:
-    """Every ratio of ours that is recorded too. The reference's own are no affair of ours."""
+    """Each of our ratios that is recorded too; the reference's own are not compared."""
     return [
         TimingComparison(row, ratio, then, now)
         for row in rows

@@ -50,7 +50,7 @@ from methods.search import Problem, Search
 from spaces import EDGES, OPERATIONS, compiled
 
 BATCHES = 8
-"""Batches at hand, so steps a round at most."""
+"""Batches made in advance, and so the most steps of a round."""
 
 CLASSES = 10
 """CIFAR-10's."""

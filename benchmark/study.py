@@ -29,7 +29,7 @@ class StudyInputs:
     """Of images and truth tables."""
     device: str = "cpu"
     preset: str | None = None
-    """What the tables are but for the command's changes."""
+    """What `tables` were before the command's changes."""
     progress: Progress | None = None
     """Told of images that are being fetched."""
     opened: dict[str, ImageSet] = field(default_factory=dict, init=False, compare=False)

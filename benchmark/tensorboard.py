@@ -86,8 +86,8 @@ class Curves:
             ) from None
 
     def finish(self, news: Finished) -> None:
-        """The chosen cell's numbers; before them all epochs, where none was heard of because a command was stopped
-        between the last one and this news."""
+        """The chosen cell's numbers; before them all epochs, if an earlier command was stopped after the last one, so
+        that none was reported."""
         row = news.row
         run, epochs = run_name(row["method"], row["seed"]), len(news.history)
         if run not in self.writers:
@@ -99,7 +99,7 @@ class Curves:
         self.close(run)
 
     def write(self, run: str, epoch: int, truth: float, measured: Mapping[str, Any]) -> None:
-        """The scalars of one epoch: the current cell's true accuracy (%), and whatever number was measured."""
+        """The scalars of one epoch: the current cell's true accuracy (%), and every number that was measured."""
         numbers = {tag(name): value for name, value in measured.items() if isinstance(value, int | float)}
         self.add(run, epoch, {"accuracy/true": truth, **numbers})
         self.epochs[run] = epoch

@@ -1,4 +1,4 @@
-"""For whoever writes a method: the whole contract as one test, and searches that are stepped by hand.
+"""For authors of methods: the whole contract as one test, and searches that are stepped by hand.
 
 from benchmark.testing import check_method
 
@@ -40,7 +40,7 @@ EPOCHS = 2
 
 
 class ContractError(AssertionError):
-    """What a method does otherwise than it must; the message says what to do."""
+    """A method breaks its contract; the message says what to do."""
 
 
 def check_method(method: type[Search], **changes: Any) -> None:
@@ -193,7 +193,7 @@ def by_hand(
         dtype: of supernet and α.
         layers: the compiled ones, or PyTorch's.
         start: the search that a selection follows.
-        settings: otherwise than the published protocol.
+        settings: those that differ from the published protocol.
     """
     no_images, no_labels = torch.empty(0, 3, 32, 32, dtype=torch.uint8), torch.empty(0, dtype=torch.int64)
     nothing = no_images, no_labels, no_images, no_labels

@@ -37,7 +37,7 @@ MOST_DEATHS = 3
 
 
 class RunGroup:
-    """What is to be carried out of one results folder, and who hears of it."""
+    """The runs of one results folder that are to be carried out, and who hears of them."""
 
     def __init__(
         self,
@@ -47,8 +47,7 @@ class RunGroup:
         recorded: AbstractContextManager[None],
         hearing: AbstractContextManager[Take],
     ) -> None:
-        """`recorded` and `hearing`, which takes the news, are open from before the first run to after the last one, be
-        that finished or failed."""
+        """`recorded` and `hearing`, which takes the news, are open from before the first run to after the last."""
         self.context = context
         self.runs = runs
         self.results = results
@@ -69,7 +68,7 @@ class RunGroup:
             self.open.close()
 
     def begin(self) -> None:
-        """Before the first of its runs is begun with; where it has none, also the end."""
+        """Opens what its runs need, before the first of them; closes it at once where there is none."""
         if self.report is None:
             self.open.enter_context(self.recorded)
             self.report = self.open.enter_context(self.hearing)
@@ -78,14 +77,14 @@ class RunGroup:
 
 
 def run_all(groups: Sequence[RunGroup], jobs: int, images: dict[ProblemSettings, ImageSet]) -> None:
-    """Carry the groups out, `jobs` runs at a time. In processes, one group begins where no run of the one before is
-    left to begin with; elsewhere, where that one ends.
+    """Carry the groups out, `jobs` runs at a time. In processes, a group begins once no run of the one before is left
+    to start; otherwise, once that one has ended.
 
     Args:
-        images: of each problem, as `prepare_images` gives them. They are let go where each process opens its own.
+        images: of each problem, as `prepare_images` gives them. Emptied where each process opens its own.
 
     Raises:
-        DataError, SettingsError, RunError: for what concerns more than one run; those under way can be gone on with.
+        DataError, SettingsError, RunError: for what concerns more than one run; those under way can be resumed.
     """
     with ExitStack() as all_open:
         for group in groups:
@@ -114,7 +113,7 @@ def run_all(groups: Sequence[RunGroup], jobs: int, images: dict[ProblemSettings,
 
 
 def takes_others(run: Run) -> bool:
-    """Whether a method of somebody else takes part, which may end the process that it runs in without a word."""
+    """Whether a third party's method takes part: it may kill the process that it runs in."""
     return any(registry.of_others(stage.method) for stage in run.stages)
 
 
@@ -214,10 +213,10 @@ def _run_side_by_side(groups: Sequence[RunGroup], jobs: int) -> None:
 
 
 def _after_death(worker: Worker, deaths: Counter[object]) -> None:
-    """Says what died, and gives its run up where that has happened too often.
+    """Reports what died, and gives its run up if that has happened too often.
 
     Raises:
-        RunError: where processes end before they have begun with any run.
+        RunError: where processes end before their first run.
     """
     how, from_outside = worker.how_it_ended()
     if not worker.chain:
@@ -309,5 +308,5 @@ def _work(context: RunContext, problem: ProblemSettings, connection: Connection)
     except (DataError, SettingsError, RunError, MethodError) as error:
         connection.send(error)
     except Exception:
-        # As text, since an error of somebody else's may not be one that can be sent, or made again there.
+        # As text: a third party's error may not survive being sent.
         connection.send(RuntimeError(f"in a process of this command:\n\n{traceback.format_exc()}"))

@@ -61,7 +61,7 @@ def test_all_commands_anew_give_the_same_rows_and_leave_nothing(there, tmp_path,
     told = capsys.readouterr().out
     assert told.count("Anew: python -m benchmark run") == 2
     assert "4 of 4 runs the same to the last bit" in told
-    assert "Settings, versions, kernels and processor are as then." in told
+    assert "Settings, versions, kernels and processor are the same." in told
     assert contents(there) == before
     assert list((tmp_path / "temporary").iterdir()) == []
 

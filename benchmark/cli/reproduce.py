@@ -67,9 +67,7 @@ def execute(options: argparse.Namespace) -> int:
     console.print(f"\n{len(found) - len(differing)} of {len(found)} runs the same to the last bit")
     for one, difference in differing.items():
         console.print(f"  {one}: {difference}")
-    console.print(
-        "\nMade otherwise than then:" if facts else "\nSettings, versions, kernels and processor are as then."
-    )
+    console.print("\nDifferent from then:" if facts else "\nSettings, versions, kernels and processor are the same.")
     for fact in facts:
         console.print(f"  {fact}")
     return int(bool(differing))

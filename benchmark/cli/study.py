@@ -71,7 +71,7 @@ def search(options: argparse.Namespace, truth: TruthTable | None = None) -> Abst
     resolved = resolve(options, truth)
 
     def variants(inputs: StudyInputs) -> list[Variant]:
-        inputs.open_images(inputs.setting("problem.images"))  # so that they are among those at hand
+        inputs.open_images(inputs.setting("problem.images"))  # fetched first, so that they count among those at hand
         return study.variants(inputs)
 
     console = terminal()
@@ -86,7 +86,7 @@ def search(options: argparse.Namespace, truth: TruthTable | None = None) -> Abst
 
 
 def describe_variants(planned: Sequence[PlannedVariant]) -> str:
-    """A line a variant: its folder, its methods, and what it has otherwise than the preset."""
+    """A line a variant: its folder, its methods, and how it differs from the preset."""
     width = max(len(variant.name) for variant, _ in planned)
     return "\n".join(
         f"  {variant.name:<{width}}  {', '.join(variant.methods)}{'  ' if variant.changes else ''}"
