@@ -74,6 +74,7 @@ class Run:
 
     @property
     def name(self) -> str:
+        """METHOD-seedN."""
         return run_name(self.method, self.seed)
 
     @property
@@ -86,6 +87,7 @@ class Run:
 
     @property
     def settings_hash(self) -> str:
+        """Hash of everything that shapes the run, but the seed."""
         return self.hash_of(len(self.stages))
 
     def hash_of(self, stages: int) -> str:

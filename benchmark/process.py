@@ -44,6 +44,7 @@ class Outlet:
         self.error: OSError | None = None
 
     def write(self, text: str) -> int:
+        """As of a text file; what cannot be written is dropped."""
         if self.error is None:
             try:
                 return self.stream.write(text)
@@ -52,6 +53,7 @@ class Outlet:
         return len(text)
 
     def flush(self) -> None:
+        """As of a text file."""
         if self.error is None:
             try:
                 self.stream.flush()

@@ -96,6 +96,7 @@ class RunProgress:
         return (event.epoch % quarter == 0 or resumed or silent) and event.epoch < event.epochs
 
     def result_line(self, name: str, finished: Finished) -> str:
+        """What a run that has finished has found."""
         row = finished.row
         return (
             f"{self.finished:>3}/{self.total}  {name:<16} {compact(row['genotype'])}  "
@@ -104,6 +105,7 @@ class RunProgress:
         )
 
     def epoch_line(self, name: str, event: Event) -> str:
+        """Where a run stands."""
         return (
             f"{'':>7}  {name:<16} {compact(event.genotype)}  true accuracy {event.truth:6.2f} %, "
             f"epoch {event.epoch}/{event.epochs}{measured(event)}; {self.left()}"
@@ -119,6 +121,7 @@ class RunProgress:
         return f"about {duration(elapsed * (self.total - self.finished - share) / done)} left"
 
     def table(self) -> Group:
+        """All runs under way, for a terminal."""
         table = Table(box=None, padding=(0, 1), header_style="dim")
         for heading in ("run", "", "epoch", "measured", "cell", "true accuracy", "left"):
             table.add_column(heading, no_wrap=True)

@@ -70,6 +70,7 @@ class RecordedCommand:
         write(dataclasses.replace(entry, wall_seconds=seconds))
 
     def entry(self, runs: Sequence[Run], to_do: int, truth: TruthTable) -> Entry:
+        """What is recorded when the command begins; `to_do` of the runs are yet to be carried out."""
         commit, changed = checkout(Path(__file__).parent.parent)
         on_gpu = torch.device(self.device).type == "cuda"
         layers_of_cpu, compiled_by = (None, None) if on_gpu else layers()

@@ -262,6 +262,7 @@ def read_if_there(path: Path, columns: Iterable[str]) -> list[Row]:
 
 
 def write_rows(path: Path, rows: list[Row]) -> None:
+    """A CSV file of these rows, whole or not at all."""
     write_atomically(path, _csv(rows))
 
 

@@ -250,6 +250,7 @@ class Runner:
             generators.seed_all(seeded(run.seed, GENERATORS, stage))
 
     def scores(self, search: Search) -> NDArray[np.float64] | None:
+        """What the search scores every cell with, shape (15625,), or None."""
         with methods_own("scores"):
             told = search.scores()
         return validation.scores(told)
@@ -284,6 +285,7 @@ class Runner:
         ]
 
     def history_row(self, run: Run, phase: str, epoch: int, row: Row) -> Row:
+        """A row of history.csv; `row` is what the checkpoint keeps of the epoch."""
         cell = Cell.parse(row["genotype"])
         measured = {key: value for key, value in row.items() if key != "genotype"}
         if "tau" in measured:
@@ -292,6 +294,7 @@ class Runner:
         return {**dict(zip(HISTORY_COLUMNS, values, strict=True)), **self.truth.query(cell), **measured}
 
     def run_row(self, run: Run, search: Search, seconds: float, epochs: int, devices: Sequence[str]) -> Row:
+        """The row of runs.csv."""
         with methods_own("cell and other_selection"):
             chosen, second = search.cell(), search.other_selection()
         cell, other = validation.cell(chosen), validation.other_selection(second)

@@ -38,6 +38,8 @@ MOST_BYTES = 1 << 20
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ProblemSettings:
+    """What all methods search on: images, the size of the networks, and how they are computed."""
+
     images: str
     """The image set to search on."""
     channels: Annotated[int, msgspec.Meta(ge=1, le=4096)]

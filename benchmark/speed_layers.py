@@ -110,5 +110,6 @@ def passes_of(channels: int, pixels: int) -> dict[str, Callable[[], object]]:
 
 
 def repeat(once: Callable[[], object]) -> None:
+    """As often as a turn takes."""
     for _ in range(REPEATS):
         once()

@@ -51,6 +51,7 @@ class Timing:
 
     @property
     def measured(self) -> Measured:
+        """What it is of."""
         return self.device, self.size, self.step
 
 
@@ -68,6 +69,7 @@ class TimingComparison(NamedTuple):
 
     @property
     def verdict(self) -> str:
+        """Worse or better than recorded, or within the tolerance."""
         times_worse = self.recorded / self.now if self.ratio == FASTER else self.now / self.recorded
         if times_worse > 1 + TOLERANCE:
             return "worse"

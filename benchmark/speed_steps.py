@@ -62,7 +62,8 @@ FULL = 32
 class Implementation(Protocol):
     """What can take a number of steps, one batch (and validation batch) each."""
 
-    def run(self, steps: int) -> None: ...
+    def run(self, steps: int) -> None:
+        """Take so many steps."""
 
 
 class FixedBatches(Half):
@@ -76,9 +77,11 @@ class FixedBatches(Half):
         return sum(len(labels) for _, labels in self.batches[: self.count])
 
     def shuffled(self, size: int) -> Iterator[Batch]:
+        """The first `count` batches."""
         return iter(self.batches[: self.count])
 
     def drawn(self, size: int, batches: int) -> Iterator[Batch]:
+        """The first `batches` of them."""
         return iter(self.batches[:batches])
 
 
@@ -128,6 +131,7 @@ class Ours:
         self.evaluations = 0
 
     def run(self, steps: int) -> None:
+        """Take so many steps, by the search's own loop."""
         self.train.count = self.valid.count = steps
         if isinstance(self.search, PT):
             edge, operation = divmod(self.evaluations % (len(EDGES) * len(OPERATIONS)), len(OPERATIONS))
@@ -172,6 +176,7 @@ class Reference:
             self.radius = s.radius
 
     def run(self, steps: int) -> None:
+        """Take so many steps, as the reference's script does."""
         for train, valid in zip(self.train[:steps], self.valid[:steps], strict=True):
             if self.step == "pt-eval":
                 with torch.no_grad():
@@ -190,10 +195,12 @@ class Reference:
                 self.alpha_optimiser.step()
 
     def loss(self, network: Any, batch: Batch) -> Tensor:
+        """Cross-entropy on a batch."""
         _, logits = network(batch[0])
         return F.cross_entropy(logits, batch[1])
 
     def weight_step(self, train: Batch) -> None:
+        """One step of SGD."""
         self.weight_optimiser.zero_grad()
         torch.autograd.backward(self.loss(self.network, train))
         if self.step != "single-path":
@@ -227,6 +234,7 @@ class Reference:
 
     @torch.no_grad()
     def shift(self, weights: list[Tensor], distance: Tensor, vector: list[Tensor]) -> None:
+        """Move the weights along a vector."""
         for weight, part in zip(weights, vector, strict=True):
             weight.add_(distance * part)
 
@@ -274,6 +282,7 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return results
 
     def watch(self, storage: torch.UntypedStorage, size: int) -> None:
+        """Count a storage until it is freed."""
         address = storage._cdata  # of the storage itself, which an empty one has too
         if address in self.known:
             return
@@ -288,6 +297,7 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def storages(tree: object) -> list[torch.UntypedStorage]:
+    """The storages of all tensors in a nest of containers."""
     return [leaf.untyped_storage() for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
 
 

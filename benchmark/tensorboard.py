@@ -105,6 +105,7 @@ class Curves:
         self.epochs[run] = epoch
 
     def add(self, run: str, epoch: int, scalars: Mapping[str, float]) -> None:
+        """Write values of one epoch, each to the curve of its name."""
         if run not in self.writers:
             from torch.utils.tensorboard import SummaryWriter  # slow to import, and seldom asked for
 
@@ -115,6 +116,7 @@ class Curves:
         self.writers[run].flush()
 
     def close(self, run: str) -> None:
+        """End a run's file."""
         if run in self.writers:
             self.epochs.pop(run, None)
             self.writers.pop(run).close()

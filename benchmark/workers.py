@@ -132,6 +132,7 @@ class Worker:
         """What it has not finished of its present chain, which is of that group; the first run is under way."""
 
     def give(self, group: RunGroup, chain: Sequence[Run]) -> None:
+        """Send it a chain of a group."""
         self.group, self.chain = group, deque(chain)
         self.connection.send((group.context, chain))
 
