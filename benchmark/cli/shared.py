@@ -34,11 +34,13 @@ class CommandParser(argparse.ArgumentParser):
 
     def __init__(self, *, command: Command, **given: Any) -> None:
         super().__init__(**given)
-        self.command = command
+        self.command: Command | None = command
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As of every parser."""
-        self.command.add_options(self)
+        if self.command is not None:
+            self.command.add_options(self)
+            self.command = None  # a parser may be called again
         return super().parse_known_args(args, namespace)
 
 
