@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from torch import Tensor, nn
 
-from spaces.nasbench201.cell import Cell
-from spaces.space import Precision
+if TYPE_CHECKING:
+    from spaces.nasbench201.cell import Cell
+    from spaces.space import Precision
 
 Layers = Literal["compiled", "torch"]
 
