@@ -195,11 +195,12 @@ def searched(experiment: Experiment, console: Console) -> Iterator[Searched]:
                 refuse_link(folder)
                 locks.enter_context(locked(make_folder(folder)))
             make_folder(folder / "checkpoints")
-            results = ResultsFolder(folder, runs, truth)
+            within = truth.within(runs[0].problem.space)
+            results = ResultsFolder(folder, runs, within)
             begun.append((variant, runs, results, results.missing(runs, options.retry_failed)))
-            write_space(folder, truth)
+            write_space(folder, within)
             if experiment.study and "discretisation" in variant.methods:
-                write_effects(folder, truth, main_metric(truth, runs[0].problem.images))
+                write_effects(folder, within, main_metric(truth, runs[0].problem.images))
         if experiment.study:
             rows = [{"study": experiment.study, "variant": v.name, **v.factors} for v, _ in experiment.variants]
             write_rows(out / "variants.csv", rows)

@@ -32,7 +32,7 @@ from data.truth import TruthTable
 from methods import registry
 from methods.search import Problem, Search, seeded
 from reports.rows import HISTORY_COLUMNS, RUN_COLUMNS, SCORE_COLUMNS, SCORED_CELLS
-from spaces import SKIP, Cell, native
+from spaces import native
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,8 @@ class Runner:
         set_up_torch(problem)
         self.context = context
         self.device = torch.device(context.device)
-        self.truth = context.truth
+        self.space = problem.space
+        self.truth = context.truth.within(self.space)
         self.images = images or prepare_images(problem, functools.partial(open_images, folder=context.folder))
         self.metric = main_metric(self.truth, problem.images)
         self.settings = problem
@@ -172,7 +173,7 @@ class Runner:
                 self.halved[split] = in_halves(self.images, split).to(self.device)
         size = self.settings.channels, self.settings.cells_per_stage
         truth = self.truth if method.needs_truth else None
-        return Problem(self.halved[split], *size, truth, self.settings.precision)
+        return Problem(self.halved[split], *size, truth, self.settings.precision, self.space)
 
     def attempt(self, run: Run) -> Iterator[News]:
         """The news of `run_stages`; a failure of this run alone is yielded last.
@@ -228,7 +229,7 @@ class Runner:
                     chosen = search.cell()
                 saved.seconds += time.perf_counter() - started
                 saved.devices = list(dict.fromkeys([*saved.devices, device_name(self.device)]))
-                measured, cell = validation.measurements(told, len(saved.rows) + 1), validation.cell(chosen)
+                measured, cell = validation.measurements(told, len(saved.rows) + 1), validation.cell(chosen, self.space)
                 saved.rows.append({"genotype": str(cell), **measured, **self.tau(search)})
                 with methods_own("state"):
                     state = search.state()
@@ -253,7 +254,7 @@ class Runner:
         """What the search scores every cell with, shape (15625,), or None."""
         with methods_own("scores"):
             told = search.scores()
-        return validation.scores(told)
+        return validation.scores(told, self.space)
 
     def tau(self, search: Search) -> Row:
         """Kendall's τ-b of the search's scores with the cells' true accuracy, by the truth table's checksum.
@@ -286,18 +287,18 @@ class Runner:
 
     def history_row(self, run: Run, phase: str, epoch: int, row: Row) -> Row:
         """A row of history.csv; `row` is what the checkpoint keeps of the epoch."""
-        cell = Cell.parse(row["genotype"])
+        cell = self.space.parse(row["genotype"])
         measured = {key: value for key, value in row.items() if key != "genotype"}
         if "tau" in measured:
             measured["tau"] = measured["tau"].get(self.truth.checksum)
-        values = (run.method, run.seed, epoch, phase, row["genotype"], cell.count(SKIP))
+        values = (run.method, run.seed, epoch, phase, row["genotype"], self.space.count(cell, self.space.skip))
         return {**dict(zip(HISTORY_COLUMNS, values, strict=True)), **self.truth.query(cell), **measured}
 
     def run_row(self, run: Run, search: Search, seconds: float, epochs: int, devices: Sequence[str]) -> Row:
         """The row of runs.csv."""
         with methods_own("cell and other_selection"):
             chosen, second = search.cell(), search.other_selection()
-        cell, other = validation.cell(chosen), validation.other_selection(second)
+        cell, other = validation.cell(chosen, self.space), validation.other_selection(second, self.space)
         row = {
             "method": run.method,
             "seed": run.seed,
@@ -316,6 +317,7 @@ class Runner:
             "images": run.problem.images,
             **run.facts(self.truth),
             "settings": run.settings_hash,
+            "space": self.space.name,
             "truth": self.truth.name,
             "truth_checksum": self.truth.checksum[:12],
             "version": version("replica-201"),

@@ -47,7 +47,8 @@ from methods.gradient import GradientSearch
 from methods.pt import PT
 from methods.rlnas import RLNAS
 from methods.search import Problem, Search
-from spaces import EDGES, OPERATIONS, compiled
+from spaces import compiled
+from spaces.nasbench201.cell import EDGES, OPERATIONS
 
 BATCHES = 8
 """Batches made in advance, and so the most steps of a round."""

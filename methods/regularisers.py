@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def beta_decay(alpha: Tensor) -> Tensor:
-    """L_Beta: the logsumexp of α's row for each edge, averaged over the edges; α is (6, 5).
+    """L_Beta: the logsumexp of α's row for each edge, averaged over the edges; α is (edges, operations).
 
     Its gradient is softmax(α) / 6: what makes the weight of an operation large is what pushes it down.
     """

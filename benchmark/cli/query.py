@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.cli.shared import add_data_dir, add_truth
 from data.folder import data_folder
-from spaces import NUM_CELLS, Cell
+from spaces import NASBENCH201, Cell
 
 if TYPE_CHECKING:
     from data.truth import CellRecord
@@ -54,7 +54,7 @@ def describe_cell(record: CellRecord, label: str) -> str:
         runs = ", ".join(f"{accuracy:.3f} (seed {seed})" for seed, accuracy in m.runs.items())
         seconds = "" if m.train_seconds is None else f"   trained {m.train_seconds:,.0f} s"
         lines.append(
-            f"  {m.metric:<20}{training}{m.accuracy:8.3f} %   rank {m.rank:>6,} of {NUM_CELLS:,}   "
+            f"  {m.metric:<20}{training}{m.accuracy:8.3f} %   rank {m.rank:>6,} of {len(NASBENCH201):,}   "
             f"regret {m.regret:6.3f}{seconds}{f'   runs {runs}' if runs else ''}"
         )
     return "\n".join(line for line in lines if line)

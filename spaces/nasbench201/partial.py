@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from spaces import native
-from spaces.cell import EDGES
-from spaces.supernet import LEAVING, Mixture, SearchCell, add_scaled
+from spaces.nasbench201.cell import EDGES
+from spaces.nasbench201.supernet import ALL, LEAVING, Mixture, SearchCell, add_scaled
 
 
 class PartialSearchCell(SearchCell):
@@ -19,11 +19,12 @@ class PartialSearchCell(SearchCell):
         width: channels in and out.
         part: K. Where K does not divide the width, the largest divisor of the width below K takes its place, so at
             least one channel is mixed.
+        numbers: of the operations that the cell has.
     """
 
-    def __init__(self, width: int, part: int) -> None:
+    def __init__(self, width: int, part: int, numbers: tuple[int, ...] = ALL) -> None:
         self.part = max(divisor for divisor in range(1, part + 1) if width % divisor == 0)
-        super().__init__(width // self.part)
+        super().__init__(width // self.part, numbers)
 
     def forward(self, x: Tensor, mixture: Mixture) -> Tensor:
         """Each node is Σ over its incoming edges of shuffle(mixed channels, bypass weight × other channels)."""
