@@ -17,7 +17,7 @@ RUN = ["run", "--methods", "rlnas,pt", "--seeds", "4", "--preset", "smoke", "--e
 DRIVER = '''
 import json, os, random, signal, sys
 from pathlib import Path
-import benchmark.progress, benchmark.provenance, benchmark.workers, matplotlib.figure, reports.write, sklearn.datasets
+import benchmark.experiment, matplotlib.figure, reports.write, sklearn.datasets
 from benchmark.cli import main
 
 arguments, log = json.loads(sys.argv[1]), Path(sys.argv[2])

@@ -204,8 +204,8 @@ def space(truth, out: Path, made: dict = {}) -> bytes:  # noqa: B006 (made once)
 ENVIRONMENTS = """
 import json, os, resource, signal, sys
 from pathlib import Path
-import benchmark.memory, benchmark.provenance, benchmark.tensorboard, benchmark.workers, data.inventory
-import reports.compare, reports.plots, reports.write, sklearn.datasets, benchmark.second_opinion, benchmark.describe
+import benchmark.experiment, data.inventory
+import reports.compare, reports.plots, reports.write, sklearn.datasets, benchmark.describe
 reports.write.PLOTS = ("cost",)
 import benchmark.settings
 benchmark.settings.cores = lambda: 1
@@ -392,7 +392,7 @@ def rows_of(folder: Path) -> dict[str, bytes]:
 INTERRUPTIONS = '''
 import json, os, random, signal, sys
 from pathlib import Path
-import benchmark.memory, benchmark.provenance, benchmark.second_opinion, benchmark.workers
+import benchmark.experiment
 import reports.plots, reports.write, sklearn.datasets
 reports.write.PLOTS = ("cost",)
 import benchmark.settings
