@@ -20,16 +20,19 @@ from spaces import Cell
 
 METHODS = [
     "bdarts",
+    "bohb",
     "darts",
     "darts-minus",
     "darts2",
     "discretisation",
     "evolution",
     "gdas",
+    "local-search",
     "pc-darts",
     "pt",
     "pt-fixed",
     "random-search",
+    "reinforce",
     "rlnas",
     "sdarts-rs",
     "sgas",
@@ -192,7 +195,7 @@ def test_the_truth_is_given_to_searches_on_the_table_alone(tmp_path):
     runner = Runner(Setup(tmp_path, tmp_path, "cpu", open_truth(None, tmp_path)), run.problem)
     problems = {name: runner.problem_of(registry.load(name), run.split) for name in registry.names()}
     given = {name for name, problem in problems.items() if problem.truth is not None}
-    assert given == {"random", "random-search", "evolution"}
+    assert given == {"random", "random-search", "evolution", "reinforce", "bohb", "local-search"}
 
 
 @pytest.mark.parametrize(
