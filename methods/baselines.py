@@ -17,8 +17,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from methods.on_table import BudgetSettings, Questions, TableSearch
+from methods.search import uniform_cell
 from methods.settings import Count, setting
-from spaces import EDGES, NUM_CELLS, OPERATIONS, Cell
+from spaces import EDGES, OPERATIONS, Cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +27,6 @@ class RandomSearchSettings(BudgetSettings):
     budget: Count | Literal["off"] = setting(
         100, "about what NAS-Bench-201 §5 gives its searches, 12,000 s at 12 epochs a cell"
     )
-
-
-def uniform(random: np.random.Generator) -> Cell:
-    """A cell, uniformly among all."""
-    return Cell.at(int(random.integers(NUM_CELLS)))
 
 
 class RandomSearch(TableSearch):
@@ -41,7 +37,7 @@ class RandomSearch(TableSearch):
 
     def questions(self, random: np.random.Generator) -> Questions:
         while True:
-            yield uniform(random)
+            yield uniform_cell(random)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +72,7 @@ class RegularisedEvolution(RandomSearch):
         living: list[tuple[Cell, float]] = []
         while True:
             if len(living) < s.population:
-                cell = uniform(random)
+                cell = uniform_cell(random)
             else:
                 drawn = [living[i] for i in random.integers(len(living), size=s.sample)]
                 parent, _ = max(drawn, key=lambda one: one[1])

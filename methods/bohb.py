@@ -35,8 +35,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from methods.baselines import uniform
 from methods.on_table import Questions, TableSearch, TimeSettings
+from methods.search import uniform_cell
 from methods.settings import Count, Rate, setting
 from spaces import EDGES, OPERATIONS, Cell
 
@@ -99,7 +99,7 @@ class BOHB(TableSearch):
         """The next cell to try."""
         s = self.settings
         if model is None or random.random() < s.random_fraction:
-            return uniform(random)
+            return uniform_cell(random)
         chosen, least = None, math.inf
         for _ in range(s.candidates):
             operations = model.good.draw(random)
@@ -109,7 +109,7 @@ class BOHB(TableSearch):
                 return Cell(operations)
             if ratio < least:
                 chosen, least = Cell(operations), ratio
-        return chosen or uniform(random)
+        return chosen or uniform_cell(random)
 
 
 def rungs(bracket: int, settings: BOHBSettings) -> Iterator[tuple[int, int]]:

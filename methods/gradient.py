@@ -52,7 +52,7 @@ class GradientSettings(WeightSettings):
     momentum: NotNegative = setting(0.9, "AutoDL-Projects, DARTS.config: momentum")
     nesterov: bool = setting(True, "AutoDL-Projects, DARTS.config: nesterov")
     weight_decay: NotNegative = setting(5e-4, "AutoDL-Projects, DARTS.config: decay")
-    clip: Rate = setting(5.0, "AutoDL-Projects, DARTS-V1.py: clip_grad_norm_")
+    clip: Rate | Literal["off"] = setting(5.0, "AutoDL-Projects, DARTS-V1.py: clip_grad_norm_")
     """Largest norm of the gradient of w; a longer one is scaled down to it."""
     clip_counts_alpha: bool | Literal["softmax"] = setting(
         True, "AutoDL-Projects, DARTS-V1.py: clip_grad_norm_(network.parameters()); its stale part of α is not kept"

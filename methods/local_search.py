@@ -21,8 +21,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from methods.baselines import uniform
 from methods.on_table import Questions, TableSearch, TimeSettings
+from methods.search import uniform_cell
 from methods.settings import Count, setting
 from spaces import NUM_CELLS, OPERATIONS, Cell
 
@@ -45,7 +45,7 @@ class LocalSearch(TableSearch):
         while len(found) < NUM_CELLS:
             starts: list[Cell] = []
             while len(starts) < self.settings.starts and len(found) < NUM_CELLS:
-                if (cell := uniform(random)) not in found:
+                if (cell := uniform_cell(random)) not in found:
                     found[cell] = yield cell
                     starts.append(cell)
             present, climbing = max(starts, key=lambda cell: found[cell]), True

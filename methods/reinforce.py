@@ -18,7 +18,6 @@ choose it, this one does without.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import ClassVar
 
 import numpy as np
@@ -26,6 +25,7 @@ import torch
 from torch import Tensor
 
 from methods.on_table import Questions, TableSearch, TimeSettings
+from methods.search import categorical
 from methods.settings import NotNegative, Rate, Share, setting
 from spaces import EDGES, OPERATIONS, Cell
 
@@ -56,22 +56,12 @@ class Reinforce(TableSearch):
         optimiser = torch.optim.Adam([alpha], s.policy_lr, fused=True)  # its roots are the same on every processor
         m = n = 0.0
         while True:
-            cell = drawn(alpha.softmax(1), random)
+            cell = Cell(tuple(categorical(alpha.softmax(1), random).tolist()))
             reward = yield cell
             m, n = (s.baseline_momentum * old + (1 - s.baseline_momentum) * new for old, new in ((m, reward), (n, 1.0)))
             (gradient,) = torch.autograd.grad(-log_probability(alpha, cell) * (reward - m / n), [alpha])
             alpha.grad = gradient
             optimiser.step()
-
-
-def drawn(probabilities: Tensor, random: np.random.Generator) -> Cell:
-    """A cell whose operation on each edge follows a row of `probabilities`, (6, 5)."""
-    operations = []
-    for row in probabilities.tolist():
-        *up_to, total = accumulate(row)
-        place = random.random() * total
-        operations.append(sum(place >= end for end in up_to))
-    return Cell(tuple(operations))
 
 
 def log_probability(alpha: Tensor, cell: Cell) -> Tensor:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from methods.state import Stateful
-from spaces import EDGES, OPERATIONS, Cell, Precision
+from spaces import EDGES, NUM_CELLS, OPERATIONS, Cell, Precision
 from spaces.supernet import SearchCell, Supernet
 
 if TYPE_CHECKING:
@@ -56,11 +56,12 @@ class Problem:
         generator: torch.Generator,
         classes: int | None = None,
         search_cell: Callable[[int], SearchCell] = SearchCell,
+        moving: float | None = None,
     ) -> Supernet:
         """A new supernet on the device, its weights drawn from the CPU generator; `classes` None is the images' own."""
         classes = classes or self.images.classes
         size = self.channels, self.cells_per_stage, classes
-        return Supernet(*size, generator, search_cell, self.precision).to(self.device)
+        return Supernet(*size, generator, search_cell, self.precision, moving).to(self.device)
 
 
 class Search(Stateful, ABC):
@@ -145,3 +146,14 @@ def cell_of(scores: Tensor) -> Cell:
     """The cell with the best-scored operation on every edge; `scores` is (6, 5). Ties go to the lower number."""
     assert scores.shape == (len(EDGES), len(OPERATIONS))
     return Cell(tuple(int(operation) for operation in scores.detach().cpu().numpy().argmax(1)))
+
+
+def uniform_cell(random: np.random.Generator) -> Cell:
+    """A cell, uniformly among all."""
+    return Cell.at(int(random.integers(NUM_CELLS)))
+
+
+def categorical(probabilities: Tensor, random: np.random.Generator) -> Tensor:
+    """For each row of `probabilities`, (n, k) on the CPU, a number of 0 … k − 1 drawn by it: (n,)."""
+    places = torch.from_numpy(random.random((len(probabilities), 1)))
+    return (places >= probabilities.detach().double().cumsum(1)[:, :-1]).sum(1)

@@ -25,6 +25,7 @@ from methods.settings import Count, NotNegative, Rate, setting
 from methods.state import Stateful
 from methods.training import Tally, WeightSettings, cosine, descend, sgd
 from spaces import EDGES, NONE, OPERATIONS, Cell
+from spaces.supernet import Supernet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,7 @@ class SinglePathTraining(Stateful):
             classes = classes if settings.random_classes == "as images" else settings.random_classes
             drawn = torch.Generator().manual_seed(seeded(seed, 3))
             labels = torch.randint(classes, (len(problem.images.images) // 2,), generator=drawn).to(problem.device)
-        self.supernet = problem.supernet(torch.Generator().manual_seed(seeded(seed, 0)), classes)
+        self.supernet = self.new_supernet(problem, torch.Generator().manual_seed(seeded(seed, 0)), classes)
         self.parameters = list(self.supernet.parameters())
         self.generator = torch.Generator(problem.device).manual_seed(seeded(seed, 1))
         self.train = Half(problem.images, 0, self.generator, labels)
@@ -86,9 +87,17 @@ class SinglePathTraining(Stateful):
         self.tally = Tally(problem.device)
         self.recorded = self.new_recording()
 
+    def new_supernet(self, problem: Problem, generator: torch.Generator, classes: int) -> Supernet:
+        """The supernet to be trained, its weights drawn from the CPU generator."""
+        return problem.supernet(generator, classes)
+
+    def lr(self) -> float:
+        """The learning rate of the present epoch."""
+        return cosine(self.settings, self.epochs_done)
+
     def epoch(self) -> Measurements:
         for group in self.optimiser.param_groups:
-            group["lr"] = cosine(self.settings, self.epochs_done)
+            group["lr"] = self.lr()
         self.recorded = self.new_recording()  # with this epoch's learning rate
         self.tally.reset()
         self.pass_over_images()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from spaces import Precision, native
 from spaces.cell import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL, SKIP, Cell
-from spaces.layers import Head, ReductionBlock, Stem, average_pool, convolve, initialise, normalise
+from spaces.layers import BatchNorm, Head, ReductionBlock, Stem, average_pool, convolve, initialise, normalise
 
 Layers = Literal["compiled", "torch"]
 
@@ -174,6 +174,8 @@ class Supernet(nn.Module):
         generator: a CPU generator from which the weights are drawn.
         search_cell: what makes a search cell of so many channels.
         precision: "bf16" computes feature maps in bfloat16 (weights, statistics and logits stay in float32).
+        moving: the share of a batch in the moving statistics of the layers outside the search cells, by which these
+            normalise in evaluation; None: batch statistics everywhere and always.
     """
 
     def __init__(
@@ -184,18 +186,23 @@ class Supernet(nn.Module):
         generator: torch.Generator,
         search_cell: Callable[[int], SearchCell] = SearchCell,
         precision: Precision = "fp32",
+        moving: float | None = None,
     ) -> None:
         super().__init__()
         self.precision = precision
         self.layers: Layers = "compiled"
         """Whether a CPU computes with the compiled layers, where they can be had, or with PyTorch's."""
-        self.stem = Stem(channels)
+        track = moving is not None
+        self.stem = Stem(channels, track)
         self.body = nn.ModuleList()
         for width in (channels, 2 * channels, 4 * channels):
             if width > channels:
-                self.body.append(ReductionBlock(width // 2))
+                self.body.append(ReductionBlock(width // 2, track))
             self.body.extend(search_cell(width) for _ in range(cells_per_stage))
-        self.head = Head(4 * channels, classes)
+        self.head = Head(4 * channels, classes, track)
+        for layer in self.modules():
+            if isinstance(layer, BatchNorm):
+                layer.momentum = moving
         initialise(self, generator)
 
     @property

@@ -18,7 +18,8 @@ from data.truth import TruthTable, open_truth
 from methods import registry
 from methods.bohb import BOHB, BOHBSettings, Density, best, fitted, rungs
 from methods.local_search import neighbours
-from methods.reinforce import drawn, log_probability
+from methods.reinforce import log_probability
+from methods.search import categorical
 from spaces import NUM_CELLS, OPERATIONS, Cell
 
 ON_TABLE = ("random-search", "evolution", "reinforce", "bohb", "local-search")
@@ -152,8 +153,8 @@ def test_reinforce_is_what_it_is_by_hand(asking):
 def test_what_is_drawn_follows_the_probabilities():
     probabilities = torch.tensor([[0.0, 0.5, 0.0, 0.25, 0.25]] * 6, dtype=torch.float64)
     random = np.random.default_rng(0)
-    cells = [drawn(probabilities, random) for _ in range(2000)]
-    counts = np.bincount([operation for cell in cells for operation in cell.operations], minlength=5) / 12_000
+    numbers = torch.cat([categorical(probabilities, random) for _ in range(2000)])
+    counts = np.bincount(numbers, minlength=5) / 12_000
     assert counts[0] == counts[2] == 0
     assert np.abs(counts - probabilities[0].numpy()).max() < 4 * 0.5 / math.sqrt(12_000)
 
