@@ -236,8 +236,8 @@ def test_the_controller_is_the_programs(controller):
     assert drawn.cells() == CELLS
 
 
-def test_the_probabilities_of_all_cells_sum_to_1(controller):
-    cells = list(Cell.all())
+def test_the_probabilities_of_all_cells_sum_to_1():
+    controller, cells = Controller(ENASSettings(controller_size=4), torch.Generator().manual_seed(0)), list(Cell.all())
     with torch.no_grad():
         parts = [followed(controller, cells[start : start + 625]) for start in range(0, len(cells), 625)]
     log_p = torch.cat([part.log_probability for part in parts])
@@ -302,7 +302,7 @@ def test_what_the_controller_descends(controller):
             values = []
             for step in (1e-5, -1e-5):
                 controller.logits_bias.data[place] += step
-                values.append(float(by_program(baseline)[0]))
+                values.append(by_program(baseline)[0].item())
                 controller.logits_bias.data[place] -= step
             assert float(gradient[place]) == pytest.approx((values[0] - values[1]) / 2e-5, rel=1e-4, abs=1e-8)
 
@@ -327,7 +327,7 @@ def test_a_controller_learns_what_is_rewarded(build, monkeypatch):
     monkeypatch.setattr(
         "methods.enas.accuracies_of", lambda cells, *_: [100 * cell.count(CONV3) / len(EDGES) for cell in cells]
     )
-    search = build("enas", controller_steps=50, controller_cells=20, controller_lr=0.01)
+    search = build("enas", controller_steps=25, controller_cells=20, controller_lr=0.02)
     measured = [search.teach() for _ in range(4)]
     assert measured[0]["valid_accuracy"] < 30
     assert measured[-1]["valid_accuracy"] > 60
