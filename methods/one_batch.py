@@ -38,6 +38,14 @@ class OneBatchSettings(MovingSettings):
     """Cells of which the one with the best accuracy is chosen."""
     select_batch_size: Count = setting(512, "AutoDL-Projects, RANDOM.config and SETN.config: test_batch_size")
     """Validation images on which each of them is measured."""
+    select_interval: Count = setting(1, "AutoDL-Projects, RANDOM-NAS.py and SETN.py: after every epoch")
+    """Epochs from one choice to the next; after the first and the last there is one, too. The last, which counts, does
+    not depend on those before."""
+
+
+def choice_is_due(settings: OneBatchSettings, done: int, epochs: int) -> bool:
+    """Whether there is a choice after so many epochs of all."""
+    return done in (1, epochs) or done % settings.select_interval == 0
 
 
 def moving_share(settings: MovingSettings) -> float | None:
@@ -81,8 +89,10 @@ class Choice(Stateful):
         self.accuracies: list[float] = []
         """Of the cells, in percent."""
 
-    def among(self, cells: Iterable[Cell], supernet: Supernet) -> None:
-        """Measure the cells."""
+    def among(self, cells: Iterable[Cell], supernet: Supernet, seed: int | None = None) -> None:
+        """Measure the cells, on batches that the seed gives, or that the generator has next."""
+        if seed is not None:
+            self.generator.manual_seed(seed)
         cells = list(cells)
         self.positions = [cell.position for cell in cells]
         self.accuracies = accuracies_of(cells, supernet, endless(self.half, self.batch_size))

@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from methods.batches import Half
-from methods.one_batch import Choice, OneBatchSettings, moving_share
+from methods.one_batch import Choice, OneBatchSettings, choice_is_due, moving_share
 from methods.search import Measurements, Problem, Search, seeded, uniform_cell
 from methods.settings import Count, NotNegative, Rate, setting
 from methods.single_path import SinglePathSettings, SinglePathTraining
@@ -68,24 +68,26 @@ class RSPS(Search):
     """RSPS: supernet trained on uniform cells, then the best of 100 more by validation accuracy"""
 
     Settings: ClassVar[type] = RSPSSettings
-    saved = ("training", "random", "choice")
+    saved = ("training", "choice")
     split = "cifar-split"
     split_source = "AutoDL-Projects, RANDOM-NAS.py: get_nas_search_loaders"
     source = 'Li & Talwalkar, "Random Search and Reproducibility", UAI 2019; program: AutoDL-Projects, RANDOM-NAS.py'
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         self.settings: RSPSSettings = settings
+        self.seed = seed
         self.epochs = self.settings.epochs
         self.training = UniformTraining(problem, self.settings, seed)
-        self.random = np.random.default_rng(seeded(seed, 4))
-        generator = torch.Generator(problem.device).manual_seed(seeded(seed, 5))
-        valid = Half(problem.images, 1, generator, augment=False)
+        valid = Half(problem.images, 1, torch.Generator(problem.device), augment=False)
         self.choice = Choice(valid, self.settings.select_batch_size)
 
     def epoch(self) -> Measurements:
         measured = self.training.epoch()
-        cells = [uniform_cell(self.random) for _ in range(self.settings.select_num)]
-        self.choice.among(cells, self.training.supernet)
+        done = self.training.epochs_done
+        if choice_is_due(self.settings, done, self.epochs):
+            random = np.random.default_rng(seeded(self.seed, 4, done))
+            cells = [uniform_cell(random) for _ in range(self.settings.select_num)]
+            self.choice.among(cells, self.training.supernet, seeded(self.seed, 5, done))
         return {**measured, "valid_accuracy": max(self.choice.accuracies)}
 
     def cell(self) -> Cell:

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 
 from methods.batches import Batch, Half
 from methods.gradient import GradientSearch, GradientSettings
-from methods.one_batch import Choice, OneBatchSettings, moving_share
+from methods.one_batch import Choice, OneBatchSettings, choice_is_due, moving_share
 from methods.search import Measurements, Problem, Search, cell_of, seeded, uniform_cell
 from methods.settings import Count, Rate, setting
 from methods.training import Tally, descend
@@ -57,8 +57,8 @@ class SETN(GradientSearch):
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         super().__init__(problem, settings, seed, start)
         self.random = np.random.default_rng(seeded(seed, 4))
-        generator = torch.Generator(problem.device).manual_seed(seeded(seed, 5))
-        valid = Half(problem.images, 1, generator, augment=False)
+        self.seed = seed
+        valid = Half(problem.images, 1, torch.Generator(problem.device), augment=False)
         self.choice = Choice(valid, self.settings.select_batch_size)
 
     def new_supernet(self, problem: Problem, generator: torch.Generator) -> Supernet:
@@ -74,7 +74,8 @@ class SETN(GradientSearch):
 
     def epoch(self) -> Measurements:
         measured = super().epoch()
-        self.choice.among(self.most_probable(), self.supernet)
+        if choice_is_due(self.settings, self.epochs_done, self.epochs):
+            self.choice.among(self.most_probable(), self.supernet, seeded(self.seed, 5, self.epochs_done))
         return measured
 
     def most_probable(self) -> list[Cell]:

@@ -128,6 +128,21 @@ def test_statistics_of_the_batch_can_be_asked_for_everywhere(build):
     assert build("setn").supernet.stem[1].running_mean is not None
 
 
+@pytest.mark.parametrize("method", ["rsps", "setn"])
+def test_what_is_chosen_in_the_end_does_not_depend_on_the_choices_before(build, method):
+    often, seldom = (build(method, epochs=4, select_num=6, select_interval=interval) for interval in (1, 3))
+    chosen = []
+    for _ in range(4):
+        for search in (often, seldom):
+            search.epoch()
+        chosen.append((often.choice.state(), seldom.choice.state()))
+    same = [
+        str(one["positions"] + one["accuracies"]) == str(other["positions"] + other["accuracies"])
+        for one, other in chosen
+    ]
+    assert same == [True, False, True, True]
+
+
 # RSPS
 
 

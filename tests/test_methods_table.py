@@ -97,7 +97,7 @@ def test_a_search_without_an_end_is_refused():
 
 @pytest.mark.parametrize(
     ("method", "published", "deviation"),
-    [("reinforce", 93.85, 0.37), ("bohb", 93.61, 0.52), ("random-search", 93.70, 0.36)],
+    [("reinforce", 93.85, 0.37), ("random-search", 93.70, 0.36)],
 )
 def test_the_published_protocol_comes_to_the_published_accuracy(asking, nasbench201, method, published, deviation):
     """NAS-Bench-201, Table 5, of 500 runs; of 60 here the mean is within 3 standard errors and what rounding adds."""
