@@ -22,10 +22,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from methods import recording
+from methods import recording, regularisers
 from methods.batches import Batch, Half
 from methods.recording import Recorded
-from methods.regularisers import REGULARISERS
 from methods.search import (
     ALL_OPERATIONS,
     Measurements,
@@ -78,14 +77,19 @@ class GradientSettings(WeightSettings):
     """Whether the images of the validation half are cropped and flipped too, as in all the papers' programs."""
     train_alpha: bool = True
     """Whether α trains at all; if not, it keeps its initial value (the `fixed` variant of DARTS-PT)."""
-    regulariser: Literal["none", "beta", "l2"] = "none"
-    """Term added to α's loss: β-decay (logsumexp of α), or half the squared norm of α."""
+    regulariser: str = "none"
+    """Term added to α's loss: `beta`, β-decay (logsumexp of α); `l2`, half the squared norm of α; or a package's own."""
     strength: NotNegative = 0.0
     """λ, the factor of that term; of a linear schedule, what it reaches after `strength_epochs`."""
     schedule: Literal["linear", "constant"] = "linear"
     """How λ goes over the epochs: from 0 on a straight line, or constant."""
     strength_epochs: Count = 100
     """Epochs in which a linear λ grows from 0 to `strength`; it goes on growing after them."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.regulariser != "none":
+            regularisers.load(self.regulariser)
 
 
 class GradientSearch(Search):
@@ -188,10 +192,10 @@ class GradientSearch(Search):
         s = self.settings
         if s.regulariser == "none":
             return valid_loss
-        return valid_loss + self.strength() * REGULARISERS[s.regulariser](self.alpha)
+        return valid_loss + self.strength() * regularisers.load(s.regulariser)(self.alpha)
 
     def strength(self) -> float:
-        """λ(e) at epoch e = 0, 1, …: in β-DARTS 50 · e/100."""
+        """λ(e) at epoch e = 0, 1, …, the factor of the regulariser."""
         s = self.settings
         return s.strength if s.schedule == "constant" else s.strength * self.epochs_done / s.strength_epochs
 
