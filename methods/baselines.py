@@ -30,6 +30,10 @@ class BudgetSettings:
 class RandomSearch(Search):
     """Random search: the best of n uniform cells by true validation accuracy"""
 
+    title = "Random search"
+    family = "table"
+    year = 2020
+
     Settings: ClassVar[type] = BudgetSettings
     source = 'Dong & Yang, "NAS-Bench-201", ICLR 2020, §5 (RS)'
     needs_truth: ClassVar[bool] = True
@@ -74,6 +78,8 @@ class RandomCellSettings(BudgetSettings):
 class RandomCell(RandomSearch):
     """Random: one cell, uniformly among all 15,625"""
 
+    title = "Random cell"
+
     Settings: ClassVar[type] = RandomCellSettings
 
 
@@ -87,6 +93,9 @@ class RegularisedEvolutionSettings(BudgetSettings):
 
 class RegularisedEvolution(RandomSearch):
     """Regularised evolution on the table: mutate the best of a sample, let the oldest die"""
+
+    title = "Regularised evolution"
+    year = 2019
 
     Settings: ClassVar[type] = RegularisedEvolutionSettings
     source = 'Real et al., "Regularized Evolution", AAAI 2019; program: AutoDL-Projects, R_EA.py'

@@ -18,8 +18,10 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
+from data.published import reported
 from methods.gradient import GradientSearch, GradientSettings
 from methods.settings import Count, NotNegative, Rate, Share, setting
+from spaces import CONV3, SKIP, Cell
 
 
 def beta_decay(alpha: Tensor) -> Tensor:
@@ -64,6 +66,21 @@ class BetaDartsSettings(GradientSettings):
 
 class BetaDarts(GradientSearch):
     """β-DARTS: DARTS with β-decay, the logsumexp of α, in α's loss"""
+
+    title = "β-DARTS"
+    year = 2022
+    published = reported(
+        "Ye et al., β-DARTS, CVPR 2022",
+        {
+            "cifar10_valid": (91.55, 0.00),
+            "cifar10_test": (94.36, 0.00),
+            "cifar100_valid": (73.49, 0.00),
+            "cifar100_test": (73.51, 0.00),
+            "imagenet16-120_valid": (46.37, 0.00),
+            "imagenet16-120_test": (46.34, 0.00),
+        },
+    )
+    published_cell = Cell((CONV3, CONV3, CONV3, SKIP, CONV3, CONV3))
 
     Settings: ClassVar[type] = BetaDartsSettings
     split_source = "Beta-DARTS, train_search.py: indices[:split_train], indices[split_valid:num_train]"

@@ -35,6 +35,10 @@ class DiscretisationSettings:
 class Discretisation(Search):
     """Discretisation accuracy: a measurement of every operation on every edge; takes the best operation of each edge"""
 
+    title = "Discretisation accuracy"
+    family = "measurement"
+    year = 2021
+
     Settings: ClassVar[type] = DiscretisationSettings
     saved = ("converged", "magnitude", "accuracies")
     transient = ("trained",)

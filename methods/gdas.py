@@ -27,6 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from data.published import reported
 from methods.batches import Batch
 from methods.drawn import Drawn, DrawnSettings
 from methods.gradient import GradientSearch, GradientSettings
@@ -49,6 +50,21 @@ class GDASSettings(GradientSettings, DrawnSettings):
 
 class GDAS(GradientSearch):
     """GDAS: each step trains one cell, drawn by Gumbel-softmax from α at a falling temperature"""
+
+    title = "GDAS"
+    year = 2019
+    published = reported(
+        "Dong & Yang, NAS-Bench-201, ICLR 2020",
+        {
+            "cifar10_valid": (89.89, 0.08),
+            "cifar10_test": (93.61, 0.09),
+            "cifar100_valid": (71.34, 0.04),
+            "cifar100_test": (70.70, 0.30),
+            "imagenet16-120_valid": (41.59, 1.33),
+            "imagenet16-120_test": (41.71, 0.98),
+        },
+        runs=3,
+    )
 
     Settings: ClassVar[type] = GDASSettings
     settings: GDASSettings

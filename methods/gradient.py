@@ -78,7 +78,7 @@ class GradientSettings(WeightSettings):
     train_alpha: bool = True
     """Whether α trains at all; if not, it keeps its initial value (the `fixed` variant of DARTS-PT)."""
     regulariser: str = "none"
-    """Term added to α's loss: `beta`, β-decay (logsumexp of α); `l2`, half the squared norm of α; or a package's own."""
+    """Term added to α's loss: `beta` is β-decay (logsumexp of α), `l2` half the squared norm of α."""
     strength: NotNegative = 0.0
     """λ, the factor of that term; of a linear schedule, what it reaches after `strength_epochs`."""
     schedule: Literal["linear", "constant"] = "linear"
@@ -95,6 +95,8 @@ class GradientSettings(WeightSettings):
 class GradientSearch(Search):
     """A supernet on the first half of the training images and α on the second, in alternating steps."""
 
+    family = "gradient"
+    score_name = "Σ log weight of α"
     Settings: ClassVar[type] = GradientSettings
 
     saved: ClassVar[tuple[str, ...]] = (

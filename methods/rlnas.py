@@ -18,12 +18,15 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from data.published import reported
 from methods.angle import angles
 from methods.evolution import EvolutionSettings, evolve
 from methods.search import Measurements, Problem, Search, seeded
 from methods.settings import setting
 from methods.single_path import SinglePathSettings, SinglePathTraining
-from spaces import Cell
+from spaces import CONV3, Cell
+
+TABLE_1 = "Zhang et al., Neural architecture search with random labels (RLNAS), CVPR 2021, Table 1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,22 @@ class RLNASSettings(SinglePathSettings, EvolutionSettings):
 
 class RLNAS(Search):
     """RLNAS: single-path supernet on random labels, then evolution for the largest angle of weights"""
+
+    title = "RLNAS"
+    family = "one-shot"
+    year = 2021
+    score_name = "angle (radians), random labels"
+    published = reported(
+        f"{TABLE_1}, row D (random labels, angle)",
+        {
+            "cifar10_valid": 89.94,
+            "cifar10_test": 93.45,
+            "cifar100_valid": 70.98,
+            "cifar100_test": 70.71,
+            "imagenet16-120_valid": 43.86,
+            "imagenet16-120_test": 43.70,
+        },
+    )
 
     Settings: ClassVar[type] = RLNASSettings
     saved = ("training",)
@@ -85,5 +104,21 @@ class SPOSAngleSettings(RLNASSettings):
 
 class SPOSAngle(RLNAS):
     """SPOS with angle: single-path supernet on true labels, then evolution for the largest angle of weights"""
+
+    title = "SPOS, angle"
+    year = 2021
+    score_name = "angle (radians), true labels"
+    published = reported(
+        f"{TABLE_1}, row B (true labels, angle)",
+        {
+            "cifar10_valid": 90.20,
+            "cifar10_test": 93.76,
+            "cifar100_valid": 70.71,
+            "cifar100_test": 71.11,
+            "imagenet16-120_valid": 40.78,
+            "imagenet16-120_test": 41.44,
+        },
+    )
+    published_cell = Cell((CONV3,) * 6)
 
     Settings: ClassVar[type] = SPOSAngleSettings

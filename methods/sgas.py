@@ -70,6 +70,9 @@ class SGASSettings(GradientSettings):
 class SGAS(GradientSearch):
     """SGAS: DARTS that decides one edge after another while it trains, the surest and most important first"""
 
+    title = "SGAS"
+    year = 2020
+
     Settings: ClassVar[type] = SGASSettings
     settings: SGASSettings
     saved = ("recent", "before")

@@ -21,9 +21,10 @@ import torch
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from data.published import reported
 from methods.batches import Half
 from methods.evolution import Evolution, EvolutionSettings
-from methods.rlnas import RLNAS
+from methods.rlnas import RLNAS, TABLE_1
 from methods.search import Measurements, Problem, Search, seeded
 from methods.settings import Count, setting
 from methods.single_path import SinglePathSettings, SinglePathTraining
@@ -66,6 +67,21 @@ class SPOSSettings(EvolutionSettings, AccuracySettings):
 class SPOS(Search):
     """SPOS: single-path supernet on true labels, then evolution for the best validation accuracy"""
 
+    title = "SPOS"
+    family = "one-shot"
+    year = 2020
+    published = reported(
+        f"{TABLE_1}, row A (true labels, validation accuracy)",
+        {
+            "cifar10_valid": 88.49,
+            "cifar10_test": 92.11,
+            "cifar100_valid": 66.51,
+            "cifar100_test": 66.89,
+            "imagenet16-120_valid": 40.16,
+            "imagenet16-120_test": 40.80,
+        },
+    )
+
     Settings: ClassVar[type] = SPOSSettings
     saved = ("evolution",)
     split = "cifar-split"
@@ -107,6 +123,20 @@ class SPOS(Search):
 class RLNASAccuracy(SPOS):
     """RLNAS with accuracy: single-path supernet on random labels, then evolution for validation accuracy"""
 
+    title = "RLNAS, accuracy"
+    year = 2021
+    published = reported(
+        f"{TABLE_1}, row C (random labels, validation accuracy)",
+        {
+            "cifar10_valid": 76.47,
+            "cifar10_test": 80.60,
+            "cifar100_valid": 52.48,
+            "cifar100_test": 52.84,
+            "imagenet16-120_valid": 29.58,
+            "imagenet16-120_test": 28.37,
+        },
+    )
+
     follows = "rlnas"
 
 
@@ -121,6 +151,10 @@ class SampleSettings(SinglePathSettings, AccuracySettings):
 
 class SPOSSample(Search):
     """SPOS' indicator as it trains: the accuracy of a random sample of cells, true labels (a measurement)"""
+
+    title = "SPOS, sample"
+    family = "measurement"
+    score_name = "accuracy (%), true labels"
 
     Settings: ClassVar[type] = SampleSettings
     saved = ("training", "accuracies")
@@ -167,6 +201,9 @@ class RandomLabelSampleSettings(SampleSettings):
 
 class RLNASSample(SPOSSample):
     """SPOS' indicator as it trains: the accuracy of a random sample of cells, random labels (a measurement)"""
+
+    title = "RLNAS, sample"
+    score_name = "accuracy (%), random labels"
 
     Settings: ClassVar[type] = RandomLabelSampleSettings
     split_source = "as for rlnas, whose supernet it measures"

@@ -15,6 +15,7 @@ from data.folder import make_folder, refuse_link, write_atomically
 from reports import RowsError
 from reports.child import any_backend, follow_parent
 from reports.latex import summary_latex
+from reports.method_facts import Describe
 from reports.page import Figure, report_html
 from reports.plots import PLOTS
 from reports.provenance import read_provenance
@@ -33,7 +34,9 @@ class Drawn(NamedTuple):
     """By suffix."""
 
 
-def write_report(folder: Path, methods: Sequence[str] | None = None, jobs: int = 1) -> list[Path]:
+def write_report(
+    folder: Path, methods: Sequence[str] | None = None, jobs: int = 1, describe: Describe | None = None
+) -> list[Path]:
     """Writes report.html, summary.md, .csv and .tex, comparisons.csv, paper-vs-ours.md and .csv, and plots/ into
     `folder`; returns the written files.
 
@@ -43,11 +46,12 @@ def write_report(folder: Path, methods: Sequence[str] | None = None, jobs: int =
     Args:
         jobs: processes that draw the plots, which are the same by however many. With more than one, a script that
             calls this must be safe to import, as for every use of `multiprocessing`.
+        describe: as for `read_results`.
 
     Raises:
         RowsError: where the rows are missing or wrong, or the provenance is damaged.
     """
-    results = read_results(folder, methods)
+    results = read_results(folder, methods, describe)
     provenance = read_provenance(folder)
     refuse_link(folder / "plots")
     make_folder(folder / "plots")

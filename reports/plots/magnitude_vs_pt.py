@@ -11,7 +11,7 @@ from reports.plots import marks
 from reports.plots.layout import frame, spaced
 from reports.plots.scale import Scale, histogram
 from reports.plots.style import FAINT, INK, WIDTH, Plot
-from reports.results import Results, method_name
+from reports.results import Results
 from reports.statistics import paired
 from spaces.drawing import Dashes
 
@@ -43,9 +43,9 @@ def draw(results: Results) -> Plot:
     for axes, (method, runs) in zip(panels, pairs.items(), strict=True):
         _slopes(axes, scale, height - 0.5, runs, other, results.metric)
         both = paired(runs[other], runs[results.metric])
-        title = f"{method_name(method)}: better {both.won}, worse {both.lost}, equal {both.tied}"
+        title = f"{results.title(method)}: better {both.won}, worse {both.lost}, equal {both.tied}"
         axes.set_title(title, loc="left", fontsize=8.5 * min(1, 36 / len(title)))
-        axes.set_xticks([0, 1], ["magnitude (argmax α)", method_name(method)])
+        axes.set_xticks([0, 1], ["magnitude (argmax α)", results.title(method)])
     panels[0].set_ylabel(marks.accuracy_label(results))
     below = histogram(strip, scale, *results.quantiles(results.metric), low, high, vertical=True)
     strip.set_title("all cells", loc="left", fontweight="normal", fontsize=7.5)

@@ -10,7 +10,7 @@ from reports.plots.layout import frame
 from reports.plots.marks import SCALE_NOTE, Key, NotDrawn, accuracy_label, key, level_keys, rule, source
 from reports.plots.scale import Scale
 from reports.plots.style import INK, WIDTH, Plot, looks
-from reports.results import Results, method_name
+from reports.results import Results
 from reports.statistics import share_at_or_below
 from spaces.drawing import Dashes
 
@@ -37,7 +37,7 @@ def draw(results: Results) -> Plot:
         dashes = DASHES[index % len(DASHES)]
         colour = looks(results.methods)[method].colour
         axes.step([low, *values], share, where="post", color=colour, linestyle=dashes, linewidth=1.5)
-        keys.append(key(method_name(method), color=colour, linestyle=dashes, linewidth=1.5))
+        keys.append(key(results.title(method), color=colour, linestyle=dashes, linewidth=1.5))
     rule(axes, results.best(results.metric), "solid", "x", INK)
     axes.set_ylim(-2, 103)
     axes.set_ylabel("seeds that reach it (%)")
