@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from methods.search import Measurements, Problem, Search, seeded
+from methods.search import EpochLog, Problem, Search, seeded
 from methods.settings import Count, setting
 from spaces import EDGES, NUM_CELLS, OPERATIONS, Cell
 
@@ -56,7 +56,7 @@ class RandomSearch(Search):
         """The next cell to ask for."""
         return Cell.at(int(self.random.integers(NUM_CELLS)))
 
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         """Ask for one cell."""
         cell = self.propose()
         self.asked.append(cell.position)

@@ -30,7 +30,7 @@ from data.published import reported
 from methods.batches import Batch
 from methods.gradient import GradientSearch, GradientSettings
 from methods.settings import Rate, setting
-from methods.training import Tally, held
+from methods.training import Tally, frozen
 from spaces import SKIP, Cell
 
 
@@ -94,7 +94,7 @@ class Darts2(GradientSearch):
     def training_gradient(self, train: Batch, w: Sequence[Tensor], step: Tensor, vector: Sequence[Tensor]) -> Tensor:
         """∇_α L_train(w + step · vector, α)."""
         self.set_weights(w, step, vector)
-        with held(self.parameters):
+        with frozen(self.parameters):
             loss, _ = self.loss(train, self.sample())
         gradient: Tensor
         (gradient,) = torch.autograd.grad(loss, [self.alpha])

@@ -73,7 +73,9 @@ class GDAS(GradientSearch):
     split_source = "AutoDL-Projects, GDAS.py: get_nas_search_loaders"
     source = 'Dong & Yang, "Searching for A Robust Architecture", CVPR 2019; program: AutoDL-Projects, GDAS.py'
     recordable = False  # the host must know the cell that is drawn
-    unmixed = "its supernet has trained single cells and no mixture, so masking a part of one would measure nothing"
+    why_not_masked = (
+        "its supernet has trained single cells and no mixture, so masking a part of one would measure nothing"
+    )
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         super().__init__(problem, settings, seed, start)

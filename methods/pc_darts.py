@@ -32,7 +32,7 @@ from methods.batches import Batch
 from methods.gradient import GradientSearch, GradientSettings
 from methods.search import Problem, Search, seeded
 from methods.settings import Count, NotNegative, setting
-from methods.training import Tally, held
+from methods.training import Tally, frozen
 from spaces import EDGES
 from spaces.partial import PartialSearchCell
 from spaces.supernet import ENTERING, Supernet
@@ -102,7 +102,7 @@ class PCDarts(GradientSearch):
 
     def alpha_gradient(self, train: Batch, valid: Batch, tally: Tally) -> Tensor:
         """DARTS's first-order gradient; that of γ is laid down beside it."""
-        with held(self.parameters):
+        with frozen(self.parameters):
             loss, right = self.loss(valid, self.sample())
         tally.add(loss, right, valid)
         inputs = [self.alpha, self.gamma]

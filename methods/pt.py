@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from data.published import reported
 from methods.gradient import GradientSearch
-from methods.search import Measurements, Problem, Search, cell_of, seeded
+from methods.search import EpochLog, Problem, Search, cell_of, seeded
 from methods.settings import Rate, setting
 from spaces import EDGES, OPERATIONS, Cell
 
@@ -64,13 +64,13 @@ class PT(Search):
     def accepts(cls, start: type[Search]) -> str | None:
         if not issubclass(start, GradientSearch):
             return "it masks operations weighed by α, which this one has not"
-        return start.unmixed
+        return start.why_not_masked
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         assert isinstance(start, GradientSearch)
         self.settings: PTSettings = settings
         self.trained = start
-        start.reopen()
+        start.undo_decisions()
         self.magnitude = start.cell()
         """What argmax α would have chosen from the very same supernet."""
         start.restart_weights(self.settings.finetune_lr)
@@ -79,7 +79,7 @@ class PT(Search):
         self.epochs_done = 0
         self.random = np.random.default_rng(seeded(seed, 2))
 
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         last = self.epochs_done == self.epochs - 1
         due = len(EDGES) if last else self.epochs_done // max(self.settings.finetune_epochs, 1) + 1
         while int((self.trained.decided >= 0).sum()) < due:
@@ -106,7 +106,7 @@ class PT(Search):
         """The decided operations; of edges still undecided, the one with the largest α."""
         return cell_of(self.trained.weights())
 
-    def other_selection(self) -> tuple[str, Cell]:
+    def alternative_cell(self) -> tuple[str, Cell]:
         return "magnitude", self.magnitude
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from data.published import reported
 from methods.angle import angles
 from methods.evolution import EvolutionSettings, evolve
-from methods.search import Measurements, Problem, Search, seeded
+from methods.search import EpochLog, Problem, Search, seeded
 from methods.settings import setting
 from methods.single_path import SinglePathSettings, SinglePathTraining
 from spaces import CONV3, Cell
@@ -65,14 +65,14 @@ class RLNAS(Search):
         self.epochs = self.settings.epochs
         self.training = SinglePathTraining(problem, self.settings, seed)
         self.initial = deepcopy(self.training.supernet)
-        self.look()
+        self.choose()
 
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         measured = self.training.epoch()
-        self.look()
+        self.choose()
         return {**measured, "angle": float(self.angles[self.chosen.position])}
 
-    def look(self) -> None:
+    def choose(self) -> None:
         """Measure the angle of every cell, and let evolution search; its random numbers depend on the epoch alone."""
         self.angles = angles(self.initial, self.training.supernet)
         random = np.random.default_rng(seeded(self.seed, 4, self.training.epochs_done))
@@ -85,7 +85,7 @@ class RLNAS(Search):
         """The angle of every cell."""
         return self.angles
 
-    def other_selection(self) -> tuple[str, Cell]:
+    def alternative_cell(self) -> tuple[str, Cell]:
         """The cell with the largest angle of all 15,625; where evolution found that angle, its own cell.
 
         Angles tie: a path of skips alone adds nothing to the weight vector, so cells that differ in one are equal.
@@ -94,7 +94,7 @@ class RLNAS(Search):
         return "exhaustive", self.chosen if found else Cell.at(int(self.angles.argmax()))
 
     def resume(self) -> None:
-        self.look()
+        self.choose()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from data.images import ImageSet
     from data.truth import TruthTable
 
-Measurements = dict[str, float | str]
+EpochLog = dict[str, float | str]
 """What one epoch measured, by the names of `history.csv`'s columns."""
 
 ALL_OPERATIONS = np.array([cell.operations for cell in Cell.all()])
@@ -138,7 +138,7 @@ class Search(Stateful, ABC):
         """Set up; `start` is the finished search of `follows`, of the same problem and seed, which is used up."""
 
     @abstractmethod
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         """Advance by one epoch."""
 
     @abstractmethod
@@ -150,7 +150,7 @@ class Search(Stateful, ABC):
         cell it has none for, None where it scores no cell. Calling it changes nothing."""
         return None
 
-    def other_selection(self) -> tuple[str, Cell] | None:
+    def alternative_cell(self) -> tuple[str, Cell] | None:
         """Name and choice of a second selection rule on the same trained supernet, where there is one to compare."""
         return None
 

@@ -22,10 +22,10 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from data.published import reported
-from methods.batches import Half
+from methods.batches import Loader
 from methods.evolution import Evolution, EvolutionSettings
 from methods.rlnas import RLNAS, TABLE_1
-from methods.search import Measurements, Problem, Search, seeded
+from methods.search import EpochLog, Problem, Search, seeded
 from methods.settings import Count, setting
 from methods.single_path import SinglePathSettings, SinglePathTraining
 from methods.training import Tally
@@ -45,7 +45,7 @@ class AccuracySettings:
 
 
 @torch.no_grad()
-def accuracy_of(cell: Cell, supernet: Supernet, train: Half, valid: Half, settings: AccuracySettings) -> float:
+def accuracy_of(cell: Cell, supernet: Supernet, train: Loader, valid: Loader, settings: AccuracySettings) -> float:
     """Validation accuracy (%) of the cell's sub-network, its statistics recalibrated on training images."""
     network = subnetwork(supernet, cell).train()
     for images, _ in train.in_order(settings.batch_size, settings.recalibration_batches * settings.batch_size):
@@ -101,11 +101,11 @@ class SPOS(Search):
         self.problem = problem
         self.epochs = self.settings.generations
         generator = torch.Generator(problem.device).manual_seed(seeded(seed, 5))
-        self.train = Half(problem.images, 0, generator, augment=False)
-        self.valid = Half(problem.images, 1, generator, augment=False)
+        self.train = Loader(problem.images, 0, generator, augment=False)
+        self.valid = Loader(problem.images, 1, generator, augment=False)
         self.evolution = Evolution(self.settings, np.random.default_rng(seeded(seed, 6)))
 
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         """One generation."""
         self.evolution.generation(self.accuracy)
         return {"valid_accuracy": float(self.evolution.scores[0])}
@@ -116,7 +116,7 @@ class SPOS(Search):
     def cell(self) -> Cell:
         return self.evolution.best()
 
-    def other_selection(self) -> tuple[str, Cell]:
+    def alternative_cell(self) -> tuple[str, Cell]:
         return "angle", self.by_angle
 
 
@@ -167,14 +167,14 @@ class SPOSSample(Search):
         self.epochs = self.settings.epochs
         self.training = SinglePathTraining(problem, self.settings, seed)  # the very supernet of `spos-angle`
         generator = torch.Generator(problem.device).manual_seed(seeded(seed, 5))
-        self.train = Half(problem.images, 0, generator, augment=False)
-        self.valid = Half(problem.images, 1, generator, augment=False)
+        self.train = Loader(problem.images, 0, generator, augment=False)
+        self.valid = Loader(problem.images, 1, generator, augment=False)
         drawn = np.random.default_rng(seeded(seed, 6)).choice(NUM_CELLS, self.settings.sample, replace=False)
         self.sample = [Cell.at(int(position)) for position in drawn]
         self.accuracies = [math.nan] * len(self.sample)
         """Of the sample, as last measured."""
 
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         measured = self.training.epoch()
         done = self.training.epochs_done
         if done in (1, self.epochs) or done % self.settings.interval == 0:

@@ -15,7 +15,7 @@ from reports.statistics import Floats
 from reports.tables import number
 
 
-class Pair(NamedTuple):
+class MethodPair(NamedTuple):
     """Two methods on their common seeds, the better one by the truth of the runs first: first − second, points."""
 
     first: str
@@ -48,7 +48,7 @@ def orders(cells: pd.DataFrame) -> tuple[list[str], list[str]]:
     return [str(method) for method in here.index], [str(method) for method in there.index]
 
 
-def pairs(cells: pd.DataFrame) -> list[Pair]:
+def pairs(cells: pd.DataFrame) -> list[MethodPair]:
     """Every two methods with common seeds."""
     found = []
     for one, other in combinations(cells["method"].unique(), 2):
@@ -56,7 +56,7 @@ def pairs(cells: pd.DataFrame) -> list[Pair]:
         if both.empty:
             continue
         here, there = ((both[f"{side}_1"] - both[f"{side}_2"]).to_numpy(dtype=np.float64) for side in ("here", "there"))
-        found.append(Pair(one, other, here, there) if here.mean() >= 0 else Pair(other, one, -here, -there))
+        found.append(MethodPair(one, other, here, there) if here.mean() >= 0 else MethodPair(other, one, -here, -there))
     return found
 
 

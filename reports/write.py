@@ -26,7 +26,7 @@ from reports.summary import Tables, summary_markdown
 from reports.tables import comparisons, summary
 
 
-class Drawn(NamedTuple):
+class PlotFiles(NamedTuple):
     """A plot as files."""
 
     caption: str
@@ -88,7 +88,7 @@ def write_report(
     return written
 
 
-def _drawings(results: Results, jobs: int, stack: ExitStack) -> Iterator[Drawn | str]:
+def _drawings(results: Results, jobs: int, stack: ExitStack) -> Iterator[PlotFiles | str]:
     """The plots in their order, drawn side by side where that is asked for and the system has room for it."""
     if jobs > 1:
         with suppress(OSError, ImportError, NotImplementedError):  # as where /dev/shm cannot be written to
@@ -96,7 +96,7 @@ def _drawings(results: Results, jobs: int, stack: ExitStack) -> Iterator[Drawn |
     return map(partial(draw, results), PLOTS)  # each when it is asked for
 
 
-def draw(results: Results, name: str) -> Drawn | str:
+def draw(results: Results, name: str) -> PlotFiles | str:
     """The plot in the house style, or why there is none."""
     with any_backend():  # matplotlib is slow to import
         from reports import plots
@@ -107,10 +107,10 @@ def draw(results: Results, name: str) -> Drawn | str:
             plot = plots.draw(name, results)
         except marks.NotDrawn as reason:
             return str(reason)
-        return Drawn(plot.caption, style.images_of(plot))
+        return PlotFiles(plot.caption, style.images_of(plot))
 
 
-def _all_of(drawings: Iterator[Drawn | str]) -> Iterator[Drawn | str]:
+def _all_of(drawings: Iterator[PlotFiles | str]) -> Iterator[PlotFiles | str]:
     """The drawings, as they come.
 
     Raises:

@@ -104,7 +104,7 @@ def test_spos_chooses_the_best_cell_its_evolution_measured(build, monkeypatch):
     for _ in range(search.epochs):
         row = search.epoch()
         assert row["valid_accuracy"] == max(measured.values()) == measured[search.cell()]
-    assert search.other_selection() == ("angle", search.by_angle)
+    assert search.alternative_cell() == ("angle", search.by_angle)
 
 
 def test_an_evolution_goes_on_from_its_state():

@@ -20,7 +20,7 @@ from data.published import literature
 from data.truth import open_truth
 from reports.audit import TableError
 from reports.audit.audit import audit
-from reports.audit.few_cells import Split
+from reports.audit.few_cells import CellCounts
 from reports.audit.finding import KINDS
 from reports.audit.heads import title
 from reports.audit.impossible import mean_possible, still_possible, widest
@@ -436,8 +436,8 @@ def test_pairs_are_met_in_the_middle_as_by_hand(space):
 def test_the_deviation_of_a_split():
     for n, m in ((2, 1), (3, 1), (10, 4)):
         values = np.array([0.0] * (n - m) + [1.0] * m)
-        assert Split(n, m, "n").factor == pytest.approx(values.std())
-        assert Split(n, m, "n − 1").factor == pytest.approx(values.std(ddof=1))
+        assert CellCounts(n, m, "n").factor == pytest.approx(values.std())
+        assert CellCounts(n, m, "n − 1").factor == pytest.approx(values.std(ddof=1))
 
 
 @pytest.mark.parametrize("position", [1234, 9876])

@@ -17,7 +17,7 @@ from reports.audit.heads import title
 from reports.audit.impossible import edition_of_fewer_runs
 from reports.audit.misquoted import as_quoted
 from reports.audit.quotes import REFERENCES, SAME_ON_CIFAR10, Quote, known_method
-from reports.audit.space import Space, Variant
+from reports.audit.space import OtherNumbers, Space
 from reports.audit.table import Row, Table
 from reports.audit.words import cells_named, listed, named, odds, said
 from spaces import NUM_CELLS, Cell
@@ -81,7 +81,7 @@ def other_numbers(place: int, row: Row, space: Space) -> Finding | None:
     return None
 
 
-def _matches(row: Row, variant: Variant, space: Space) -> NDArray[np.intp]:
+def _matches(row: Row, variant: OtherNumbers, space: Space) -> NDArray[np.intp]:
     """The cells whose numbers by the variant are those of the row; the columns that it lacks must be as usual, or near
     to it where a single run of them may be any."""
     fits = np.ones(NUM_CELLS, bool)
@@ -91,7 +91,7 @@ def _matches(row: Row, variant: Variant, space: Space) -> NDArray[np.intp]:
     return np.flatnonzero(fits)
 
 
-def _is_exact(metric: str, variant: Variant) -> bool:
+def _is_exact(metric: str, variant: OtherNumbers) -> bool:
     """Whether a number is to be the variant's, or, beside `ori-test`, as usual; not one of an unknown run."""
     return metric in variant.values or "ori-test" in variant.name
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from reports.plots import marks
 from reports.plots.layout import frame, spaced
-from reports.plots.scale import Scale, histogram
+from reports.plots.scale import AccuracyScale, histogram
 from reports.plots.style import FAINT, INK, WIDTH, Plot
 from reports.results import Results
 from reports.statistics import paired
@@ -39,7 +39,7 @@ def draw(results: Results) -> Plot:
     *panels, strip = figure.subplots(1, len(pairs) + 1, sharey=True, width_ratios=[3.2] * len(pairs) + [1])
     values = pd.concat(pairs.values())[[other, results.metric]].to_numpy(dtype=np.float64)
     low, high = marks.accuracy_axes([*panels, strip], results, values)
-    scale = Scale(results.best(results.metric))
+    scale = AccuracyScale(results.best(results.metric))
     for axes, (method, runs) in zip(panels, pairs.items(), strict=True):
         _slopes(axes, scale, height - 0.5, runs, other, results.metric)
         both = paired(runs[other], runs[results.metric])
@@ -60,7 +60,7 @@ def draw(results: Results) -> Plot:
     return Plot(figure, caption)
 
 
-def _slopes(axes: Axes, scale: Scale, inches: float, runs: pd.DataFrame, left: str, right: str) -> None:
+def _slopes(axes: Axes, scale: AccuracyScale, inches: float, runs: pd.DataFrame, left: str, right: str) -> None:
     """One line a seed; seeds whose ends coincide share one label that names them all."""
     low, high = (float(place) for place in scale.place(axes.get_ylim()))
     for before, after in zip(runs[left], runs[right], strict=True):

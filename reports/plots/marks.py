@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from reports.plots.scale import Scale
+from reports.plots.scale import AccuracyScale
 from reports.plots.style import GREY, INK, Look, looks
 from reports.results import Results, metric_name, seeds_text
 from reports.statistics import Floats, seed_band
@@ -63,7 +63,7 @@ def accuracy_axes(
     Args:
         gap: the least distance of two ticks, as a share of the axis.
     """
-    scale = Scale(results.best(metric or results.metric))
+    scale = AccuracyScale(results.best(metric or results.metric))
     low, high = scale.limits([float(np.nanmin(shown)), results.mean(metric or results.metric)])
     for axes in panels:
         scale.apply(axes, "y", low, high, gap)

@@ -8,7 +8,7 @@ from matplotlib.patches import Patch
 
 from reports.plots.layout import frame
 from reports.plots.marks import SCALE_NOTE, Key, NotDrawn, accuracy_label, key, level_keys, rule, source
-from reports.plots.scale import Scale
+from reports.plots.scale import AccuracyScale
 from reports.plots.style import INK, WIDTH, Plot, looks
 from reports.results import Results
 from reports.statistics import share_at_or_below
@@ -20,7 +20,7 @@ DASHES: tuple[Dashes, ...] = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.2, 
 def draw(results: Results) -> Plot:
     if max(len(results.of(method)) for method in results.methods) < 2:
         raise NotDrawn("a share of the seeds needs more than one seed")
-    scale = Scale(results.best(results.metric))
+    scale = AccuracyScale(results.best(results.metric))
     lowest = float(results.runs[results.metric].min())
     low, high = scale.limits([lowest, results.mean(results.metric)])
     figure = Figure(figsize=(WIDTH, 2.3))

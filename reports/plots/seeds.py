@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from reports.plots.layout import frame, swarm
 from reports.plots.marks import DOTTED, SCALE_NOTE, accuracy_label, key, level_keys, levels, source
-from reports.plots.scale import Scale, histogram
+from reports.plots.scale import AccuracyScale, histogram
 from reports.plots.style import GREY, INK, WIDTH, Plot, looks
 from reports.results import Results
 from reports.statistics import spread
@@ -16,7 +16,7 @@ from spaces import NUM_CELLS
 
 
 def draw(results: Results) -> Plot:
-    scale = Scale(results.best(results.metric))
+    scale = AccuracyScale(results.best(results.metric))
     low, high = scale.limits(results.quantiles(results.metric)[1], margin=0.025)
     start, end = scale.place([low, high])
     length = WIDTH - 2.1  # inches of the accuracy axis, beside the names and numbers
