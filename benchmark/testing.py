@@ -106,8 +106,8 @@ def _check_answers(search: Search, measured: Mapping[str, object]) -> None:
         _require_valid(what, validation.measurements, {name: value}, 1)
     _require_valid("a `Cell` from `cell`", validation.cell, search.cell())
     _require_valid(f"scores of shape ({NUM_CELLS},), or None", validation.scores, search.scores())
-    what = "a name and a cell, or None, from `other_selection`"
-    _require_valid(what, validation.other_selection, search.other_selection())
+    what = "a name and a cell, or None, from `alternative_cell`"
+    _require_valid(what, validation.alternative_cell, search.alternative_cell())
 
 
 def _require_valid(what: str, check: Callable[..., object], *told: object) -> None:

@@ -32,6 +32,9 @@ class RandomSearchSettings(BudgetSettings):
 class RandomSearch(TableSearch):
     """Random search: the best of n uniform cells by true validation accuracy"""
 
+    title = "Random search"
+    year = 2020
+
     Settings: ClassVar[type] = RandomSearchSettings
     source = 'Dong & Yang, "NAS-Bench-201", ICLR 2020, §5 (RS)'
 
@@ -48,6 +51,8 @@ class RandomCellSettings(RandomSearchSettings):
 class RandomCell(RandomSearch):
     """Random: one cell, uniformly among all 15,625"""
 
+    title = "Random cell"
+
     Settings: ClassVar[type] = RandomCellSettings
 
 
@@ -61,6 +66,9 @@ class RegularisedEvolutionSettings(RandomSearchSettings):
 
 class RegularisedEvolution(RandomSearch):
     """Regularised evolution on the table: mutate the best of a sample, let the oldest die"""
+
+    title = "Regularised evolution"
+    year = 2019
 
     Settings: ClassVar[type] = RegularisedEvolutionSettings
     settings: RegularisedEvolutionSettings

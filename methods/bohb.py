@@ -74,6 +74,9 @@ class BOHBSettings(TimeSettings):
 class BOHB(TableSearch):
     """BOHB on the table: successive halving of cells that density models of good and bad ones propose"""
 
+    title = "BOHB"
+    year = 2018
+
     Settings: ClassVar[type] = BOHBSettings
     settings: BOHBSettings
     source = 'Falkner et al., "BOHB", ICML 2018; programs: AutoDL-Projects, BOHB.py, and hpbandster'

@@ -17,7 +17,7 @@ import torch
 
 from methods.gradient import GradientSearch
 from methods.pt import PT
-from methods.search import Measurements, Problem, Search, cell_of
+from methods.search import EpochLog, Problem, Search, cell_of
 from methods.settings import Count, Rate, setting
 from spaces import EDGES, OPERATIONS, Cell
 
@@ -35,6 +35,10 @@ class DiscretisationSettings:
 class Discretisation(Search):
     """Discretisation accuracy: a measurement of every operation on every edge; takes the best operation of each edge"""
 
+    title = "Discretisation accuracy"
+    family = "measurement"
+    year = 2021
+
     Settings: ClassVar[type] = DiscretisationSettings
     saved = ("converged", "magnitude", "accuracies")
     transient = ("trained",)
@@ -51,7 +55,7 @@ class Discretisation(Search):
         assert isinstance(start, GradientSearch)
         self.settings: DiscretisationSettings = settings
         self.trained = start
-        start.reopen()
+        start.undo_decisions()
         self.magnitude = start.cell()
         start.restart_weights(self.settings.finetune_lr)
         self.converged = deepcopy(start.state())
@@ -61,7 +65,7 @@ class Discretisation(Search):
         """Discretisation accuracy (%) of every operation measured so far, edge by edge."""
         self.epochs = len(EDGES) * len(OPERATIONS)
 
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         edge, operation = divmod(len(self.accuracies), len(OPERATIONS))
         # A copy: an optimiser goes on in the very tensors that it is given.
         self.trained.load(deepcopy(self.converged))
@@ -88,7 +92,7 @@ class Discretisation(Search):
         scores[:edges] = measured.reshape(edges, len(OPERATIONS))
         return cell_of(scores)
 
-    def other_selection(self) -> tuple[str, Cell]:
+    def alternative_cell(self) -> tuple[str, Cell]:
         return "magnitude", self.magnitude
 
     def resume(self) -> None:

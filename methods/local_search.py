@@ -36,6 +36,9 @@ class LocalSearchSettings(TimeSettings):
 class LocalSearch(TableSearch):
     """Local search on the table: climb to a better neighbour until there is none, then begin anew"""
 
+    title = "Local search"
+    year = 2021
+
     Settings: ClassVar[type] = LocalSearchSettings
     settings: LocalSearchSettings
     source = 'White et al., "Exploring the Loss Landscape in NAS", UAI 2021; program: naszilla, nas_algorithms.py'

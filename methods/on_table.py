@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from data.metrics import PUBLISHED, TRAINING_OF_METRIC, accuracy_column, seconds_column
 from data.truth import TruthTable
-from methods.search import Measurements, Problem, Search, seeded
+from methods.search import EpochLog, Problem, Search, seeded
 from methods.settings import Count, Rate, setting
 from spaces import Cell
 
@@ -63,6 +63,8 @@ class TableSearch(Search):
     Its state is the cells asked for. A search that goes on asks for them again, from the start, and gets the same
     answers; so `questions` keeps what it likes in plain variables.
     """
+
+    family = "table"
 
     Settings: ClassVar[type] = TimeSettings
     settings: BudgetSettings
@@ -106,7 +108,7 @@ class TableSearch(Search):
             except StopIteration:
                 return
 
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         """Ask for one cell."""
         position = next(self.asking)
         self.asked.append(position)

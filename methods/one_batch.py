@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from methods.batches import Batch, Half
+from methods.batches import Batch, Loader
 from methods.settings import Count, Share, setting
 from methods.state import Stateful
 from spaces import NUM_CELLS, Cell
@@ -53,7 +53,7 @@ def moving_share(settings: MovingSettings) -> float | None:
     return None if settings.moving == "off" else settings.moving
 
 
-def endless(half: Half, size: int) -> Iterator[Batch]:
+def endless(half: Loader, size: int) -> Iterator[Batch]:
     """Batches of one pass over the half after another, each in an order of its own."""
     while True:
         yield from half.shuffled(size)
@@ -81,7 +81,7 @@ class Choice(Stateful):
 
     saved = ("positions", "accuracies", "generator")
 
-    def __init__(self, half: Half, batch_size: int) -> None:
+    def __init__(self, half: Loader, batch_size: int) -> None:
         self.half, self.batch_size = half, batch_size
         self.generator = half.generator
         self.positions: list[int] = []

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from data.published import reported
 from methods.on_table import Questions, TableSearch, TimeSettings
 from methods.search import categorical
 from methods.settings import NotNegative, Rate, Share, setting
@@ -44,6 +45,15 @@ class ReinforceSettings(TimeSettings):
 
 class Reinforce(TableSearch):
     """REINFORCE on the table: a categorical policy for each edge, taught by the accuracy of what it draws"""
+
+    title = "REINFORCE"
+    year = 1992
+    published = reported(
+        'NAS-Bench-201\'s table, as quoted in the RMI-NAS README, row "RL"',
+        {"cifar10_test": (93.85, 0.37), "cifar100_test": (71.71, 1.09), "imagenet16-120_test": (45.24, 1.18)},
+        runs=500,
+        note="search on CIFAR-10, 12,000 simulated seconds",
+    )
 
     Settings: ClassVar[type] = ReinforceSettings
     settings: ReinforceSettings

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from data.published import Published
 from methods.state import Stateful
 from spaces import EDGES, NUM_CELLS, OPERATIONS, Cell, Precision
 from spaces.supernet import SearchCell, Supernet
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from data.images import ImageSet
     from data.truth import TruthTable
 
-Measurements = dict[str, float | str]
+EpochLog = dict[str, float | str]
 """What one epoch measured, by the names of `history.csv`'s columns."""
 
 ALL_OPERATIONS = np.array([cell.operations for cell in Cell.all()])
@@ -68,6 +69,7 @@ class Search(Stateful, ABC):
     """A search in progress. The class doc's first line is the method's description in `benchmark methods`.
 
     Its state is what it names in `saved` (`methods.state`); one that has its own way overrides `state` and `load`.
+    `title`, `year`, `published` and `published_cell` are of one method alone: a class derived from it has its own.
     """
 
     Settings: ClassVar[type]
@@ -76,6 +78,24 @@ class Search(Stateful, ABC):
 
     source: ClassVar[str]
     """The paper and the program that the defaults follow."""
+
+    title: ClassVar[str] = ""
+    """The name that its paper gives it, as tables and plots show it; without one they show the registered name."""
+
+    family: ClassVar[str] = ""
+    """What kind of search it is: `gradient`, `one-shot`, `selection`, `table`, `measurement`, or another word."""
+
+    year: ClassVar[int | None] = None
+    """When its paper was published."""
+
+    score_name: ClassVar[str] = ""
+    """What `scores` are, with their unit, as `angle (radians)`: the label of an axis."""
+
+    published: ClassVar[tuple[Published, ...]] = ()
+    """What its paper reports (`data.published.reported`); runs under the published conditions are held against it."""
+
+    published_cell: ClassVar[Cell | None] = None
+    """Where all those numbers are one cell's, and no other's: that cell, found in the table."""
 
     split: ClassVar[Literal["halves", "cifar-split"]] = "halves"
     """Which training images its program trains and validates on: the first and the second half, or by AutoDL-Projects'
@@ -99,6 +119,12 @@ class Search(Stateful, ABC):
         """Of a selection rule: why it cannot start from such a search; None where it can."""
         return None
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name, nothing in (("title", ""), ("year", None), ("published", ()), ("published_cell", None)):
+            if name not in vars(cls):
+                setattr(cls, name, nothing)
+
     needs_truth: ClassVar[bool] = False
     """Whether it searches on the table of true accuracies itself, and trains nothing. No other search is given it."""
 
@@ -113,7 +139,7 @@ class Search(Stateful, ABC):
         """Set up; `start` is the finished search of `follows`, of the same problem and seed, which is used up."""
 
     @abstractmethod
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         """Advance by one epoch."""
 
     @abstractmethod
@@ -125,7 +151,7 @@ class Search(Stateful, ABC):
         cell it has none for, None where it scores no cell. Calling it changes nothing."""
         return None
 
-    def other_selection(self) -> tuple[str, Cell] | None:
+    def alternative_cell(self) -> tuple[str, Cell] | None:
         """Name and choice of a second selection rule on the same trained supernet, where there is one to compare."""
         return None
 

@@ -24,10 +24,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from methods.batches import Batch, Half
+from methods.batches import Batch, Loader
 from methods.gradient import GradientSearch, GradientSettings
 from methods.one_batch import Choice, OneBatchSettings, choice_is_due, moving_share
-from methods.search import Measurements, Problem, Search, cell_of, seeded, uniform_cell
+from methods.search import EpochLog, Problem, Search, cell_of, seeded, uniform_cell
 from methods.settings import Count, Rate, setting
 from methods.training import Tally, descend
 from spaces import Cell
@@ -43,6 +43,9 @@ class SETNSettings(GradientSettings, OneBatchSettings):
 class SETN(GradientSearch):
     """SETN: weights train on uniform cells, α on the mixture; then the best of the 100 most probable cells"""
 
+    title = "SETN"
+    year = 2019
+
     Settings: ClassVar[type] = SETNSettings
     settings: SETNSettings
     saved = ("random", "choice")
@@ -50,7 +53,7 @@ class SETN(GradientSearch):
     split_source = "AutoDL-Projects, SETN.py: get_nas_search_loaders"
     source = 'Dong & Yang, "Self-Evaluated Template Network", ICCV 2019; program: AutoDL-Projects, SETN.py'
     recordable = False  # the host must know the cell that is drawn
-    unmixed = (
+    why_not_masked = (
         "its weights have trained in single cells and in no mixture, so masking a part of one would measure nothing"
     )
 
@@ -58,7 +61,7 @@ class SETN(GradientSearch):
         super().__init__(problem, settings, seed, start)
         self.random = np.random.default_rng(seeded(seed, 4))
         self.seed = seed
-        valid = Half(problem.images, 1, torch.Generator(problem.device), augment=False)
+        valid = Loader(problem.images, 1, torch.Generator(problem.device), augment=False)
         self.choice = Choice(valid, self.settings.select_batch_size)
 
     def new_supernet(self, problem: Problem, generator: torch.Generator) -> Supernet:
@@ -72,7 +75,7 @@ class SETN(GradientSearch):
         tally.add(loss, (logits.detach().argmax(1) == labels).sum(), train)
         descend(loss, self.parameters, self.weight_optimiser, self.settings.clip)
 
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         measured = super().epoch()
         if choice_is_due(self.settings, self.epochs_done, self.epochs):
             self.choice.among(self.most_probable(), self.supernet, seeded(self.seed, 5, self.epochs_done))
@@ -86,6 +89,6 @@ class SETN(GradientSearch):
     def cell(self) -> Cell:
         return self.choice.cell()
 
-    def other_selection(self) -> tuple[str, Cell]:
+    def alternative_cell(self) -> tuple[str, Cell]:
         """The most probable cell, without asking the template network."""
         return "magnitude", cell_of(self.weights())

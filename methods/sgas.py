@@ -35,7 +35,7 @@ from torch import Tensor
 
 from methods.batches import Batch
 from methods.gradient import GradientSearch, GradientSettings
-from methods.search import ALL_OPERATIONS, Measurements, Problem, Search, cell_of
+from methods.search import ALL_OPERATIONS, EpochLog, Problem, Search, cell_of
 from methods.settings import Count, NotNegative, setting
 from methods.state import State
 from methods.training import Tally
@@ -70,6 +70,9 @@ class SGASSettings(GradientSettings):
 class SGAS(GradientSearch):
     """SGAS: DARTS that decides one edge after another while it trains, the surest and most important first"""
 
+    title = "SGAS"
+    year = 2020
+
     Settings: ClassVar[type] = SGASSettings
     settings: SGASSettings
     saved = ("recent", "before")
@@ -83,7 +86,7 @@ class SGAS(GradientSearch):
         self.before: State | None = None
         """The state before the first decision, once that has been taken."""
 
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         measured = super().epoch()
         p = self.proportions()
         while int((self.decided >= 0).sum()) < self.due():
@@ -141,7 +144,7 @@ class SGAS(GradientSearch):
         scores: NDArray[np.float64] = super().scores() - 1e4 * (ALL_OPERATIONS == NONE).sum(1)
         return scores
 
-    def reopen(self) -> None:
+    def undo_decisions(self) -> None:
         if self.before is not None:
             self.load(self.before)
             self.before = None

@@ -17,10 +17,10 @@ from msgspec import Meta
 from torch import Tensor
 
 from methods import recording
-from methods.batches import Batch, Half
+from methods.batches import Batch, Loader
 from methods.drawn import Drawn, DrawnSettings
 from methods.recording import Recorded
-from methods.search import Measurements, Problem, one_hot, seeded
+from methods.search import EpochLog, Problem, one_hot, seeded
 from methods.settings import Count, NotNegative, Rate, setting
 from methods.state import Stateful
 from methods.training import Tally, WeightSettings, cosine, descend, sgd
@@ -80,7 +80,7 @@ class SinglePathTraining(Stateful):
         self.supernet = self.new_supernet(problem, torch.Generator().manual_seed(seeded(seed, 0)), classes)
         self.parameters = list(self.supernet.parameters())
         self.generator = torch.Generator(problem.device).manual_seed(seeded(seed, 1))
-        self.train = Half(problem.images, 0, self.generator, labels)
+        self.train = Loader(problem.images, 0, self.generator, labels)
         self.choices = np.random.default_rng(seeded(seed, 2))
         self.optimiser = sgd(self.parameters, settings, settings.lr)
         self.drawn = Drawn(self.supernet, settings)
@@ -95,7 +95,7 @@ class SinglePathTraining(Stateful):
         """The learning rate of the present epoch."""
         return cosine(self.settings, self.epochs_done)
 
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         for group in self.optimiser.param_groups:
             group["lr"] = self.lr()
         self.recorded = self.new_recording()  # with this epoch's learning rate

@@ -11,7 +11,7 @@ from torch import nn
 
 from benchmark.testing import by_hand
 from methods import registry
-from methods.batches import Half
+from methods.batches import Loader
 from methods.enas import Controller, Drawn, ENASSettings, controller_loss, product, tanh
 from methods.one_batch import Choice, accuracies_of, endless
 from methods.search import ALL_OPERATIONS
@@ -67,7 +67,7 @@ def positions(search, images):
 
 
 def test_a_cell_measured_twice_has_the_better_of_its_scores(digits):
-    choice = Choice(Half(digits, 1, torch.Generator(), augment=False), 10)
+    choice = Choice(Loader(digits, 1, torch.Generator(), augment=False), 10)
     choice.positions, choice.accuracies = [5, 7, 5], [20.0, 40.0, 30.0]
     assert choice.cell() == Cell.at(7)
     assert [choice.scores()[5], choice.scores()[7]] == [30, 40]
@@ -189,7 +189,7 @@ def test_setn_measures_the_most_probable_cells(build):
     totals = np.array([sum(log_p[e, o] for e, o in enumerate(cell)) for cell in ALL_OPERATIONS])
     expected = np.argsort(-totals)[:40]
     assert [cell.position for cell in search.most_probable()] == expected.tolist()
-    assert search.most_probable()[0] == search.other_selection()[1]
+    assert search.most_probable()[0] == search.alternative_cell()[1]
     search.choice.among(search.most_probable(), search.supernet)
     assert search.cell().position == expected[int(np.argmax(search.choice.accuracies))]
 
@@ -380,6 +380,6 @@ def test_enas_trains_on_what_its_controller_draws(build):
 
 
 def test_batches_go_on_after_a_pass(digits):
-    half = Half(digits, 1, torch.Generator().manual_seed(0), augment=False)
+    half = Loader(digits, 1, torch.Generator().manual_seed(0), augment=False)
     sizes = [len(labels) for _, labels in itertools.islice(endless(half, 25), 7)]
     assert sizes == [25, 25, 10, 25, 25, 10, 25]

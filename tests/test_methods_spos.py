@@ -6,7 +6,7 @@ import torch
 
 from benchmark.plan import plan
 from benchmark.settings import SettingsError, override, read_preset
-from methods.batches import Half
+from methods.batches import Loader
 from methods.evolution import Evolution, EvolutionSettings
 from methods.spos import accuracy_of
 from spaces import CONV3, EDGES, NONE, NUM_CELLS, SKIP, Cell
@@ -103,7 +103,7 @@ def test_statistics_are_those_of_so_many_batches_of_training_images(build, batch
         given = {norm: [] for norm in norms}
         for norm in norms:
             norm.register_forward_hook(lambda layer, images, _, given=given: given[layer].append(images[0]))
-        half = Half(search.problem.images, 0, torch.Generator(), augment=False)
+        half = Loader(search.problem.images, 0, torch.Generator(), augment=False)
         with torch.no_grad():
             for images, _ in half.in_order(20, 20 * batches):
                 network(images)
@@ -111,7 +111,9 @@ def test_statistics_are_those_of_so_many_batches_of_training_images(build, batch
                 if seen:
                     norm.running_mean.copy_(torch.stack([x.mean((0, 2, 3)) for x in seen]).mean(0))
                     norm.running_var.copy_(torch.stack([x.var((0, 2, 3)) for x in seen]).mean(0))
-            images, labels = next(iter(Half(search.problem.images, 1, torch.Generator(), None, False).in_order(60, 60)))
+            images, labels = next(
+                iter(Loader(search.problem.images, 1, torch.Generator(), None, False).in_order(60, 60))
+            )
             by_hand.append(100 * (network.eval()(images).argmax(1) == labels).sum().item() / 60)
     measured = [search.accuracy(cell) for cell in cells]
     # An image between two classes may fall to either by rounding.
@@ -140,7 +142,7 @@ def test_spos_chooses_the_best_cell_its_evolution_measured(build, monkeypatch):
     for _ in range(search.epochs):
         row = search.epoch()
         assert row["valid_accuracy"] == max(measured.values()) == measured[search.cell()]
-    assert search.other_selection() == ("angle", search.by_angle)
+    assert search.alternative_cell() == ("angle", search.by_angle)
 
 
 def test_an_evolution_goes_on_from_its_state():

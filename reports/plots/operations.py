@@ -22,7 +22,7 @@ def draw(results: Results) -> Plot:
     figure, panels = panel_grid(len(drawn), 4, 2.1, "edges of the cell")
     order = (CONV3, CONV1, POOL, SKIP, NONE)  # from below: with parameters, without, nothing
     for axes, method in zip(panels, drawn, strict=True):
-        method_title(axes, method, 16)
+        method_title(axes, results.title(method), 16)
         mean = counts[method].mean(axis=0)
         mean = mean[np.isfinite(mean).all(axis=1)]  # as far as all seeds came
         ends = np.arange(len(mean) + 1) + 0.5
