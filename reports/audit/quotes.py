@@ -84,7 +84,7 @@ def quotes(published: Mapping[str, Sequence[Published]]) -> tuple[Quote, ...]:
     for method, facts in published.items():
         for fact in facts:
             std = None if fact.std is None else f"{fact.std:.2f}"
-            add(method, fact.metric, Printed(f"{fact.mean:.2f}", std), fact.source, "")
+            add(method, fact.metric, Printed(f"{fact.mean:.2f}", std), fact.source, fact.note)
     for row in literature():
         number = Printed(row["mean"], row["std"] or None)
         add(row["method"], f"{row['dataset']}_{row['split']}", number, row["source"], row["note"])
