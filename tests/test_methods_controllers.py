@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from pandas import read_csv
 from torch import nn
 
+from benchmark.cli import main
 from benchmark.testing import by_hand
 from methods import registry
 from methods.batches import Loader
@@ -383,3 +385,16 @@ def test_batches_go_on_after_a_pass(digits):
     half = Loader(digits, 1, torch.Generator().manual_seed(0), augment=False)
     sizes = [len(labels) for _, labels in itertools.islice(endless(half, 25), 7)]
     assert sizes == [25, 25, 10, 25, 25, 10, 25]
+
+
+def test_all_six_go_through_smoke_by_the_command_line(tmp_path):
+    methods = ["rsps", "setn", "enas", "reinforce", "bohb", "local-search"]
+    command = ["run", "--preset", "smoke", "--methods", ",".join(methods), "--seeds", "1", "--jobs", "1"]
+    assert main([*command, "--out", str(tmp_path / "results")]) == 0
+    runs = read_csv(tmp_path / "results" / "runs.csv").set_index("method")
+    assert set(runs.index) == set(methods)
+    assert (runs["cifar10_test"] >= 10).all()
+    assert runs.loc["reinforce", "asks"] == "cifar10_valid"
+    assert runs.loc["setn", "other_selection"] == "magnitude"
+    history = read_csv(tmp_path / "results" / "history.csv")
+    assert history[history["method"] == "enas"][["entropy", "baseline"]].notna().all(axis=None)
