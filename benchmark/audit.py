@@ -9,11 +9,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as Grid
 
+from benchmark.method_facts import published_numbers
 from data.folder import data_folder
 from data.truth import open_truth
 from reports.audit.audit import audit
 from reports.audit.finding import SEVERITIES, Finding
 from reports.audit.heads import title
+from reports.audit.quotes import quotes
 from reports.audit.report import CAVEAT, counted, not_read, row_name
 from reports.audit.space import Space
 from reports.audit.table import Table, read_table
@@ -51,7 +53,7 @@ def carry_out(options: argparse.Namespace, console: Console) -> int:
     """Audits the table; the exit code is 1 where that is asked for and something is impossible."""
     table = read_table(options.table, options.columns, options.errors)
     truth = open_truth(None, data_folder(options.data_dir))
-    findings = audit(table, Space(truth))
+    findings = audit(table, Space(truth), quotes(published_numbers()))
     if options.out is not None:
         write_audit(table, findings, truth.label, options.out)
     show(table, findings, console)

@@ -517,6 +517,7 @@ def searched(options: argparse.Namespace) -> Iterator[Searched]:
     check_count("--epochs", options.epochs)
     chosen = choose_surroundings(options)
     from benchmark.memory import check_memory
+    from benchmark.method_facts import write_method_facts
     from benchmark.plan import plan
     from benchmark.progress import Fetching, Progress
     from benchmark.provenance import Command
@@ -550,6 +551,7 @@ def searched(options: argparse.Namespace) -> Iterator[Searched]:
         results = Results(out, runs, truth)
         missing = results.missing(runs, options.retry_failed)
         write_space(out, truth)
+        write_method_facts(out, [*methods, *(row["method"] for row in results.runs)])
         command = Command(options.typed, chosen.preset, chosen.device)
         curves = out / FOLDER if options.tensorboard else None
         with Progress(console, len(runs), len(runs) - len(missing)) as progress:
@@ -732,24 +734,26 @@ def reproduce_command(options: argparse.Namespace) -> int:
 
 
 def report_command(options: argparse.Namespace) -> int:
+    from benchmark.method_facts import installed
     from benchmark.settings import cores
     from reports.write import write_report
 
     if is_there(options.folder / "variants.csv"):
         from reports.study_report import write_study
 
-        written = write_study(options.folder)
+        written = write_study(options.folder, installed)
     else:
-        written = write_report(options.folder, jobs=cores())
+        written = write_report(options.folder, jobs=cores(), describe=installed)
     for path in written:
         print(path)
     return 0
 
 
 def compare_command(options: argparse.Namespace) -> int:
+    from benchmark.method_facts import installed
     from reports.compare import compare_folders, write_comparison
 
-    table, text = compare_folders((options.A, options.B))
+    table, text = compare_folders((options.A, options.B), installed)
     if options.out is not None:
         make_results_folder(options.out, "")
         write_comparison(table, text, options.out)

@@ -128,6 +128,7 @@ def carry_out(
     Raises:
         SettingsError: where a folder holds other results, or another command is writing into it.
     """
+    from benchmark.method_facts import write_method_facts
     from benchmark.progress import Progress
     from benchmark.results_folder import Results, locked, read_if_there, write_effects, write_rows, write_space
     from benchmark.runner import main_metric
@@ -150,6 +151,7 @@ def carry_out(
             results = Results(folder, runs, of_variant)
             folders.append((variant, results, runs, results.missing(runs, retry_failed)))
             write_space(folder, of_variant)
+            write_method_facts(folder, variant.methods)
             if "discretisation" in variant.methods:
                 write_effects(folder, of_variant, main_metric(truth, runs[0].problem.images))
         write_rows(out / "variants.csv", [{"study": name, "variant": v.name, **v.factors} for v, _ in planned])

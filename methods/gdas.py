@@ -27,6 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from data.published import reported
 from methods.batches import Batch
 from methods.drawn import Drawn, DrawnSettings
 from methods.gradient import GradientSearch, GradientSettings
@@ -50,6 +51,21 @@ class GDASSettings(GradientSettings, DrawnSettings):
 class GDAS(GradientSearch):
     """GDAS: each step trains one cell, drawn by Gumbel-softmax from α at a falling temperature"""
 
+    title = "GDAS"
+    year = 2019
+    published = reported(
+        "Dong & Yang, NAS-Bench-201, ICLR 2020",
+        {
+            "cifar10_valid": (89.89, 0.08),
+            "cifar10_test": (93.61, 0.09),
+            "cifar100_valid": (71.34, 0.04),
+            "cifar100_test": (70.70, 0.30),
+            "imagenet16-120_valid": (41.59, 1.33),
+            "imagenet16-120_test": (41.71, 0.98),
+        },
+        runs=3,
+    )
+
     Settings: ClassVar[type] = GDASSettings
     settings: GDASSettings
     saved = ("draws", "drawn")
@@ -57,7 +73,9 @@ class GDAS(GradientSearch):
     split_source = "AutoDL-Projects, GDAS.py: get_nas_search_loaders"
     source = 'Dong & Yang, "Searching for A Robust Architecture", CVPR 2019; program: AutoDL-Projects, GDAS.py'
     recordable = False  # the host must know the cell that is drawn
-    unmixed = "its supernet has trained single cells and no mixture, so masking a part of one would measure nothing"
+    why_not_masked = (
+        "its supernet has trained single cells and no mixture, so masking a part of one would measure nothing"
+    )
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         super().__init__(problem, settings, seed, start)

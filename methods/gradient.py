@@ -22,13 +22,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from methods import recording
-from methods.batches import Batch, Half
+from methods import recording, regularisers
+from methods.batches import Batch, Loader
 from methods.recording import Recorded
-from methods.regularisers import REGULARISERS
-from methods.search import Measurements, Problem, Search, seeded
+from methods.search import EpochLog, Problem, Search, seeded
 from methods.settings import Count, NotNegative, Rate, Share, setting
-from methods.training import Tally, WeightSettings, cosine, descend, held, sgd
+from methods.training import Tally, WeightSettings, cosine, descend, frozen, sgd
 from spaces import Cell
 from spaces.supernet import Supernet
 
@@ -44,7 +43,7 @@ class GradientSettings(WeightSettings):
     momentum: NotNegative = setting(0.9, "AutoDL-Projects, DARTS.config: momentum")
     nesterov: bool = setting(True, "AutoDL-Projects, DARTS.config: nesterov")
     weight_decay: NotNegative = setting(5e-4, "AutoDL-Projects, DARTS.config: decay")
-    clip: Rate = setting(5.0, "AutoDL-Projects, DARTS-V1.py: clip_grad_norm_")
+    clip: Rate | Literal["off"] = setting(5.0, "AutoDL-Projects, DARTS-V1.py: clip_grad_norm_")
     """Largest norm of the gradient of w; a longer one is scaled down to it."""
     clip_counts_alpha: bool | Literal["softmax"] = setting(
         True, "AutoDL-Projects, DARTS-V1.py: clip_grad_norm_(network.parameters()); its stale part of α is not kept"
@@ -70,8 +69,8 @@ class GradientSettings(WeightSettings):
     """Whether the images of the validation half are cropped and flipped too, as in all the papers' programs."""
     train_alpha: bool = True
     """Whether α trains at all; if not, it keeps its initial value (the `fixed` variant of DARTS-PT)."""
-    regulariser: Literal["none", "beta", "l2"] = "none"
-    """Term added to α's loss: β-decay (logsumexp of α), or half the squared norm of α."""
+    regulariser: str = "none"
+    """Term added to α's loss: `beta` is β-decay (logsumexp of α), `l2` half the squared norm of α."""
     strength: NotNegative = 0.0
     """λ, the factor of that term; of a linear schedule, what it reaches after `strength_epochs`."""
     schedule: Literal["linear", "constant"] = "linear"
@@ -79,10 +78,17 @@ class GradientSettings(WeightSettings):
     strength_epochs: Count = 100
     """Epochs in which a linear λ grows from 0 to `strength`; it goes on growing after them."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.regulariser != "none":
+            regularisers.load(self.regulariser)
+
 
 class GradientSearch(Search):
     """A supernet on the first half of the training images and α on the second, in alternating steps."""
 
+    family = "gradient"
+    score_name = "Σ log weight of α"
     Settings: ClassVar[type] = GradientSettings
 
     saved: ClassVar[tuple[str, ...]] = (
@@ -91,7 +97,7 @@ class GradientSearch(Search):
 
     transient = ("tallies", "recorded")
 
-    unmixed: ClassVar[str | None] = None
+    why_not_masked: ClassVar[str | None] = None
     """Why no rule that masks operations in the mixture can start from this supernet; None where one can."""
 
     recordable: ClassVar[bool] = True
@@ -109,8 +115,8 @@ class GradientSearch(Search):
         self.decided = torch.full((len(self.space.edges),), -1, device=problem.device)
         """The operation an edge is decided for, or -1 while α still weighs it."""
         self.generator = torch.Generator(problem.device).manual_seed(seeded(seed, 1))
-        self.train = Half(problem.images, 0, self.generator)
-        self.valid = Half(problem.images, 1, self.generator, augment=settings.augment_valid)
+        self.train = Loader(problem.images, 0, self.generator)
+        self.valid = Loader(problem.images, 1, self.generator, augment=settings.augment_valid)
         self.parameters = list(self.supernet.parameters())
         self.restart_weights(settings.lr)
         self.alpha_optimiser = torch.optim.Adam(
@@ -172,7 +178,7 @@ class GradientSearch(Search):
 
     def alpha_gradient(self, train: Batch, valid: Batch, tally: Tally) -> Tensor:
         """∇_α L_val(w, α), shape (edges, operations): DARTS, Eq. 6 with ξ = 0, the first-order approximation."""
-        with held(self.parameters):
+        with frozen(self.parameters):
             loss, right = self.loss(valid, self.sample())
         tally.add(loss, right, valid)
         (gradient,) = torch.autograd.grad(self.alpha_loss(loss), [self.alpha])
@@ -183,10 +189,10 @@ class GradientSearch(Search):
         s = self.settings
         if s.regulariser == "none":
             return valid_loss
-        return valid_loss + self.strength() * REGULARISERS[s.regulariser](self.alpha)
+        return valid_loss + self.strength() * regularisers.load(s.regulariser)(self.alpha)
 
     def strength(self) -> float:
-        """λ(e) at epoch e = 0, 1, …: in β-DARTS 50 · e/100."""
+        """λ(e) at epoch e = 0, 1, …, the factor of the regulariser."""
         s = self.settings
         return s.strength if s.schedule == "constant" else s.strength * self.epochs_done / s.strength_epochs
 
@@ -227,7 +233,7 @@ class GradientSearch(Search):
         """Images in a batch of the present epoch."""
         return self.settings.batch_size
 
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         for group in self.weight_optimiser.param_groups:
             group["lr"] = self.learning_rate()
         self.recorded = self.new_recording()  # with this epoch's learning rate, λ, …
@@ -239,10 +245,10 @@ class GradientSearch(Search):
         """Of w in the present epoch."""
         return cosine(self.settings, self.epochs_done + self.settings.skip_first_lr)
 
-    def alternate(self, train_batches: Literal["shuffled", "drawn"]) -> Measurements:
+    def alternate(self, train_batches: Literal["shuffled", "drawn"]) -> EpochLog:
         """One epoch of alternating steps (DARTS, Alg. 1) at the optimisers' present learning rates.
 
-        For each training batch there is a validation batch, drawn from the whole half (`Half.drawn`).
+        For each training batch there is a validation batch, drawn from the whole half (`Loader.drawn`).
         """
         size, steps = self.batch_size(), math.ceil(len(self.train) / self.batch_size())
         train = self.train.shuffled(size) if train_batches == "shuffled" else self.train.drawn(size, steps)
@@ -260,7 +266,7 @@ class GradientSearch(Search):
         }
 
     @torch.no_grad()
-    def validate(self, weights: Tensor) -> Measurements:
+    def validate(self, weights: Tensor) -> EpochLog:
         """Validation loss and accuracy (%) of the supernet with these weights; batch statistics, as in the programs."""
         tally = Tally(self.alpha.device)
         for batch in self.valid.shuffled(self.settings.batch_size):
@@ -281,7 +287,7 @@ class GradientSearch(Search):
         """Validation accuracy (%) of the supernet with one operation masked."""
         return self.accuracy(self.masked(edge, operation))
 
-    def reopen(self) -> None:
+    def undo_decisions(self) -> None:
         """Go back to where no edge was decided, for a selection rule that starts here. Most methods decide none."""
 
     def cell(self) -> Cell:

@@ -1,26 +1,39 @@
-"""Terms that any gradient method may add to the loss of α: β-decay, or plain L2 to compare it with.
+"""Terms that any gradient method may add to the loss of α (`--set darts.regulariser=NAME`).
 
-Ye et al., "β-DARTS: Beta-Decay Regularization for Differentiable Architecture Search", CVPR 2022, §3.
+A term is a function of α, (6, 5), to a scalar, registered under its name in the entry-point group
+`benchmark.regularisers` by whoever has it: β-decay stands in β-DARTS' own file.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import entry_points
+
 from torch import Tensor
 
+GROUP = "benchmark.regularisers"
 
-def beta_decay(alpha: Tensor) -> Tensor:
-    """L_Beta: the logsumexp of α's row for each edge, averaged over the edges; α is (edges, operations).
+Regulariser = Callable[[Tensor], Tensor]
 
-    Its gradient is softmax(α) / 6: what makes the weight of an operation large is what pushes it down.
+
+@cache
+def load(name: str) -> Regulariser:
+    """The term called `name`.
+
+    Raises:
+        ValueError: where there is none, or its module cannot be imported.
     """
-    # As α_o − log softmax(α)_o, which is the same for every o: PyTorch's logsumexp is rounded as the processor has it.
-    loss: Tensor = (alpha - alpha.log_softmax(1)).mean()
-    return loss
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in points:
+        raise ValueError(f"there is no regulariser {name[:60]!r}; choose from {', '.join(['none', *sorted(points)])}")
+    try:
+        term: Regulariser = points[name].load()
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"the regulariser {name!r} ({points[name].value}) cannot be loaded: {error}") from error
+    return term
 
 
 def l2(alpha: Tensor) -> Tensor:
     """Half the squared norm of α's row for each edge, averaged over the edges; its gradient is α / 6."""
     return alpha.square().sum(1).mean() / 2
-
-
-REGULARISERS = {"beta": beta_decay, "l2": l2}

@@ -44,6 +44,9 @@ class SDartsRSSettings(GradientSettings):
 class SDartsRS(GradientSearch):
     """SmoothDARTS (random smoothing): the operations' weights are perturbed at random while the supernet trains"""
 
+    title = "SDARTS-RS"
+    year = 2020
+
     Settings: ClassVar[type] = SDartsRSSettings
     settings: SDartsRSSettings
     saved = ("perturbations",)

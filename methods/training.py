@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.batches import Batch
-from methods.search import Measurements
+from methods.search import EpochLog
 from methods.settings import Count, NotNegative, Rate
 
 
@@ -39,7 +39,7 @@ class WeightSettings:
 
 
 @contextmanager
-def held(weights: Iterable[nn.Parameter]) -> Iterator[None]:
+def frozen(weights: Iterable[nn.Parameter]) -> Iterator[None]:
     """Within it the weights are constants, whose gradients are never computed: what a step of α alone needs."""
     weights = list(weights)
     for weight in weights:
@@ -89,7 +89,7 @@ class Tally:
     def reset(self) -> None:
         self.sums.zero_()
 
-    def measured(self, part: str) -> Measurements:
+    def measured(self, part: str) -> EpochLog:
         """`PART_loss`, and `PART_accuracy` in percent; nothing where no batch was seen."""
         loss, right, images = self.sums.tolist()
         if not images:

@@ -225,17 +225,17 @@ def test_pt_takes_the_place_of_sgas_before_its_first_decision(build):
     for _ in range(sgas.epochs):
         sgas.epoch()
     until_then.epoch()
-    until_then.reopen()
+    until_then.undo_decisions()
     pt = build("sgas+pt")
     assert (pt.trained.decided < 0).all()
     assert torch.equal(pt.trained.alpha, until_then.alpha)
     for one, other in zip(pt.trained.parameters, until_then.parameters, strict=True):
         assert torch.equal(one, other)
     # Magnitude chooses from the very supernet that PT starts from, not from SGAS's last.
-    assert pt.other_selection() == ("magnitude", until_then.cell())
+    assert pt.alternative_cell() == ("magnitude", until_then.cell())
     loaded = build("sgas")
     loaded.load(sgas.state())
-    loaded.reopen()
+    loaded.undo_decisions()
     assert torch.equal(loaded.alpha, until_then.alpha)
 
 

@@ -82,6 +82,7 @@ class NASBench201(Space):
         generator: torch.Generator,
         precision: Precision = "fp32",
         part: int | None = None,
+        moving: float | None = None,
     ) -> Supernet:
         from spaces.nasbench201.partial import PartialSearchCell
         from spaces.nasbench201.supernet import SearchCell, Supernet
@@ -91,7 +92,7 @@ class NASBench201(Space):
                 return SearchCell(width, self.numbers)
             return PartialSearchCell(width, part, self.numbers)
 
-        return Supernet(channels, cells_per_stage, classes, generator, search_cell, precision, self.numbers)
+        return Supernet(channels, cells_per_stage, classes, generator, search_cell, precision, self.numbers, moving)
 
     def subnetwork(self, supernet: Supernet, cell: Cell) -> CellNetwork:
         from spaces.nasbench201.network import subnetwork

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spaces import native
-from spaces.layers import Head, ReductionBlock, Stem, average_pool, convolve, initialise, normalise
+from spaces.layers import BatchNorm, Head, ReductionBlock, Stem, average_pool, convolve, initialise, normalise
 from spaces.nasbench201 import compiled_cell
 from spaces.nasbench201.cell import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL, SKIP, Cell
 from spaces.space import Precision
@@ -198,6 +198,7 @@ class Supernet(AnySupernet):
         search_cell: what makes a search cell of so many channels.
         precision: "bf16" computes feature maps in bfloat16 (weights, statistics and logits stay in float32).
         numbers: of the operations that its cells have, ascending.
+        moving: as of `Space.supernet`.
     """
 
     def __init__(
@@ -209,16 +210,21 @@ class Supernet(AnySupernet):
         search_cell: Callable[[int], SearchCell] = SearchCell,
         precision: Precision = "fp32",
         numbers: tuple[int, ...] = ALL,
+        moving: float | None = None,
     ) -> None:
         super().__init__()
         self.precision, self.numbers = precision, numbers
-        self.stem = Stem(channels)
+        track = moving is not None
+        self.stem = Stem(channels, track)
         self.body = nn.ModuleList()
         for width in (channels, 2 * channels, 4 * channels):
             if width > channels:
-                self.body.append(ReductionBlock(width // 2))
+                self.body.append(ReductionBlock(width // 2, track))
             self.body.extend(search_cell(width) for _ in range(cells_per_stage))
-        self.head = Head(4 * channels, classes)
+        self.head = Head(4 * channels, classes, track)
+        for layer in self.modules():
+            if isinstance(layer, BatchNorm):
+                layer.momentum = moving
         initialise(self, generator)
 
     @property
