@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from methods.gradient import GradientSearch, GradientSettings
+from methods.regularisers import Regulariser
 from methods.settings import Count, NotNegative, Rate, Share, setting
 
 
@@ -43,7 +44,7 @@ class BetaDartsSettings(GradientSettings):
     train_batches: Literal["shuffled", "drawn"] = setting(
         "shuffled", "Beta-DARTS, train_search.py: enumerate(train_queue)"
     )
-    regulariser: Literal["none", "beta", "l2"] = setting("beta", "Beta-DARTS, architect.py: logsumexp of α")
+    regulariser: Regulariser = setting("beta", "Beta-DARTS, architect.py: logsumexp of α")
     schedule: Literal["linear", "constant"] = setting("linear", "Beta-DARTS, architect.py: λ grows with the epoch")
     strength: NotNegative = setting(50.0, "Beta-DARTS, architect.py: λ = 50 · epoch / 100")
     strength_epochs: Count = setting(100, "Beta-DARTS, architect.py: a constant, not --epochs", unit="epochs")

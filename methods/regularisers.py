@@ -1,11 +1,17 @@
-"""Terms that any gradient method may add to the loss of α: β-decay, or plain L2 to compare it with.
+"""Terms that any gradient method may add to the loss of α, β-decay or plain L2, or to that of w, the alignment Λ.
 
-Ye et al., "β-DARTS: Beta-Decay Regularization for Differentiable Architecture Search", CVPR 2022, §3.
+Ye et al., "β-DARTS: Beta-Decay Regularization for Differentiable Architecture Search", CVPR 2022, §3; Movahedi et al.,
+"Λ-DARTS: Mitigating Performance Collapse by Harmonizing Operation Selection among Cells", ICLR 2023.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
+import torch
 from torch import Tensor
+
+Regulariser = Literal["none", "beta", "l2", "lambda"]
 
 
 def beta_decay(alpha: Tensor) -> Tensor:
@@ -23,4 +29,29 @@ def l2(alpha: Tensor) -> Tensor:
     return alpha.square().sum(1).mean() / 2
 
 
+def alignment(gradients: Tensor) -> Tensor:
+    """Λ: the mean over all pairs of cells of the cosine between their gradients; these are (cells, 6, 5).
+
+    With unit vectors u_l it is (‖Σ_l u_l‖² − L) / (L (L − 1)), for the squared norm of a sum is the sum over pairs.
+    """
+    units = _units(gradients)
+    cells = len(units)
+    return (units.sum(0).square().sum() - cells) / (cells * (cells - 1))
+
+
+def alignment_gradient(gradients: Tensor) -> Tensor:
+    """δ = ∂Λ/∂g, (cells, 6, 5): δ_l = 2 / (L (L − 1)) · (I − u_l u_lᵀ) · Σ_l′ u_l′ / ‖g_l‖."""
+    units, cells = _units(gradients), len(gradients)
+    total = units.sum(0)
+    across = total - units * (units * total).sum((1, 2), keepdim=True)
+    delta: Tensor = 2 / (cells * (cells - 1)) * across / torch.linalg.vector_norm(gradients, dim=(1, 2), keepdim=True)
+    return delta
+
+
+def _units(gradients: Tensor) -> Tensor:
+    """u_l = g_l / ‖g_l‖."""
+    return gradients / torch.linalg.vector_norm(gradients, dim=(1, 2), keepdim=True)
+
+
 REGULARISERS = {"beta": beta_decay, "l2": l2}
+"""Those of α's loss."""
