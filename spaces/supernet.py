@@ -104,6 +104,10 @@ class SearchCell(nn.Module):
         """Each node is Σ over its incoming edges and their operations of weight × operation(source)."""
         if native.is_batch_last(x):
             return native.search_cell(x, mixture.weights, self.conv1, self.conv3)
+        return self.node_by_node(x, mixture)
+
+    def node_by_node(self, x: Tensor, mixture: Mixture) -> Tensor:
+        """The same, of what leaves each node in turn."""
         nodes: list[Tensor | None] = [x, None, None, None]
         for node, edges in enumerate(LEAVING):
             source = nodes[node]
