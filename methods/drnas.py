@@ -9,14 +9,15 @@ and α descends the expected validation loss, through the draw (§2.2),
 
     min_α E_{o ~ Dir(β)} [ L_val(w*, o) ] + λ d(β, 1).
 
-A small β explores: draws near the corners; a large one stays at the mean, β / Σ β, whose largest operation an edge keeps
-in the end. The draw has a gradient by its concentrations (pathwise; Jankowiak & Obermeyer 2018): where o_j grows the
-others shrink in proportion,
+A small β explores: its draws lie near the corners; a large one stays at the mean, β / Σ β, whose largest operation an
+edge keeps in the end. The draw has a gradient by its concentrations (pathwise; Jankowiak & Obermeyer 2018): where o_j
+grows the others shrink in proportion,
 
     ∂o_i / ∂β_j = (δ_ij − o_i) · D(o_j, β_j, Σ β),   D = −(∂F/∂β_j) / (f · (1 − o_j)),   F, f of Beta(β_j, Σ β − β_j).
 
 The paper's d is a distance to the anchor β = 1. In the program it is Adam's weight decay, which pulls α to 0 and so β
-to 1. PT, which asks what the supernet loses without an operation, masks it in the mean.
+to 1. PT, which asks what the supernet loses without an operation, masks it in the mean; after the progressive search, one of
+those that are left.
 
 The progressive search first trains a supernet of which a quarter of the channels goes through the operations (as in
 PC-DARTS, without weights of edges), drops all but the three operations with the largest α of each edge, and goes on
@@ -62,7 +63,7 @@ class DrNAS(GradientSearch):
 
     Settings: ClassVar[type] = DrNASSettings
     settings: DrNASSettings
-    saved = ("draws",)
+    saved: ClassVar[tuple[str, ...]] = ("draws",)
     split_source = "DrNAS, 201-space/train_search.py: indices[:split], indices[split:num_train]"
     source = 'Chen et al., "DrNAS", ICLR 2021; program: DrNAS, 201-space/train_search.py'
 
@@ -131,13 +132,12 @@ class ProgressiveSettings(DrNASSettings):
 
 
 class ProgressiveDrNAS(DrNAS):
-    """DrNAS, progressive: first a part of the channels, then more of them with the three best operations of each edge"""
+    """DrNAS, progressive: first a part of the channels, then more of them with three operations of each edge"""
 
     Settings: ClassVar[type] = ProgressiveSettings
     settings: ProgressiveSettings
     saved = ("kept", "stage")
     source = 'Chen et al., "DrNAS", ICLR 2021; program: DrNAS, 201-space/train_search_progressive.py'
-    unmixed = "it has dropped operations by their α, and so has taken half of the decision that is to be taken anew"
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         super().__init__(problem, settings, seed, start)

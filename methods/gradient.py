@@ -79,7 +79,7 @@ class GradientSettings(WeightSettings):
     train_alpha: bool = True
     """Whether α trains at all; if not, it keeps its initial value (the `fixed` variant of DARTS-PT)."""
     regulariser: Regulariser = "none"
-    """Term added to α's loss: β-decay (logsumexp of α), or half the squared norm of α; or to w's: Λ, their alignment."""
+    """Term added to α's loss: β-decay (logsumexp of α), or half the squared norm of α; or to w's: the alignment Λ."""
     strength: NotNegative = 0.0
     """λ, the factor of that term; of a linear schedule, what it reaches after `strength_epochs`."""
     schedule: Literal["linear", "constant"] = "linear"

@@ -18,8 +18,8 @@ That has second derivatives in it; a central difference in the cells' weights gi
 where each cell has its own δ_l: three passes a step instead of one. That is all: the method is DARTS, with the setting
 `regulariser = "lambda"` (`regularisers.alignment`, `GradientSearch.aligning_gradients`), which other methods have too.
 
-The script for NAS-Bench-201, which this one follows, has λ = 0.25 and α's learning rate 1e-4; the program's defaults are
-0.125 and 3e-4.
+The script for NAS-Bench-201, which this one follows, has λ = 0.25 and a learning rate of α of 1e-4; the program's
+defaults are 0.125 and 3e-4.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """OLES: Jiang et al., "Operation-level Early Stopping for Robustifying Differentiable NAS", NeurIPS 2023.
 
 Operations with weights overfit the training half, α is judged on the other, and so `skip_connect`, which has none to
-overfit, wins. OLES stops an operation's training once it begins to overfit, and no other's: when the directions that the
-two halves want for its weights w_o agree too little, by the mean over the last M steps (§3.3),
+overfit, wins. OLES stops the training of an operation, and of no other, once it begins to overfit: when the directions
+that the two halves want for its weights w_o agree too little, by the mean over the last M steps (§3.3),
 
     GM = mean of cos( ∇_{w_o} L_train , ∇_{w_o} L_val ) < ξ,
 
@@ -139,5 +139,5 @@ class OLES(GradientSearch):
 
 def cosines(one: Tensor, other: Tensor, edges: int) -> Tensor:
     """Of merged gradients (edges · C, C, k, k) each edge's cosine over its output channels, the mean of all places."""
-    of_edge = (gradient.reshape(edges, -1, gradient[0].numel()) for gradient in (one, other))
-    return F.cosine_similarity(*of_edge, dim=1).double().mean(1)
+    of_edges, of_others = (gradient.reshape(edges, -1, gradient[0].numel()) for gradient in (one, other))
+    return F.cosine_similarity(of_edges, of_others, dim=1).double().mean(1)

@@ -18,7 +18,7 @@ from msgspec import Meta
 from methods.gradient import GradientSearch
 from methods.search import Measurements, Problem, Search, cell_of, seeded
 from methods.settings import Rate, setting
-from spaces import EDGES, OPERATIONS, Cell
+from spaces import EDGES, Cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +82,9 @@ class PT(Search):
         """Decide one edge for the operation whose removal hurts the supernet most."""
         undecided = np.flatnonzero(self.trained.decided.cpu() < 0)
         edge = int(self.random.choice(undecided) if self.settings.edge_order == "random" else undecided[0])
-        scores = [self.score_without(edge, operation) for operation in range(len(OPERATIONS))]
-        self.trained.decided[edge] = int(np.argmin(scores))  # of equals the first
+        candidates = np.flatnonzero(self.trained.weights()[edge].detach().cpu())  # what has no weight is not in it
+        scores = [self.score_without(edge, int(operation)) for operation in candidates]
+        self.trained.decided[edge] = int(candidates[np.argmin(scores)])  # of equals the first
 
     def score_without(self, edge: int, operation: int) -> float:
         """How well the supernet does without one operation: its accuracy, or minus its loss."""

@@ -36,7 +36,8 @@ def alignment(gradients: Tensor) -> Tensor:
     """
     units = _units(gradients)
     cells = len(units)
-    return (units.sum(0).square().sum() - cells) / (cells * (cells - 1))
+    agreement: Tensor = (units.sum(0).square().sum() - cells) / (cells * (cells - 1))
+    return agreement
 
 
 def alignment_gradient(gradients: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """SmoothDARTS by an adversary: Chen & Hsieh, "Stabilizing DARTS via Perturbation-based Regularization", ICML 2020.
 
-Where random smoothing (`methods.sdarts_rs`) trains w at weights of the operations drawn around the present ones, here an
-adversary chooses the worst of them (§4),
+Where random smoothing (`methods.sdarts_rs`) trains w at weights of the operations drawn around the present ones, an
+adversary chooses the worst of them here (§4),
 
     min_α L_val(w̄(α), α)   with   w̄(α) = argmin_w max_{‖δ‖_∞ ≤ ε} L_train(w, A(α) + δ),
 
@@ -13,8 +13,8 @@ where P cuts δ to [−ε, ε]. As there, the program perturbs not α but its so
 [0, 1] and scales each edge's weights to sum to 1 again; ε grows from 0.03 with the epochs. If the loss is lower in the
 end than where it started, there is no perturbation in this step.
 
-The program's adversary computes with running statistics (`model.eval()`), this one with the batch's own, which is what w
-then trains with. It has no published number on NAS-Bench-201.
+The program's adversary computes with running statistics (`model.eval()`), this one with the batch's own, as w then
+trains with. It has no published number on NAS-Bench-201.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ noise (§2.2),
 
     Z = softmax( (α + G) / λ ),   G = −log(−log U),   U ~ U(0, 1),
 
-anew in every step of w and of α, which both descend through the draw. The higher λ, the more even are the weights; as it
-falls, they go to single operations drawn from softmax(α). All operations are computed, other than in GDAS, which
+anew in every step of w and of α, which both descend through the draw. The higher λ, the more even are the weights; as
+it falls, they go to single operations drawn from softmax(α). All operations are computed, other than in GDAS, which
 computes the one that is drawn. In the end an edge keeps its largest α.
 
 Its paper trains w and α together on all training images, and has no NAS-Bench-201. The rows that tables have of it

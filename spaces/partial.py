@@ -73,7 +73,7 @@ def divisor(width: int, part: int) -> int:
 
 
 def _widened(before: int, again: Tensor, of_node: Tensor) -> Tensor:
-    """Of convolutions (edges · C, C, k, k) those with the channels `again`, (edges, 2, more), read and written twice."""
+    """Of convolutions (edges · C, C, k, k) those that read and write the channels `again`, (edges, 2, more), twice."""
     kept = torch.arange(before, device=again.device)
     wider = []
     for weight, (read, written) in zip(of_node.chunk(len(again)), again, strict=True):
