@@ -16,8 +16,7 @@ grows the others shrink in proportion,
     ∂o_i / ∂β_j = (δ_ij − o_i) · D(o_j, β_j, Σ β),   D = −(∂F/∂β_j) / (f · (1 − o_j)),   F, f of Beta(β_j, Σ β − β_j).
 
 The paper's d is a distance to the anchor β = 1. In the program it is Adam's weight decay, which pulls α to 0 and so β
-to 1. PT, which asks what the supernet loses without an operation, masks it in the mean; after the progressive search, one of
-those that are left.
+to 1. PT, which asks what the supernet loses without an operation, masks it in the mean.
 
 The progressive search first trains a supernet of which a quarter of the channels goes through the operations (as in
 PC-DARTS, without weights of edges), drops all but the three operations with the largest α of each edge, and goes on
@@ -81,7 +80,7 @@ class DrNAS(GradientSearch):
 
     def sample(self) -> Tensor:
         """o, (6, 5), a draw for each edge."""
-        drawn: Tensor = _Dirichlet.apply(concentration(self.alpha).double(), self.draws)  # type: ignore[no-untyped-call]
+        drawn: Tensor = _Dirichlet.apply(concentration(self.alpha.double()), self.draws)  # type: ignore[no-untyped-call]
         return self.where_undecided(drawn.to(self.alpha.dtype))
 
 
@@ -96,8 +95,8 @@ class _Dirichlet(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, beta: Tensor, generator: torch.Generator) -> Tensor:
         # Proportions of Gamma(β), as logarithms, since for a small β they are too small for numbers: Gamma(β) is
-        # Gamma(β + 1) · U^(1/β).
-        beta = beta.clamp(min=torch.finfo(beta.dtype).tiny)
+        # Gamma(β + 1) · U^(1/β). With a β smaller than this all draws are corners, and nothing changes any more.
+        beta = beta.clamp(min=1e-8)
         gammas = torch._standard_gamma(beta + 1, generator=generator)
         uniform = torch.rand(beta.shape, generator=generator, dtype=beta.dtype, device=beta.device)
         drawn = (log(gammas) + log(uniform) / beta).softmax(1)

@@ -60,10 +60,13 @@ class GAEA(GradientSearch):
 
     def initial_alpha(self, generator: torch.Generator) -> Tensor:
         """θ at the start: all candidates of an edge alike."""
-        theta = torch.ones_like(super().initial_alpha(generator))
+        return self.on_simplex(torch.ones_like(super().initial_alpha(generator)))
+
+    def on_simplex(self, weights: Tensor) -> Tensor:
+        """Weights of the candidates, scaled to a sum of 1 on every edge."""
         if self.settings.exclude_none:
-            theta[:, NONE] = 0
-        return theta / theta.sum(1, keepdim=True)
+            weights[:, NONE] = 0
+        return weights / weights.sum(1, keepdim=True)
 
     def relax(self, alpha: Tensor) -> Tensor:
         """θ, as it is."""
@@ -83,8 +86,7 @@ class GAEA(GradientSearch):
         """The exponentiated gradient step (Alg. 1)."""
         # exp(x) as expm1(x) + 1: PyTorch's own is rounded as the processor has it.
         factor = torch.expm1(-self.settings.alpha_lr * gradient.double()) + 1
-        theta = torch.where(self.alpha > 0, (self.alpha * factor).clamp(min=self.settings.least), 0.0)
-        self.alpha.copy_(theta / theta.sum(1, keepdim=True))
+        self.alpha.copy_(self.on_simplex((self.alpha * factor).clamp(min=self.settings.least)))
 
     def learning_rate(self) -> float:
         """Of w: on a cosine over twice the epochs."""

@@ -34,10 +34,9 @@ def alignment(gradients: Tensor) -> Tensor:
 
     With unit vectors u_l it is (‖Σ_l u_l‖² − L) / (L (L − 1)), for the squared norm of a sum is the sum over pairs.
     """
-    units = _units(gradients)
-    cells = len(units)
-    agreement: Tensor = (units.sum(0).square().sum() - cells) / (cells * (cells - 1))
-    return agreement
+    units, cells = _units(gradients), len(gradients)
+    total: Tensor = units.sum(0).square().sum()
+    return (total - cells) / (cells * (cells - 1))
 
 
 def alignment_gradient(gradients: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """RF-DARTS: Zhang et al., "Differentiable Architecture Search with Random Features", CVPR 2023.
 
 In DARTS the convolutions of the supernet train with the help of `skip_connect`, and so it is chosen, whatever it is
-worth in the final cell. Here they do not train: they stay as they were drawn at random, and all that the supernet learns
-is the scales and shifts γ, β of its batch normalisations,
+worth in the final cell. Here they do not train: they stay as they were drawn at random, and all that the supernet
+learns is the scales and shifts γ, β of its batch normalisations,
 
     min_α L_val(γ*, β*, α)   with   γ*, β* = argmin L_train(γ, β, α)   for convolutions as initialised.
 
