@@ -35,8 +35,8 @@ def alignment(gradients: Tensor) -> Tensor:
     With unit vectors u_l it is (‖Σ_l u_l‖² − L) / (L (L − 1)), for the squared norm of a sum is the sum over pairs.
     """
     units, cells = _units(gradients), len(gradients)
-    total: Tensor = units.sum(0).square().sum()
-    return (total - cells) / (cells * (cells - 1))
+    found: Tensor = (units.sum(0).square().sum() - cells) / (cells * (cells - 1))
+    return found
 
 
 def alignment_gradient(gradients: Tensor) -> Tensor:
@@ -50,7 +50,8 @@ def alignment_gradient(gradients: Tensor) -> Tensor:
 
 def _units(gradients: Tensor) -> Tensor:
     """u_l = g_l / ‖g_l‖."""
-    return gradients / torch.linalg.vector_norm(gradients, dim=(1, 2), keepdim=True)
+    units: Tensor = gradients / torch.linalg.vector_norm(gradients, dim=(1, 2), keepdim=True)
+    return units
 
 
 REGULARISERS = {"beta": beta_decay, "l2": l2}
