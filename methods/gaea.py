@@ -45,6 +45,8 @@ class GAEASettings(GradientSettings):
     alpha_first: bool = setting(True, "gaea_release, train_search.py: architect.step before the weights' step")
     least: NotNegative = setting(1e-5, "gaea_release, architect_edarts.py: normalize, min_v")
     """What no weight falls below before they are scaled to a sum of 1."""
+    cosine_length: Count = setting(2, "gaea_release, README: 25 epochs of a cosine over 50")
+    """The epochs of the cosine that the learning rate of w falls on, in multiples of the epochs that are run."""
     exclude_none: bool = setting(True, "gaea_release, README: search.exclude_zero=true")
     """Whether `none` is no candidate: it has the weight 0, and no cell with it is found."""
 
@@ -89,6 +91,6 @@ class GAEA(GradientSearch):
         self.alpha.copy_(self.on_simplex((self.alpha * factor).clamp(min=self.settings.least)))
 
     def learning_rate(self) -> float:
-        """Of w: on a cosine over twice the epochs."""
+        """Of w: on a cosine that is longer than the search."""
         s = self.settings
-        return cosine(replace(s, epochs=2 * s.epochs), self.epochs_done + s.skip_first_lr)
+        return cosine(replace(s, epochs=s.cosine_length * s.epochs), self.epochs_done + s.skip_first_lr)
