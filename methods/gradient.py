@@ -240,14 +240,14 @@ class GradientSearch(Search):
     def aligning_gradients(
         self, train: Batch, weights: Tensor, parameters: Sequence[Tensor], tally: Tally
     ) -> Sequence[Tensor]:
-        """The same of L_train − λ(e) · Λ (`regularisers.alignment`; Λ-DARTS, `methods.lambda_darts`)."""
+        """The same of L_train − λ(e) · Λ (Λ-DARTS, see `methods.lambda_darts`)."""
         own = weights.expand(len(self.supernet.cells), *weights.shape).clone()
         own = own if own.requires_grad else own.requires_grad_()
         loss, right = self.loss(train, own)
         tally.add(loss, right, train)
         *gradients, by_cell = gradients_of(loss, [*parameters, own])
         direction = alignment_gradient(by_cell)
-        step = self.settings.alignment_step / torch.linalg.vector_norm(direction)
+        step = self.settings.alignment_step / torch.linalg.vector_norm(direction).clamp(min=1e-20)
         above, below = (
             gradients_of(self.loss(train, (own + sign * step * direction).detach())[0], self.parameters)
             for sign in (1, -1)

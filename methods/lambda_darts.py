@@ -16,7 +16,7 @@ That has second derivatives in it; a central difference in the cells' weights gi
     δ_l = ∂Λ/∂g_l = 2 / (L (L − 1)) · (I − u_l u_lᵀ) · Σ_l′ u_l′ / ‖g_l‖,
 
 where each cell has its own δ_l: three passes a step instead of one. That is all: the method is DARTS, with the setting
-`regulariser = "lambda"` (`regularisers.alignment`, `GradientSearch.aligning_gradients`), which other methods have too.
+`regulariser = "lambda"` (`GradientSearch.aligning_gradients`), which other methods have too.
 
 The script for NAS-Bench-201, which this one follows, has λ = 0.25 and a learning rate of α of 1e-4; the program's
 defaults are 0.125 and 3e-4.

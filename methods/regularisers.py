@@ -29,29 +29,26 @@ def l2(alpha: Tensor) -> Tensor:
     return alpha.square().sum(1).mean() / 2
 
 
-def alignment(gradients: Tensor) -> Tensor:
-    """Λ: the mean over all pairs of cells of the cosine between their gradients; these are (cells, 6, 5).
-
-    With unit vectors u_l it is (‖Σ_l u_l‖² − L) / (L (L − 1)), for the squared norm of a sum is the sum over pairs.
-    """
-    units, cells = _units(gradients), len(gradients)
-    found: Tensor = (units.sum(0).square().sum() - cells) / (cells * (cells - 1))
-    return found
-
-
 def alignment_gradient(gradients: Tensor) -> Tensor:
-    """δ = ∂Λ/∂g, (cells, 6, 5): δ_l = 2 / (L (L − 1)) · (I − u_l u_lᵀ) · Σ_l′ u_l′ / ‖g_l‖."""
+    """∂Λ/∂g of gradients g, (cells, 6, 5), where Λ is the mean over all pairs of the L cells of their cosine u_l · u_l′.
+
+    δ_l = 2 / (L (L − 1)) · (I − u_l u_lᵀ) · Σ_l′ u_l′ / ‖g_l‖, with u_l = g_l / ‖g_l‖; 0 where g_l is.
+    """
     units, cells = _units(gradients), len(gradients)
     total = units.sum(0)
     across = total - units * (units * total).sum((1, 2), keepdim=True)
-    delta: Tensor = 2 / (cells * (cells - 1)) * across / torch.linalg.vector_norm(gradients, dim=(1, 2), keepdim=True)
-    return delta
+    return 2 / (cells * (cells - 1)) * _shortened(across, gradients)
 
 
 def _units(gradients: Tensor) -> Tensor:
-    """u_l = g_l / ‖g_l‖."""
-    units: Tensor = gradients / torch.linalg.vector_norm(gradients, dim=(1, 2), keepdim=True)
-    return units
+    """u_l = g_l / ‖g_l‖; 0 where g_l is, as of a cell behind which a decided one lets nothing pass."""
+    return _shortened(gradients, gradients)
+
+
+def _shortened(vectors: Tensor, by: Tensor) -> Tensor:
+    """Each cell's of `vectors` divided by the norm of `by`; 0 where that is 0."""
+    norms = torch.linalg.vector_norm(by, dim=(1, 2), keepdim=True)
+    return torch.where(norms > 0, vectors / norms.where(norms > 0, 1.0), 0.0)
 
 
 REGULARISERS = {"beta": beta_decay, "l2": l2}

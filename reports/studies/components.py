@@ -102,12 +102,12 @@ def contrast(values: Floats, chosen: Mapping[str, str]) -> Floats:
     With one factor `chosen`, it is what its level does in place of the factor's first, on average over all other
     factors' levels; with two, how much more than that the one does where the other has its level too.
     """
-    for axis, (factor, levels) in reversed(list(enumerate(FACTORS.items(), start=1))):
+    for axis, (factor, levels) in enumerate(FACTORS.items(), start=1):
         if factor in chosen:
-            values = values.take(levels.index(chosen[factor]), axis) - values.take(0, axis)
+            values = np.take(values, [levels.index(chosen[factor])], axis) - np.take(values, [0], axis)
         else:
-            values = values.mean(axis)
-    return values
+            values = values.mean(axis, keepdims=True)
+    return values.ravel()
 
 
 def effects() -> list[dict[str, str]]:
@@ -130,16 +130,21 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
         found = contrast(values, chosen)
         with_spread, interval, p = spread(found), mean_interval(found), permutation_test(found)
         kind, name = "main effect" if len(chosen) == 1 else "interaction", " × ".join(chosen.values())
-        record = {"study": study.name, "kind": kind, "name": name, **dict.fromkeys(FACTORS, ""), **chosen}
+        record: dict[str, object] = {
+            "study": study.name,
+            "kind": kind,
+            "name": name,
+            **dict.fromkeys(FACTORS, ""),
+            **chosen,
+        }
         record |= {"n": len(found), "mean": with_spread.mean, "std": with_spread.std}
         records.append(record | {"low": interval.low, "high": interval.high, "permutation_test_p": p} | sources)
         rows.append([name, plus_minus(with_spread, sign="+"), interval_text(interval, sign="+"), p_text(p)])
-    for levels in product(*FACTORS.values()):
-        place = tuple(names.index(level) for names, level in zip(FACTORS.values(), levels, strict=True))
-        with_spread = spread(values[:, *place])
+    for levels, of_runs in zip(product(*FACTORS.values()), values.reshape(len(values), -1).T, strict=True):
+        with_spread = spread(of_runs)
         record = {"study": study.name, "kind": "combination", "name": " + ".join(levels)}
         record |= dict(zip(FACTORS, levels, strict=True))
-        records.append(record | {"n": len(values), "mean": with_spread.mean, "std": with_spread.std} | sources)
+        records.append(record | {"n": len(of_runs), "mean": with_spread.mean, "std": with_spread.std} | sources)
         if levels[-1] == SELECTIONS[0]:
             means.append([*levels[:-1]])
         means[-1].append(plus_minus(with_spread))
