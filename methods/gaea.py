@@ -67,7 +67,7 @@ class GAEA(GradientSearch):
     def on_simplex(self, weights: Tensor) -> Tensor:
         """Weights of the candidates, scaled to a sum of 1 on every edge."""
         if self.settings.exclude_none:
-            weights[:, NONE] = 0
+            weights[:, NONE].fill_(0)
         return weights / weights.sum(1, keepdim=True)
 
     def relax(self, alpha: Tensor) -> Tensor:
