@@ -533,7 +533,7 @@ def searched(options: argparse.Namespace) -> Iterator[Searched]:
     check_precision(problem.precision, chosen.device)
     out = options.out or Path("out") / f"{Path(chosen.preset).stem}-{problem.images}"
     make_results_folder(out)
-    truth = open_truth(options.truth, chosen.folder)
+    truth = open_truth(options.truth, chosen.folder).within(problem.space)
     console = chosen.console
     with Fetching(console) as fetching:
         sizes = check_images(runs, chosen.folder, fetching)

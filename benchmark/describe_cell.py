@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from data.truth import CellRecord
-from spaces import NUM_CELLS
+from spaces import NASBENCH201
 
 
 def describe_cell(record: CellRecord, label: str) -> str:
@@ -23,7 +23,7 @@ def describe_cell(record: CellRecord, label: str) -> str:
         runs = ", ".join(f"{accuracy:.3f} (seed {seed})" for seed, accuracy in m.runs.items())
         seconds = "" if m.train_seconds is None else f"   trained {m.train_seconds:,.0f} s"
         lines.append(
-            f"  {m.metric:<20}{training}{m.accuracy:8.3f} %   rank {m.rank:>6,} of {NUM_CELLS:,}   "
+            f"  {m.metric:<20}{training}{m.accuracy:8.3f} %   rank {m.rank:>6,} of {len(NASBENCH201):,}   "
             f"regret {m.regret:6.3f}{seconds}{f'   runs {runs}' if runs else ''}"
         )
     return "\n".join(line for line in lines if line)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.settings import (
+    ALL_OPERATIONS,
     NO_METHODS,
     ProblemSettings,
     SettingsError,
@@ -32,6 +33,7 @@ from methods import registry
 from methods.registry import MethodError
 from reports import run_name
 from reports.rows import BETWEEN_CHANGES
+from spaces import NASBENCH201, Space
 
 PUBLISHED = "paper"
 """The preset that holds the published protocols."""
@@ -127,7 +129,7 @@ def plan(
         MethodError: for an unknown method.
         DataError: for a split file that cannot be read.
     """
-    asked = checked(tables.get("problem", {}), ProblemSettings, "problem")
+    asked = with_canonical_operations(checked(tables.get("problem", {}), ProblemSettings, "problem"))
     for method in methods:
         if method.startswith("+") or method.count("+") > MOST_SELECTIONS:
             raise SettingsError(f"{method[:60]!r} is no method: a selection follows a supernet's method, as bdarts+pt")
@@ -135,6 +137,7 @@ def plan(
     for method in methods:
         with of_method(method):
             stages[method] = _stages(tables, method, epochs)
+        check_space(method, asked.space)
     known = registry.names()  # asked once, since it looks through all installed packages
     for section in tables:
         if section not in (*NO_METHODS, *known):
@@ -163,6 +166,30 @@ def plan(
             pickle.dumps((run, run.settings_hash))  # for other processes
         runs[method] = run
     return [dataclasses.replace(runs[method], seed=seed) for seed in seeds for method in methods]
+
+
+def with_canonical_operations(problem: ProblemSettings) -> ProblemSettings:
+    """The same problem, its operations named in the space's own order.
+
+    Raises:
+        SettingsError: for operations that make no space.
+    """
+    space = problem.space
+    operations = ALL_OPERATIONS if space == NASBENCH201 else ",".join(space.operations)
+    return dataclasses.replace(problem, operations=operations)
+
+
+def check_space(method: str, space: Space) -> None:
+    """
+    Raises:
+        SettingsError: where a stage of `method` has no meaning in the space.
+    """
+    start, _, name = method.rpartition("+")
+    search = registry.load(name)
+    if missing := [operation for operation in search.needs_operations if operation not in space.operations]:
+        raise SettingsError(f"{name} has no meaning without {missing[0]}, which problem.operations leaves out")
+    if search.follows is not None:
+        check_space(start or search.follows, space)
 
 
 @contextmanager

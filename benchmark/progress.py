@@ -17,16 +17,14 @@ from rich.text import Text
 from benchmark.results_folder import Failed, Finished
 from benchmark.runner import Event, News, Notice
 from reports import run_name
-from spaces import OPERATIONS, Cell
+from spaces import NASBENCH201, named
 
-LETTERS = dict(zip(OPERATIONS, "-s13p", strict=True))
-LEGEND = "cells by node, edge by edge: - none, s skip, 1 conv 1×1, 3 conv 3×3, p average pool"
+LEGEND = f"cells by node, edge by edge: {NASBENCH201.legend}"
 
 
 def compact(genotype: str) -> str:
-    """A cell in eight characters, as `s 3- 3ps`."""
-    letters = "".join(LETTERS[OPERATIONS[operation]] for operation in Cell.parse(genotype).operations)
-    return f"{letters[0]} {letters[1:3]} {letters[3:]}"
+    """A cell in a letter an edge, as `s 3- 3ps`."""
+    return NASBENCH201.compact(NASBENCH201.parse(genotype))
 
 
 def duration(seconds: float) -> str:
@@ -99,7 +97,7 @@ class Progress:
         row = finished.row
         return (
             f"{self.finished:>3}/{self.total}  {name:<16} {compact(row['genotype'])}  "
-            f"true accuracy {row[row['metric']]:6.2f} %, rank {row['rank']:>6,} of 15,625, "
+            f"true accuracy {row[row['metric']]:6.2f} %, rank {row['rank']:>6,} of {len(named(row['space'])):,}, "
             f"{duration(row['search_seconds'])}"
         )
 

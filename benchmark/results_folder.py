@@ -16,7 +16,6 @@ from benchmark.plan import Run, split_key
 from benchmark.settings import SettingsError
 from data.folder import refuse_link, remove_partial_files, write_atomically
 from data.truth import TITLES, TruthTable
-from methods.search import ALL_OPERATIONS
 from reports import run_name
 from reports.rows import (
     EFFECT_COLUMNS,
@@ -30,7 +29,6 @@ from reports.rows import (
     read_csv,
     with_changes,
 )
-from spaces import EDGES, OPERATIONS
 
 Row = dict[str, Any]
 
@@ -110,6 +108,11 @@ class Results:
                     f"{out} holds results looked up in another truth table ({row['truth']} with checksum "
                     f"{row['truth_checksum']}, and now it is {truth.name} with {truth.checksum[:12]}); choose another "
                     f"--out{go_on}"
+                )
+            if row["space"] != truth.space.name:
+                raise SettingsError(
+                    f"{out} holds results of the space {row['space']}, and now it is {truth.space.name}; choose "
+                    "another --out, or the problem.operations they were made with"
                 )
             if self.planned.get(row["method"], row["settings"]) != row["settings"]:
                 preset = with_changes([row["preset"]], [row["changes"]])
@@ -272,9 +275,9 @@ def _csv(rows: list[Row]) -> bytes:
 def write_effects(out: Path, truth: TruthTable, metric: str) -> None:
     """effects.csv: the mean true accuracy of all cells with an operation on an edge, for every such pair."""
     rows = []
-    for edge in range(len(EDGES)):
-        for number, operation in enumerate(OPERATIONS):
-            mean = truth.accuracies[metric][ALL_OPERATIONS[:, edge] == number].mean()
+    for edge, choices in enumerate(truth.space.choices.T):
+        for number, operation in enumerate(truth.space.operations):
+            mean = truth.accuracies[metric][choices == number].mean()
             rows.append(dict(zip(EFFECT_COLUMNS, (edge, operation, metric, mean), strict=True)))
     write_rows(out / "effects.csv", rows)
 

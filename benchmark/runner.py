@@ -30,7 +30,7 @@ from data.truth import TruthTable
 from methods import registry
 from methods.search import Problem, Search, seeded
 from reports.rows import HISTORY_COLUMNS, RUN_COLUMNS, SCORE_COLUMNS, SCORED_CELLS
-from spaces import SKIP, Cell, native
+from spaces import native
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,8 @@ class Runner:
         set_up_torch(problem)
         self.setup = setup
         self.device = torch.device(setup.device)
-        self.truth = setup.truth
+        self.space = problem.space
+        self.truth = setup.truth.within(self.space)
         self.images = prepare_images(problem, data_folder(setup.data_dir))
         self.metric = main_metric(self.truth, problem.images)
         self.settings = problem
@@ -174,7 +175,7 @@ class Runner:
                 self.halved[split] = in_halves(self.images, split).to(self.device)
         size = self.settings.channels, self.settings.cells_per_stage
         truth = self.truth if method.needs_truth else None
-        return Problem(self.halved[split], *size, truth, self.settings.precision)
+        return Problem(self.halved[split], *size, truth, self.settings.precision, self.space)
 
     def attempt(self, run: Run) -> Iterator[News]:
         """The news of `carry_out`; whatever is wrong with this run alone is the last of them.
@@ -230,7 +231,7 @@ class Runner:
                     chosen = search.cell()
                 saved.seconds += time.perf_counter() - started
                 saved.devices = list(dict.fromkeys([*saved.devices, device_name(self.device)]))
-                measured, cell = validation.measurements(told, len(saved.rows) + 1), validation.cell(chosen)
+                measured, cell = validation.measurements(told, len(saved.rows) + 1), validation.cell(chosen, self.space)
                 saved.rows.append({"genotype": str(cell), **measured, **self.tau(search)})
                 with methods_own("state"):
                     state = search.state()
@@ -254,7 +255,7 @@ class Runner:
     def scores(self, search: Search) -> NDArray[np.float64] | None:
         with methods_own("scores"):
             told = search.scores()
-        return validation.scores(told)
+        return validation.scores(told, self.space)
 
     def tau(self, search: Search) -> Row:
         """Kendall's τ-b of the search's scores with the cells' true accuracy, by the truth table's checksum.
@@ -286,17 +287,17 @@ class Runner:
         ]
 
     def history_row(self, run: Run, phase: str, epoch: int, row: Row) -> Row:
-        cell = Cell.parse(row["genotype"])
+        cell = self.space.parse(row["genotype"])
         measured = {key: value for key, value in row.items() if key != "genotype"}
         if "tau" in measured:
             measured["tau"] = measured["tau"].get(self.truth.checksum)
-        values = (run.method, run.seed, epoch, phase, row["genotype"], cell.count(SKIP))
+        values = (run.method, run.seed, epoch, phase, row["genotype"], self.space.count(cell, self.space.skip))
         return {**dict(zip(HISTORY_COLUMNS, values, strict=True)), **self.truth.query(cell), **measured}
 
     def run_row(self, run: Run, search: Search, seconds: float, epochs: int, devices: Sequence[str]) -> Row:
         with methods_own("cell and other_selection"):
             chosen, second = search.cell(), search.other_selection()
-        cell, other = validation.cell(chosen), validation.other_selection(second)
+        cell, other = validation.cell(chosen, self.space), validation.other_selection(second, self.space)
         row = {
             "method": run.method,
             "seed": run.seed,
@@ -315,6 +316,7 @@ class Runner:
             "images": run.problem.images,
             **run.facts(self.truth),
             "settings": run.settings_hash,
+            "space": self.space.name,
             "truth": self.truth.name,
             "truth_checksum": self.truth.checksum[:12],
             "version": version("replica-201"),

@@ -21,7 +21,7 @@ from data.folder import DataError, as_text, read_small
 from data.splits import HALVES
 from methods import registry
 from methods.settings import option_default, source_of, unit_of
-from spaces import Precision
+from spaces import NASBENCH201, Precision, Space, SpaceError
 
 if TYPE_CHECKING:
     from methods.search import Search
@@ -43,6 +43,10 @@ class RunError(Exception):
     """Runs that could not be carried out, through no fault of the input; the message says what to do."""
 
 
+ALL_OPERATIONS = "all"
+"""What `problem.operations` calls the whole space."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ProblemSettings:
     images: str
@@ -62,6 +66,23 @@ class ProblemSettings:
     """CPU threads of one run. A setting, since with PyTorch's layers the last bits of a result depend on it."""
     precision: Precision = "fp32"
     """Number format of the supernets: "fp32", "tf32" (GPU: products rounded to 10 bits) or "bf16" (feature maps)."""
+    operations: str = ALL_OPERATIONS
+    """The operations that the cells to choose from are made of, joined by commas, or "all". Rank, regret, mean and best
+    are those among these cells."""
+
+    @property
+    def space(self) -> Space:
+        """The cells to choose from.
+
+        Raises:
+            SettingsError: for operations that make no space.
+        """
+        if self.operations == ALL_OPERATIONS:
+            return NASBENCH201
+        try:
+            return NASBENCH201.restricted([name.strip() for name in self.operations.split(",")])
+        except SpaceError as error:
+            raise SettingsError(f"problem.operations = {self.operations[:100]!r}: {error}") from None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

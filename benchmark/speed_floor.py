@@ -25,8 +25,8 @@ from typing import NamedTuple
 
 import torch
 
-from spaces import CONV1, CONV3, EDGES, NONE, SKIP, Cell
-from spaces.cost import macs
+from spaces.nasbench201.cell import CONV1, CONV3, EDGES, NONE, SKIP, Cell
+from spaces.nasbench201.cost import macs
 
 FORWARD_MOVES, BACKWARD_MOVES = 2, 4
 """How often a feature map is written or read."""

@@ -47,7 +47,8 @@ from methods.gradient import GradientSearch
 from methods.pt import PT
 from methods.rlnas import RLNAS
 from methods.search import Problem, Search
-from spaces import EDGES, OPERATIONS, compiled
+from spaces import compiled
+from spaces.nasbench201.cell import EDGES, OPERATIONS
 
 BATCHES = 8
 """Batches at hand, so steps a round at most."""

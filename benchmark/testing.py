@@ -27,7 +27,7 @@ from data.truth import open_truth
 from methods import registry
 from methods.search import Problem, Search
 from methods.state import Stateful, declared
-from spaces import NUM_CELLS
+from spaces import NASBENCH201, Space
 from spaces.supernet import Layers, Supernet
 
 T = TypeVar("T", bound=Search)
@@ -104,10 +104,10 @@ def _check_answers(search: Search, measured: Mapping[str, object]) -> None:
     for name, value in measured.items():
         what = f"a finite number or text in what an epoch measures as {name!r}"
         _require_valid(what, validation.measurements, {name: value}, 1)
-    _require_valid("a `Cell` from `cell`", validation.cell, search.cell())
-    _require_valid(f"scores of shape ({NUM_CELLS},), or None", validation.scores, search.scores())
+    _require_valid("a `Cell` from `cell`", validation.cell, search.cell(), NASBENCH201)
+    _require_valid(f"scores of shape ({len(NASBENCH201)},), or None", validation.scores, search.scores(), NASBENCH201)
     what = "a name and a cell, or None, from `other_selection`"
-    _require_valid(what, validation.other_selection, search.other_selection())
+    _require_valid(what, validation.other_selection, search.other_selection(), NASBENCH201)
 
 
 def _require_valid(what: str, check: Callable[..., object], *told: object) -> None:
@@ -180,6 +180,7 @@ def by_hand(
     dtype: torch.dtype = torch.float64,
     layers: Layers = "compiled",
     seed: int = 0,
+    space: Space = NASBENCH201,
     start: Search | None = None,
     **settings: Any,
 ) -> T:
@@ -192,6 +193,7 @@ def by_hand(
     Args:
         dtype: of supernet and α.
         layers: the compiled ones, or PyTorch's.
+        space: the cells to choose from.
         start: the search that a selection follows.
         settings: otherwise than the published protocol.
     """
@@ -199,8 +201,12 @@ def by_hand(
     nothing = no_images, no_labels, no_images, no_labels
     images = ImageSet("given by hand", *nothing, classes, (0.0,) * 3, (1.0,) * 3, "")
     table = published_table(method) | settings
+    problem = Problem(images, channels, cells_per_stage, space=space)
     search = method(
-        Problem(images, channels, cells_per_stage), checked(table, method.Settings, method.__name__), seed, start
+        problem,
+        checked(table, method.Settings, method.__name__),
+        seed,
+        start,
     )
     for held in (search, getattr(search, "training", None)):
         for value in vars(held).values() if held is not None else ():

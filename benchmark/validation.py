@@ -23,7 +23,7 @@ from data.metrics import METRICS
 from methods.search import Measurements
 from reports.results import MOST_EPOCHS
 from reports.rows import HISTORY_COLUMNS, is_number
-from spaces import NUM_CELLS, Cell
+from spaces import Cell, Space
 
 RESERVED = {*HISTORY_COLUMNS, *METRICS, "tau"}
 """Columns of `history.csv` that the runner fills in itself."""
@@ -124,7 +124,7 @@ def _text(value: str, where: str) -> str:
     return text
 
 
-def cell(told: object, what: str = "cell()") -> Cell:
+def cell(told: object, space: Space, what: str = "cell()") -> Cell:
     """A cell of the space, of plain numbers.
 
     Raises:
@@ -133,26 +133,28 @@ def cell(told: object, what: str = "cell()") -> Cell:
     if not isinstance(told, Cell):
         raise MethodFailed(f"{what} returned {_kind(told)}, and should have returned a Cell")
     try:
-        return Cell(tuple(operator.index(operation) for operation in told.operations))
+        of_plain_numbers = Cell(tuple(operator.index(operation) for operation in told.operations))
+        space.choices_of(of_plain_numbers)
+        return of_plain_numbers
     except Exception as error:
         raise MethodFailed(f"{what} returned what is no cell: {str(error)[:200]}") from None
 
 
-def scores(told: object) -> NDArray[np.float64] | None:
-    """A score of every cell, shape (15625,), or None.
+def scores(told: object, space: Space) -> NDArray[np.float64] | None:
+    """A score of every cell, shape (cells,), or None.
 
     Raises:
         MethodFailed: for whatever is neither.
     """
     if told is None:
         return None
-    if not isinstance(told, np.ndarray) or told.shape != (NUM_CELLS,) or told.dtype.kind not in "fiu":
+    if not isinstance(told, np.ndarray) or told.shape != (len(space),) or told.dtype.kind not in "fiu":
         found = f"an array of shape {told.shape} and type {told.dtype}" if isinstance(told, np.ndarray) else _kind(told)
-        raise MethodFailed(f"scores() returned {found}, and should have returned None or {NUM_CELLS} numbers by cell")
+        raise MethodFailed(f"scores() returned {found}, and should have returned None or {len(space)} numbers by cell")
     return np.array(told, dtype=np.float64)
 
 
-def other_selection(told: object) -> tuple[str, Cell] | None:
+def other_selection(told: object, space: Space) -> tuple[str, Cell] | None:
     """Name and choice of a second rule, or None.
 
     Raises:
@@ -164,7 +166,7 @@ def other_selection(told: object) -> tuple[str, Cell] | None:
         raise MethodFailed(
             f"other_selection() returned {_kind(told)}, and should have returned None or a name and a cell"
         )
-    return _text(told[0], "the name that other_selection() returned"), cell(told[1], "other_selection()")
+    return _text(told[0], "the name that other_selection() returned"), cell(told[1], space, "other_selection()")
 
 
 def asks(told: object) -> str | None:

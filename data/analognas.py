@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from data.folder import DataError
 from data.pickles import load_pickle
-from spaces import EDGES, NUM_CELLS, OPERATIONS
-from spaces.cell import CONV1, CONV3, NONE, POOL, SKIP
+from spaces import NASBENCH201
 
 DISTRIBUTION = "analog-nasbench"
 FILE = "analognasbench/data.anb"
 SHA256 = "85f3435b877aa2d36268d55ce07f6ff6d73643d17a840f1941745da5eb80db32"
 
-OPERATION_OF_CODE = (SKIP, NONE, CONV3, CONV1, POOL)
+OPERATION_OF_CODE = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
 """Our operation for each of the table's codes 0…4."""
 
 EDGE_ORDER = (0, 1, 3, 2, 4, 5)
@@ -97,18 +96,17 @@ def read_analognas(content: bytes, what: str) -> NDArray[np.float64]:
         "analognasbench.data.DriftMeasurement": _DriftMeasurement,
     }
     records: Any = load_pickle(io.BytesIO(content), what, admitted)
-    accuracies = np.full(NUM_CELLS, np.nan)
+    accuracies = np.full(len(NASBENCH201), np.nan)
     try:
-        codes = np.array(list(records), np.intp).reshape(-1, len(EDGES))
+        codes = np.array(list(records), np.intp).reshape(-1, len(NASBENCH201.edges))
         if (codes < 0).any():
             raise ValueError("a negative code")
-        operations = np.array(OPERATION_OF_CODE)[codes[:, EDGE_ORDER]]
-        # `Cell.position` of all rows at once, since 15,625 cells made one by one take longer than all the rest.
-        positions = operations @ len(OPERATIONS) ** np.arange(len(EDGES))[::-1]
-        accuracies[positions] = [record.baseline_accuracy for record in records.values()]
+        numbers = np.array([NASBENCH201.number(operation) for operation in OPERATION_OF_CODE])
+        indices = NASBENCH201.indices(numbers[codes[:, EDGE_ORDER]])
+        accuracies[indices] = [record.baseline_accuracy for record in records.values()]
     except (AttributeError, TypeError, ValueError, LookupError) as error:
         raise DataError(f"{what} is not AnalogNAS-Bench's table: reinstall {DISTRIBUTION}==0.1.3") from error
     missing = int(np.isnan(accuracies).sum())
     if missing:
-        raise DataError(f"{what} lacks {missing:,} of {NUM_CELLS:,} cells: reinstall {DISTRIBUTION}==0.1.3")
+        raise DataError(f"{what} lacks {missing:,} of {len(NASBENCH201):,} cells: reinstall {DISTRIBUTION}==0.1.3")
     return accuracies

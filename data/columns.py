@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
 
 class Column(ABC):
-    """One number of each cell, by `Cell.position`; some may not have been measured."""
+    """One number of each cell, by its index in the space; some may not have been measured."""
 
     @abstractmethod
-    def value(self, position: int) -> float | None:
+    def value(self, index: int) -> float | None:
         """The number of one cell; None where it was not measured."""
 
     @abstractmethod
     def array(self) -> NDArray[np.float64]:
-        """All of them, (15,625,); NaN where not measured."""
+        """All of them, (cells,); NaN where not measured."""
 
-    def rank(self, position: int) -> int:
+    def rank(self, index: int) -> int:
         """1 + the cells whose number is strictly larger."""
         values = self.array()
-        return 1 + int((values > values[position]).sum())
+        return 1 + int((values > values[index]).sum())
 
     def best(self) -> float:
         """The largest number."""
@@ -40,12 +40,29 @@ class Floats(Column):
     def __init__(self, values: NDArray[np.float64]) -> None:
         self._values = values
 
-    def value(self, position: int) -> float | None:
-        value = float(self._values[position])
+    def value(self, index: int) -> float | None:
+        value = float(self._values[index])
         return value if value == value else None
 
     def array(self) -> NDArray[np.float64]:
         return self._values
+
+
+class Part(Column):
+    """The numbers of the cells of a restricted space.
+
+    Args:
+        positions: (cells,), where they stand in the whole column.
+    """
+
+    def __init__(self, whole: Column, positions: NDArray[np.int64]) -> None:
+        self._whole, self._positions = whole, positions
+
+    def value(self, index: int) -> float | None:
+        return self._whole.value(int(self._positions[index]))
+
+    def array(self) -> NDArray[np.float64]:
+        return self._whole.array()[self._positions]
 
 
 def content_checksum(columns: Mapping[str, NDArray[np.float64]]) -> str:

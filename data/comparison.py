@@ -20,7 +20,7 @@ from data.metrics import (
     TRAINING_OF_METRIC,
     runs_column,
 )
-from spaces import NUM_CELLS, Cell
+from spaces import NASBENCH201, Cell
 
 
 @dataclass(frozen=True)
@@ -127,5 +127,5 @@ def _same_runs(name: str, ours: Mapping[str, Column], theirs: Measurements) -> N
     metric, _, epochs = name.rpartition("_")
     runs = runs_column(TRAINING_OF_METRIC[metric], int(epochs))
     if runs not in theirs.columns:
-        return np.ones(NUM_CELLS, bool)
+        return np.ones(len(NASBENCH201), bool)
     return np.asarray(ours[runs].array() == theirs.columns[runs])

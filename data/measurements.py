@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from data.folder import DataError
 from data.metrics import IMAGES, INTEGERS, METRICS, PUBLISHED, accuracy_column
-from spaces import NUM_CELLS, Cell
+from spaces import NASBENCH201, Cell
 
 MOST_COLUMNS = 200
 """More than any release fills; theirs have some eighty."""
@@ -25,7 +25,7 @@ class Measurements:
     def __init__(self) -> None:
         self.columns: dict[str, NDArray[np.float64]] = {}
         """For each name of `data.metrics` (15,625,) by `Cell.position`."""
-        self._seen = np.zeros(NUM_CELLS, bool)
+        self._seen = np.zeros(len(NASBENCH201), bool)
 
     def add(self, cell: Cell, values: dict[str, float]) -> None:
         """Fill one cell.
@@ -40,7 +40,7 @@ class Measurements:
             if name not in self.columns:
                 if len(self.columns) == MOST_COLUMNS:
                     raise DataError("the file holds runs of more seeds than any release: get the official file")
-                self.columns[name] = np.full(NUM_CELLS, np.nan)
+                self.columns[name] = np.full(len(NASBENCH201), np.nan)
             self.columns[name][cell.position] = value
 
     def exact(self) -> Measurements:
@@ -61,12 +61,12 @@ class Measurements:
         Raises:
             DataError: with the number of cells that lack one, or the column that is wrong.
         """
-        complete = np.ones(NUM_CELLS, bool)
+        complete = np.ones(len(NASBENCH201), bool)
         for metric in METRICS:
-            complete &= np.isfinite(self.columns.get(accuracy_column(metric), np.full(NUM_CELLS, np.nan)))
+            complete &= np.isfinite(self.columns.get(accuracy_column(metric), np.full(len(NASBENCH201), np.nan)))
         if missing := int((~complete).sum()):
             raise DataError(
-                f"{what} lacks {missing:,} of the {NUM_CELLS:,} cells, or some of their accuracies after "
+                f"{what} lacks {missing:,} of the {len(NASBENCH201):,} cells, or some of their accuracies after "
                 f"{PUBLISHED} epochs, and was not imported: get the whole official file"
             )
         for name, values in self.columns.items():

@@ -41,7 +41,7 @@ from data.metrics import (
     seconds_column,
 )
 from data.shipped import encode, read_shipped
-from spaces import NUM_CELLS, Cell, CellError
+from spaces import NASBENCH201, Cell, CellError
 
 RELEASE = "NAS-Bench-201-v1_1-096897.pth"
 """The recommended release, 4.7 GB."""
@@ -292,7 +292,7 @@ def _checked(columns: dict[str, NDArray[np.float64]], provenance: str | bytes) -
         raise TypeError("a provenance that is no text")
     if not {accuracy_column(metric) for metric in METRICS} <= set(columns):
         raise ValueError("not every metric")
-    if not all(values.shape == (NUM_CELLS,) and values.dtype == np.float64 for values in columns.values()):
+    if not all(values.shape == (len(NASBENCH201),) and values.dtype == np.float64 for values in columns.values()):
         raise ValueError("not a number for each cell")
     if content_checksum(columns) != found.checksum:
         raise ValueError("not the numbers that were imported")
@@ -320,7 +320,7 @@ def _read_parquet(path: Path) -> tuple[dict[str, NDArray[np.float64]], Provenanc
         with parquet.ParquetFile(path) as file:
             rows = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
             # Before anything is read, since a few bytes can stand for any number of rows.
-            if rows != [NUM_CELLS] or file.metadata.num_columns > 1 + MOST_COLUMNS:
+            if rows != [len(NASBENCH201)] or file.metadata.num_columns > 1 + MOST_COLUMNS:
                 raise ValueError("not a row for each cell")
             table = file.read([name for name in file.schema_arrow.names if name != "cell"])
         columns = {name: np.asarray(table[name].to_numpy(), np.float64) for name in table.column_names}

@@ -42,7 +42,7 @@ from data.metrics import (
     runs_column,
     seconds_column,
 )
-from spaces import NUM_CELLS
+from spaces import NASBENCH201
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,13 +133,13 @@ class _Numbers(Column):
         self._numbers = numbers
         self._divisor = divisor
 
-    def value(self, position: int) -> float | None:
-        return self._numbers[position if len(self._numbers) > 1 else 0] / self._divisor
+    def value(self, index: int) -> float | None:
+        return self._numbers[index if len(self._numbers) > 1 else 0] / self._divisor
 
     def array(self) -> NDArray[np.float64]:
         import numpy as np
 
-        return np.broadcast_to(np.array(list(self._numbers), np.float64) / self._divisor, NUM_CELLS)
+        return np.broadcast_to(np.array(list(self._numbers), np.float64) / self._divisor, len(NASBENCH201))
 
 
 class _Run(Column):
@@ -149,8 +149,8 @@ class _Run(Column):
         self._counts = counts
         self._images = images
 
-    def value(self, position: int) -> float | None:
-        count = self._counts[position]
+    def value(self, index: int) -> float | None:
+        count = self._counts[index]
         return _percent(count, self._images) if count else None
 
     def array(self) -> NDArray[np.float64]:
@@ -170,8 +170,8 @@ class _Mean(Column):
         self._runs = runs
         self._images = images
 
-    def value(self, position: int) -> float | None:
-        return _percent(self._sum(position), self._runs_of(position) * self._images)
+    def value(self, index: int) -> float | None:
+        return _percent(self._sum(index), self._runs_of(index) * self._images)
 
     def array(self) -> NDArray[np.float64]:
         import numpy as np
@@ -179,8 +179,8 @@ class _Mean(Column):
         sums = np.sum([np.array(counts, np.float64) for counts in self._counts], axis=0)
         return np.asarray(100 * sums / (np.frombuffer(self._runs, np.uint8) * float(self._images)))
 
-    def rank(self, position: int) -> int:
-        mine, runs_of_mine = self._sum(position), self._runs_of(position)
+    def rank(self, index: int) -> int:
+        mine, runs_of_mine = self._sum(index), self._runs_of(index)
         better = 0
         for runs, sums in self._by_runs.items():
             as_good = mine * runs // runs_of_mine
@@ -190,11 +190,11 @@ class _Mean(Column):
     def best(self) -> float:
         return max(_percent(max(sums), runs * self._images) for runs, sums in self._by_runs.items())
 
-    def _sum(self, position: int) -> int:
-        return sum(counts[position] for counts in self._counts)
+    def _sum(self, index: int) -> int:
+        return sum(counts[index] for counts in self._counts)
 
-    def _runs_of(self, position: int) -> int:
-        return self._runs[position if len(self._runs) > 1 else 0]
+    def _runs_of(self, index: int) -> int:
+        return self._runs[index if len(self._runs) > 1 else 0]
 
     @cached_property
     def _by_runs(self) -> Mapping[int, Sequence[int]]:
@@ -240,7 +240,7 @@ def encode(measurements: Measurements, what: str) -> bytes:
             counts = [numbers(accuracy_column(metric, epochs)) * runs * IMAGES[metric] / 100 for metric in metrics]
             if all(np.allclose(count, np.rint(count), 0, ROUNDING) for count in counts):
                 break
-        return np.full(NUM_CELLS, float(runs))
+        return np.full(len(NASBENCH201), float(runs))
 
     def whole(values: NDArray[np.float64], kind: type[np.unsignedinteger[Any]], name: str) -> NDArray[Any]:
         rounded = np.rint(values)
@@ -268,7 +268,7 @@ def encode(measurements: Measurements, what: str) -> bytes:
             if epochs == PUBLISHED and metric in RUN_BY_RUN:
                 counts = {}
                 for seed in SEEDS:
-                    run = columns.get(accuracy_column(metric, epochs, seed), np.full(NUM_CELLS, np.nan))
+                    run = columns.get(accuracy_column(metric, epochs, seed), np.full(len(NASBENCH201), np.nan))
                     counts[f"{name}_seed{seed}"] = whole(np.nan_to_num(run) * images / 100, np.uint16, f"{name}_seed")
                 together = np.stack(list(counts.values()))
                 if np.any(together.sum(0) != sums) or np.any((together > 0).sum(0) != of_metric):

@@ -1,4 +1,4 @@
-"""The truth: what each of the 15,625 cells reaches when it is trained in full, as published by others."""
+"""The truth: what each cell reaches when it is trained in full, as published by others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from data.metrics import (
     seconds_column,
 )
 from data.shipped import read_shipped
-from spaces import Cell
+from spaces import NASBENCH201 as WHOLE
+from spaces import Cell, Space
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +43,7 @@ class Measurement(NamedTuple):
     runs: dict[int, float]
     """Percent of each run by its seed; empty where the source has the mean alone."""
     rank: int
-    """1…15,625 among all cells, by the same metric after the same training."""
+    """1 for the best of all cells, by the same metric after the same training."""
     regret: float
     """Percentage points below the best cell, by the same."""
     train_seconds: float | None
@@ -74,6 +75,7 @@ class TruthTable:
         checksum: str | None,
         accuracies: Columns,
         columns: Columns | Callable[[], Columns] | None = None,
+        space: Space = WHOLE,
     ) -> None:
         """
         Args:
@@ -81,6 +83,7 @@ class TruthTable:
             accuracies: for each of `METRICS` that the table has, percent of every cell.
             columns: all that is known, by the names of `data.metrics`, or what gives it when it is asked for; None
                 where nothing is but the accuracies.
+            space: whose cells the table is of.
         """
         assert set(accuracies) <= set(METRICS)
         self.name = name
@@ -90,12 +93,27 @@ class TruthTable:
         self._accuracies = accuracies
         self._checksum = checksum
         self._columns = columns
+        self.space = space
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, TruthTable) and (self.name, self.checksum) == (other.name, other.checksum)
+        return isinstance(other, TruthTable) and self._identity == other._identity
 
     def __hash__(self) -> int:
-        return hash((self.name, self.checksum))
+        return hash(self._identity)
+
+    @property
+    def _identity(self) -> tuple[str, str, str]:
+        return self.name, self.checksum, self.space.name
+
+    def within(self, space: Space) -> TruthTable:
+        """The table of a restricted space: rank, regret, mean and best are those among its cells."""
+        if space == self.space:
+            return self
+        accuracies = _within(space, self._accuracies)
+        return TruthTable(self.name, self.label, self.checksum, accuracies, partial(self._columns_within, space), space)
+
+    def _columns_within(self, space: Space) -> Columns:
+        return _within(space, self.columns)
 
     @cached_property
     def checksum(self) -> str:
@@ -104,7 +122,7 @@ class TruthTable:
 
     @cached_property
     def accuracies(self) -> dict[str, NDArray[np.float64]]:
-        """For each of `METRICS` that the table has, (15,625,) percent by `Cell.position`."""
+        """For each of `METRICS` that the table has, (cells,) percent by `Space.index`."""
         return {metric: column.array() for metric, column in self._accuracies.items()}
 
     @cached_property
@@ -114,7 +132,7 @@ class TruthTable:
 
     def query(self, cell: Cell) -> dict[str, float]:
         """The cell's accuracy in percent by each metric."""
-        return {metric: _known(column, cell) for metric, column in self._accuracies.items()}
+        return {metric: self._known(column, cell) for metric, column in self._accuracies.items()}
 
     def regret(self, cell: Cell, metric: str) -> float:
         """Percentage points between the best cell and this one; 0 for the best.
@@ -123,15 +141,15 @@ class TruthTable:
             DataError: where the table has no such metric.
         """
         column = self._of(metric)
-        return column.best() - _known(column, cell)
+        return column.best() - self._known(column, cell)
 
     def rank(self, cell: Cell, metric: str) -> int:
-        """1 + the number of cells strictly better: 1…15,625, equal for equals.
+        """1 + the number of cells strictly better, equal for equals.
 
         Raises:
             DataError: where the table has no such metric.
         """
-        return self._of(metric).rank(cell.position)
+        return self._of(metric).rank(self.space.index(cell))
 
     def quantiles(self, metric: str, probabilities: Sequence[float]) -> NDArray[np.float64]:
         """For each probability in 0…1 the accuracy that this share of all cells stays under, in percent.
@@ -179,25 +197,30 @@ class TruthTable:
                 if name.startswith(prefix) and (accuracy := self._number(cell, name)) is not None:
                     runs[int(name.removeprefix(prefix))] = accuracy
             seconds = self._number(cell, seconds_column(TRAINING_OF_METRIC[metric], epochs))
-        accuracy = _known(column, cell)
+        accuracy = self._known(column, cell)
         ordered = dict(sorted(runs.items()))
         regret = column.best() - accuracy
-        return Measurement(metric, epochs, accuracy, ordered, column.rank(cell.position), regret, seconds)
+        return Measurement(metric, epochs, accuracy, ordered, column.rank(self.space.index(cell)), regret, seconds)
 
     def _number(self, cell: Cell, name: str) -> float | None:
         """One number of the columns; None where it was not measured."""
-        return self.columns[name].value(cell.position) if name in self.columns else None
+        return self.columns[name].value(self.space.index(cell)) if name in self.columns else None
 
     def _of(self, metric: str) -> Column:
         if metric not in self._accuracies:
             raise DataError(f"{self.name} has no {metric!r}; it has {', '.join(self._accuracies)}")
         return self._accuracies[metric]
 
+    def _known(self, column: Column, cell: Cell) -> float:
+        value = column.value(self.space.index(cell))
+        assert value is not None
+        return value
 
-def _known(column: Column, cell: Cell) -> float:
-    value = column.value(cell.position)
-    assert value is not None
-    return value
+
+def _within(space: Space, columns: Columns) -> Columns:
+    from data.columns import Part
+
+    return {name: Part(column, space.positions) for name, column in columns.items()}
 
 
 TITLES = dict(zip(TRUTH_TABLES, ("NAS-Bench-201", "AnalogNAS-Bench"), strict=True))

@@ -18,7 +18,7 @@ import numpy as np
 
 from methods.search import Measurements, Problem, Search, seeded
 from methods.settings import Count, setting
-from spaces import EDGES, NUM_CELLS, OPERATIONS, Cell
+from spaces import Cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class RandomSearch(Search):
     saved = ("asked", "random")
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
-        self.settings = settings
+        self.settings, self.space = settings, problem.space
         self.epochs = settings.budget
         self.random = np.random.default_rng(seeded(seed, 0))
         assert problem.truth is not None
@@ -46,24 +46,23 @@ class RandomSearch(Search):
         self.accuracies = accuracies[metric]
         self.asks = metric if settings.budget > 1 else None  # of a single cell nothing depends on its accuracy
         self.asked: list[int] = []
-        """Positions of the cells asked for, in their order."""
+        """Indices of the cells asked for, in their order."""
 
     def propose(self) -> Cell:
         """The next cell to ask for."""
-        return Cell.at(int(self.random.integers(NUM_CELLS)))
+        return self.space.at(int(self.random.integers(len(self.space))))
 
     def epoch(self) -> Measurements:
         """Ask for one cell."""
-        cell = self.propose()
-        self.asked.append(cell.position)
-        return {"asked_accuracy": self.truth_of(cell.position)}
+        self.asked.append(self.space.index(self.propose()))
+        return {"asked_accuracy": self.truth_of(self.asked[-1])}
 
-    def truth_of(self, position: int) -> float:
-        return float(self.accuracies[position])
+    def truth_of(self, index: int) -> float:
+        return float(self.accuracies[index])
 
     def cell(self) -> Cell:
         """The best cell asked for, of equals the first."""
-        return Cell.at(max(self.asked, key=self.truth_of))
+        return self.space.at(max(self.asked, key=self.truth_of))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +71,7 @@ class RandomCellSettings(BudgetSettings):
 
 
 class RandomCell(RandomSearch):
-    """Random: one cell, uniformly among all 15,625"""
+    """Random: one cell, uniformly among all of the space"""
 
     Settings: ClassVar[type] = RandomCellSettings
 
@@ -97,8 +96,8 @@ class RegularisedEvolution(RandomSearch):
             return super().propose()
         living = self.asked[-self.settings.population :]
         drawn = [living[i] for i in self.random.integers(len(living), size=self.settings.sample)]
-        operations = list(Cell.at(max(drawn, key=self.truth_of)).operations)
-        edge = int(self.random.integers(len(EDGES)))
-        others = [operation for operation in range(len(OPERATIONS)) if operation != operations[edge]]
+        operations = self.space.choices[max(drawn, key=self.truth_of)].tolist()
+        edge = int(self.random.integers(len(operations)))
+        others = [operation for operation in range(len(self.space.operations)) if operation != operations[edge]]
         operations[edge] = others[self.random.integers(len(others))]
-        return Cell(tuple(operations))
+        return self.space.cell(operations)

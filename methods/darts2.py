@@ -53,7 +53,7 @@ class Darts2(GradientSearch):
     source = 'Liu et al., "DARTS", ICLR 2019; program: AutoDL-Projects, DARTS-V2.py'
 
     def alpha_gradient(self, train: Batch, valid: Batch, tally: Tally) -> Tensor:
-        """Eq. 7, shape (6, 5), with the finite difference of Eq. 8."""
+        """Eq. 7, shape (edges, operations), with the finite difference of Eq. 8."""
         w = [parameter.detach().clone() for parameter in self.parameters]
         xi = self.weight_optimiser.param_groups[0]["lr"]
         self.set_weights(w, -xi, self.direction(train))

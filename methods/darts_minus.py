@@ -22,7 +22,6 @@ from torch import Tensor
 from methods.batches import Batch
 from methods.gradient import GradientSearch, GradientSettings
 from methods.settings import NotNegative, setting
-from spaces import SKIP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +43,13 @@ class DartsMinus(GradientSearch):
     Settings: ClassVar[type] = DartsMinusSettings
     settings: DartsMinusSettings
     split_source = "DARTS-, train_search.py: indices[:split], indices[split:num_train]"
+    needs_operations = ("skip_connect",)
     source = 'Chu et al., "DARTS-", ICLR 2021; program: DARTS-, src/search/train_search.py'
 
     def loss(self, batch: Batch, weights: Tensor) -> tuple[Tensor, Tensor]:
         """The loss of the supernet with β added to the weight of `skip_connect` on every edge."""
         auxiliary = torch.zeros_like(weights)
-        auxiliary[..., SKIP].fill_(self.beta())
+        auxiliary[..., self.space.skip].fill_(self.beta())
         return super().loss(batch, weights + auxiliary)
 
     def beta(self) -> float:

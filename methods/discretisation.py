@@ -9,6 +9,7 @@ supernet and random numbers.
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,9 +18,9 @@ import torch
 
 from methods.gradient import GradientSearch
 from methods.pt import PT
-from methods.search import Measurements, Problem, Search, cell_of
+from methods.search import Measurements, Problem, Search
 from methods.settings import Count, Rate, setting
-from spaces import EDGES, OPERATIONS, Cell
+from spaces import Cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +60,10 @@ class Discretisation(Search):
         self.weights = start.weights().detach().cpu()
         self.accuracies: list[float] = []
         """Discretisation accuracy (%) of every operation measured so far, edge by edge."""
-        self.epochs = len(EDGES) * len(OPERATIONS)
+        self.epochs = math.prod(start.space.shape)
 
     def epoch(self) -> Measurements:
-        edge, operation = divmod(len(self.accuracies), len(OPERATIONS))
+        edge, operation = divmod(len(self.accuracies), len(self.trained.space.operations))
         # A copy: an optimiser goes on in the very tensors that it is given.
         self.trained.load(deepcopy(self.converged))
         whole = self.trained.accuracy(self.trained.weights().detach())
@@ -74,7 +75,7 @@ class Discretisation(Search):
         self.accuracies.append(self.trained.accuracy(self.trained.weights().detach()))
         return {
             "edge": edge,
-            "operation": OPERATIONS[operation],
+            "operation": self.trained.space.operations[operation],
             "weight": float(self.weights[edge, operation]),
             "pt_score": lost,
             "discretisation_accuracy": self.accuracies[-1],
@@ -83,10 +84,11 @@ class Discretisation(Search):
     def cell(self) -> Cell:
         """The operation of best discretisation accuracy on every edge measured so far, of largest α on the others."""
         scores = self.weights.double().clone()
-        edges = len(self.accuracies) // len(OPERATIONS)
-        measured = torch.tensor(self.accuracies[: edges * len(OPERATIONS)], dtype=torch.float64)
-        scores[:edges] = measured.reshape(edges, len(OPERATIONS))
-        return cell_of(scores)
+        operations = len(self.trained.space.operations)
+        edges = len(self.accuracies) // operations
+        measured = torch.tensor(self.accuracies[: edges * operations], dtype=torch.float64)
+        scores[:edges] = measured.reshape(edges, operations)
+        return self.trained.space.best(scores)
 
     def other_selection(self) -> tuple[str, Cell]:
         return "magnitude", self.magnitude

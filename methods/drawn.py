@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from methods.state import Stateful
-from spaces import CONV1, CONV3, EDGES, OPERATIONS, Cell
-from spaces.supernet import LEAVING, Supernet
+from spaces import Cell, Space
+from spaces.supernet import Place, Supernet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +34,13 @@ class Drawn(Stateful):
 
     saved = ("drawn",)
 
-    def __init__(self, supernet: Supernet, settings: DrawnSettings) -> None:
-        self.cells = supernet.cells
-        self.drawn = np.ones((len(self.cells), len(EDGES), len(OPERATIONS)), dtype=bool)
-        """(cells, 6, 5), whether each operation has been drawn."""
+    def __init__(self, supernet: Supernet, space: Space, settings: DrawnSettings) -> None:
+        self.cells, self.space = supernet.cells, space
+        self.drawn = np.ones((len(self.cells), *space.shape), dtype=bool)
+        """(search cells, edges, operations), whether each operation has been drawn."""
         if not settings.decay_undrawn:
-            self.drawn[:, :, [CONV1, CONV3]] = False
+            for place in np.ndindex(self.drawn.shape):
+                self.drawn[place] = self._place(place) is None
 
         self.all = bool(self.drawn.all())
         """Whether none is left, as soon after the start; from then on steps are plain ones."""
@@ -50,35 +50,30 @@ class Drawn(Stateful):
         if self.all:
             return
         for drawn, cell in zip(self.drawn, path, strict=True):
-            drawn[np.arange(len(EDGES)), cell.operations] = True
+            drawn[np.arange(len(drawn)), self.space.choices_of(cell)] = True
         self.all = bool(self.drawn.all())
 
     @contextmanager
     def spared(self, optimiser: torch.optim.Optimizer) -> Iterator[None]:
         """Within it a step of the optimiser leaves what is undrawn in the end as it is, and its momentum at zero."""
-        before = {place: self._part(place, self._weights(place)).clone() for place in self._undrawn()}
+        before = {place: place.of(place.parameter).detach().clone() for place in self._undrawn()}
         yield
         for place in self._undrawn():
-            weights = self._weights(place)
-            self._part(place, weights).copy_(before[place])
-            if (momentum := optimiser.state.get(weights, {}).get("momentum_buffer")) is not None:
-                self._part(place, momentum).zero_()
+            place.of(place.parameter.detach()).copy_(before[place])
+            if (momentum := optimiser.state.get(place.parameter, {}).get("momentum_buffer")) is not None:
+                place.of(momentum).zero_()
 
-    def _undrawn(self) -> list[tuple[int, int, int]]:
-        """(search cell, edge, operation) of every undrawn convolution."""
+    def _undrawn(self) -> list[Place]:
+        """Where the weights of every undrawn convolution are."""
         if self.all:
             return []
-        return [(cell, edge, operation) for cell, edge, operation in np.argwhere(~self.drawn).tolist()]
+        places = map(self._place, np.argwhere(~self.drawn).tolist())
+        return [place for place in places if place is not None]
 
-    def _weights(self, place: tuple[int, int, int]) -> Tensor:
-        """The parameter that holds an undrawn convolution's weights beside those of others."""
-        cell, edge, operation = place
-        return self.cells[cell].merged(operation, EDGES[edge][0])
-
-    def _part(self, place: tuple[int, int, int], of_parameter: Tensor) -> Tensor:
-        """The convolution's own part of such a parameter, or of its momentum; a view."""
-        leaving = LEAVING[EDGES[place[1]][0]]
-        return of_parameter.detach().chunk(len(leaving))[leaving.index(place[1])]
+    def _place(self, of: Sequence[int]) -> Place | None:
+        """Where the weights of a (search cell, edge, operation) are."""
+        cell, edge, operation = of
+        return self.cells[cell].place(edge, operation)
 
     def resume(self) -> None:
         self.all = bool(self.drawn.all())

@@ -29,7 +29,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -44,7 +43,6 @@ from methods.search import Measurements, Problem, Search, seeded
 from methods.settings import Count, NotNegative, setting
 from methods.state import State
 from methods.training import Tally
-from spaces.partial import PartialSearchCell
 from spaces.supernet import Supernet
 
 
@@ -79,7 +77,7 @@ class DrNAS(GradientSearch):
         return beta / beta.sum(1, keepdim=True)
 
     def sample(self) -> Tensor:
-        """o, (6, 5), a draw for each edge."""
+        """o, (edges, operations), a draw for each edge."""
         drawn: Tensor = _Dirichlet.apply(concentration(self.alpha.double()), self.draws)  # type: ignore[no-untyped-call]
         return self.where_undecided(drawn.to(self.alpha.dtype))
 
@@ -121,7 +119,7 @@ class ProgressiveSettings(DrNASSettings):
     """Epochs at the beginning of each stage in which only w trains."""
     parts: tuple[Count, Count] = setting((4, 2), "DrNAS, train_search_progressive.py: ks = [4, 2]")
     """K of either stage; a K-th of the channels goes through the operations."""
-    keep: Annotated[int, Meta(ge=1, le=5)] = setting(3, "DrNAS, train_search_progressive.py: num_keeps = [5, 3]")
+    keep: Count = setting(3, "DrNAS, train_search_progressive.py: num_keeps = [5, 3]")
     """Operations of an edge that the second stage goes on with."""
 
     def __post_init__(self) -> None:
@@ -141,11 +139,11 @@ class ProgressiveDrNAS(DrNAS):
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         super().__init__(problem, settings, seed, start)
         self.kept = torch.ones_like(self.alpha, dtype=torch.bool)
-        """(6, 5), which operations are left."""
+        """(edges, operations), which operations are left."""
         self.stage = 0
 
     def new_supernet(self, problem: Problem, generator: torch.Generator) -> Supernet:
-        return problem.supernet(generator, search_cell=partial(PartialSearchCell, part=self.settings.parts[0]))
+        return problem.supernet(generator, part=self.settings.parts[0])
 
     def relax(self, alpha: Tensor) -> Tensor:
         return self.left(super().relax(alpha))
@@ -186,7 +184,6 @@ class ProgressiveDrNAS(DrNAS):
         """Go on with as many channels as the second stage has, in w and in its momentum."""
         self.stage = 1
         for cell in self.supernet.cells:
-            assert isinstance(cell, PartialSearchCell)
             for weight, widened in cell.widen(self.settings.parts[1], self.draws):
                 momentum = self.weight_optimiser.state.get(weight, {}).get("momentum_buffer")
                 weight.grad = None

@@ -12,13 +12,10 @@ from numpy.typing import NDArray
 
 from methods.settings import Count, setting
 from methods.state import Stateful
-from spaces import EDGES, NONE, NUM_CELLS, OPERATIONS, Cell
+from spaces import Cell, Space
 
 Cells = NDArray[np.int64]
-"""(n, 6): the operations of n cells."""
-
-PLACES = len(OPERATIONS) ** np.arange(len(EDGES))[::-1]
-"""`operations @ PLACES` is `Cell.position`."""
+"""(n, edges): the operations of n cells."""
 
 BATCH = 50
 """Cells drawn at a time."""
@@ -51,16 +48,17 @@ class Evolution(Stateful):
     """An evolution in progress: `generation` scores the candidates, keeps the parents and breeds the next candidates.
 
     Args:
+        space: whose cells are bred.
         random: where every draw comes from.
     """
 
     saved = ("random", "seen", "parents", "scores", "candidates")
 
-    def __init__(self, settings: EvolutionSettings, random: np.random.Generator) -> None:
-        self.settings = settings
+    def __init__(self, settings: EvolutionSettings, space: Space, random: np.random.Generator) -> None:
+        self.settings, self.space = settings, space
         self.random = random
-        self.seen = np.zeros(NUM_CELLS, dtype=bool)
-        self.parents: Cells = np.empty((0, len(EDGES)), dtype=np.int64)
+        self.seen = np.zeros(len(space), dtype=bool)
+        self.parents: Cells = np.empty((0, len(space.edges)), dtype=np.int64)
         self.scores: NDArray[np.float64] = np.empty(0)
         """Of the parents, best first."""
         self.candidates = self.unseen(settings.population, ATTEMPTS, self.at_random)
@@ -69,7 +67,7 @@ class Evolution(Stateful):
         """Score the candidates, larger is better; the best cells so far become the parents of the next candidates."""
         s = self.settings
         pool = np.concatenate([self.parents, self.candidates])
-        scores = np.array([*self.scores, *(score(Cell(tuple(cell))) for cell in self.candidates.tolist())])
+        scores = np.array([*self.scores, *(score(self.space.cell(cell)) for cell in self.candidates.tolist())])
         ranked = np.argsort(-scores, kind="stable")[: s.parents]  # of equals the earlier
         self.parents, self.scores = pool[ranked], scores[ranked]
         mutated = self.unseen(s.mutations, ATTEMPTS, self.mutated)
@@ -79,21 +77,24 @@ class Evolution(Stateful):
 
     def best(self) -> Cell:
         """The best cell scored so far."""
-        return Cell(tuple(self.parents[0].tolist()))
+        return self.space.cell(self.parents[0].tolist())
 
     def at_random(self, count: int) -> Cells:
-        return self.random.integers(len(OPERATIONS), size=(count, len(EDGES)))
+        edges, operations = self.space.shape
+        return self.random.integers(operations, size=(count, edges))
 
     def some_parents(self, count: int) -> Cells:
         return self.parents[self.random.integers(len(self.parents), size=count)]
 
     def mutated(self, count: int) -> Cells:
-        redrawn = self.random.random((count, len(EDGES))) < self.settings.mutation_probability
-        fresh = self.random.integers(NONE + 1, len(OPERATIONS), size=(count, len(EDGES)))
+        edges, operations = self.space.shape
+        some = 0 if self.space.none is None else self.space.none + 1  # the operations from here on
+        redrawn = self.random.random((count, edges)) < self.settings.mutation_probability
+        fresh = self.random.integers(some, operations, size=(count, edges))
         return np.where(redrawn, fresh, self.some_parents(count))
 
     def crossed(self, count: int) -> Cells:
-        from_first = self.random.random((count, len(EDGES))) < 0.5
+        from_first = self.random.random((count, len(self.space.edges))) < 0.5
         return np.where(from_first, self.some_parents(count), self.some_parents(count))
 
     def unseen(self, wanted: int, attempts: int, draw: Callable[[int], Cells]) -> Cells:
@@ -101,17 +102,17 @@ class Evolution(Stateful):
         found: list[Cells] = []
         while len(found) < wanted and attempts > 0:
             for cell in draw(min(BATCH, attempts)):
-                position = cell @ PLACES
-                if not self.seen[position] and len(found) < wanted:
-                    self.seen[position] = True
+                index = self.space.indices(cell)
+                if not self.seen[index] and len(found) < wanted:
+                    self.seen[index] = True
                     found.append(cell)
             attempts -= BATCH
-        return np.array(found, dtype=np.int64).reshape(-1, len(EDGES))
+        return np.array(found, dtype=np.int64).reshape(-1, len(self.space.edges))
 
 
-def evolve(scores: NDArray[np.float64], settings: EvolutionSettings, random: np.random.Generator) -> Cell:
-    """The best cell that a whole evolution finds; `scores` is (15625,) by `Cell.position`."""
-    evolution = Evolution(settings, random)
+def evolve(scores: NDArray[np.float64], settings: EvolutionSettings, space: Space, random: np.random.Generator) -> Cell:
+    """The best cell that a whole evolution finds; `scores` is (cells,) by index."""
+    evolution = Evolution(settings, space, random)
     for _ in range(settings.generations):
-        evolution.generation(lambda cell: float(scores[cell.position]))
+        evolution.generation(lambda cell: float(scores[space.index(cell)]))
     return evolution.best()

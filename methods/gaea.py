@@ -27,7 +27,6 @@ from methods.gdas import log
 from methods.gradient import GradientSearch, GradientSettings
 from methods.settings import Count, NotNegative, Rate, setting
 from methods.training import cosine
-from spaces import NONE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +65,8 @@ class GAEA(GradientSearch):
 
     def on_simplex(self, weights: Tensor) -> Tensor:
         """Weights of the candidates, scaled to a sum of 1 on every edge."""
-        if self.settings.exclude_none:
-            weights[:, NONE].fill_(0)
+        if self.settings.exclude_none and self.space.none is not None:
+            weights[:, self.space.none].fill_(0)
         return weights / weights.sum(1, keepdim=True)
 
     def relax(self, alpha: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ from torch import Tensor
 from methods.batches import Batch
 from methods.drawn import Drawn, DrawnSettings
 from methods.gradient import GradientSearch, GradientSettings, refuse_alignment
-from methods.search import Problem, Search, cell_of, one_hot, seeded
+from methods.search import Problem, Search, seeded
 from methods.settings import Count, Rate, setting
 from methods.training import Tally
 
@@ -66,16 +66,16 @@ class GDAS(GradientSearch):
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         super().__init__(problem, settings, seed, start)
         self.draws = torch.Generator(problem.device).manual_seed(seeded(seed, 3))
-        self.drawn = Drawn(self.supernet, settings)
+        self.drawn = Drawn(self.supernet, self.space, settings)
 
     def sample(self) -> Tensor:
         """One cell, drawn from softmax(α)."""
         return self.draw(self.weights())
 
     def loss(self, batch: Batch, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss of the cell that one-hot `weights`, (6, 5), have drawn."""
+        """The loss of the cell that one-hot `weights`, (edges, operations), have drawn."""
         images, labels = batch
-        cell = cell_of(weights)
+        cell = self.space.best(weights)
         self.drawn.add([cell] * len(self.supernet.cells))  # by steps of α as well: they, too, leave w a gradient
         logits = self.supernet.forward_sampled(images, cell, weights)
         return F.cross_entropy(logits, labels), (logits.detach().argmax(1) == labels).sum()
@@ -85,7 +85,7 @@ class GDAS(GradientSearch):
             super().weight_step(train, tally)
 
     def draw(self, weights: Tensor) -> Tensor:
-        """h, (6, 5): one-hot in value, with the gradient of h̃."""
+        """h, (edges, operations): one-hot in value, with the gradient of h̃."""
         if not weights.isfinite().all():
             raise FloatingPointError("α is no longer finite, so that no cell can be drawn; try a smaller gdas.lr")
         log_weights = log(weights.double())
@@ -94,7 +94,7 @@ class GDAS(GradientSearch):
             gumbel = -log(-log(uniform))
             soft = ((log_weights + gumbel) / self.temperature()).softmax(1).to(weights.dtype)
             if soft.isfinite().all() and gumbel.isfinite().all():
-                return one_hot(soft.argmax(1)) - soft.detach() + soft
+                return self.space.one_hot(soft.argmax(1)) - soft.detach() + soft
 
     def temperature(self) -> float:
         """τ of the present epoch."""

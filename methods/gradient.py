@@ -26,18 +26,10 @@ from methods import recording
 from methods.batches import Batch, Half
 from methods.recording import Recorded
 from methods.regularisers import REGULARISERS, Regulariser, alignment_gradient
-from methods.search import (
-    ALL_OPERATIONS,
-    Measurements,
-    Problem,
-    Search,
-    cell_of,
-    one_hot,
-    seeded,
-)
+from methods.search import Measurements, Problem, Search, seeded
 from methods.settings import Count, NotNegative, Rate, Share, setting
 from methods.training import Tally, WeightSettings, cosine, gradients_of, held, sgd, step_down
-from spaces import EDGES, OPERATIONS, Cell
+from spaces import Cell
 from spaces.supernet import Supernet
 
 
@@ -111,11 +103,12 @@ class GradientSearch(Search):
         self.settings: GradientSettings = settings
         self.epochs = self.settings.epochs
         self.epochs_done = 0
+        self.space = problem.space
         initial = torch.Generator().manual_seed(seeded(seed, 0))
         self.supernet = self.new_supernet(problem, initial)
         self.alpha = self.initial_alpha(initial).to(problem.device).requires_grad_()
-        """(6, 5), the architecture parameters."""
-        self.decided = torch.full((len(EDGES),), -1, device=problem.device)
+        """(edges, operations), the architecture parameters."""
+        self.decided = torch.full((len(self.space.edges),), -1, device=problem.device)
         """The operation an edge is decided for, or -1 while α still weighs it."""
         self.generator = torch.Generator(problem.device).manual_seed(seeded(seed, 1))
         self.train = Half(problem.images, 0, self.generator)
@@ -139,8 +132,8 @@ class GradientSearch(Search):
         return problem.supernet(generator)
 
     def initial_alpha(self, generator: torch.Generator) -> Tensor:
-        """α at the start, (6, 5), drawn from the CPU generator."""
-        return self.settings.alpha_init * torch.randn(len(EDGES), len(OPERATIONS), generator=generator)
+        """α at the start, (edges, operations), drawn from the CPU generator."""
+        return self.settings.alpha_init * torch.randn(self.space.shape, generator=generator)
 
     def restart_weights(self, lr: float) -> None:
         """A new optimiser of w, its momentum at zero."""
@@ -157,19 +150,19 @@ class GradientSearch(Search):
         return ()
 
     def relax(self, alpha: Tensor) -> Tensor:
-        """The weights of the operations that α, (6, 5), stands for: its softmax (DARTS, Eq. 2)."""
+        """The weights of the operations that α, (edges, operations), stands for: its softmax (DARTS, Eq. 2)."""
         return alpha.softmax(1)
 
     def weights(self) -> Tensor:
-        """The (6, 5) weights of the operations: α relaxed, or one-hot where an edge is decided."""
+        """The (edges, operations) weights: α relaxed, or one-hot where an edge is decided."""
         return self.where_undecided(self.relax(self.alpha))
 
     def where_undecided(self, weights: Tensor) -> Tensor:
-        """These weights, (6, 5), but one-hot where an edge is decided."""
-        return torch.where(self.decided[:, None] < 0, weights, one_hot(self.decided.clamp(min=0)))
+        """These weights, (edges, operations), but one-hot where an edge is decided."""
+        return torch.where(self.decided[:, None] < 0, weights, self.space.one_hot(self.decided.clamp(min=0)))
 
     def sample(self) -> Tensor:
-        """The weights, (6, 5), that a step computes with, of w and of α alike; a method that draws them draws here."""
+        """The weights, (edges, operations), that a step computes with, of w as of α; where they are drawn, here."""
         return self.weights()
 
     def training_weights(self, train: Batch) -> Tensor:
@@ -179,14 +172,14 @@ class GradientSearch(Search):
     def loss(self, batch: Batch, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Cross-entropy of the supernet on a batch, and the number of images it classifies rightly.
 
-        The weights are (6, 5), or (cells, 6, 5), each search cell's own.
+        The weights are (edges, operations), or (search cells, edges, operations), each search cell's own.
         """
         images, labels = batch
         logits = self.supernet(images, weights)
         return F.cross_entropy(logits, labels), (logits.detach().argmax(1) == labels).sum()
 
     def alpha_gradient(self, train: Batch, valid: Batch, tally: Tally) -> Tensor:
-        """∇_α L_val(w, α), shape (6, 5): DARTS, Eq. 6 with ξ = 0, the first-order approximation."""
+        """∇_α L_val(w, α), shape (edges, operations): DARTS, Eq. 6 with ξ = 0, the first-order approximation."""
         with held(self.parameters):
             loss, right = self.loss(valid, self.sample())
         tally.add(loss, right, valid)
@@ -211,7 +204,7 @@ class GradientSearch(Search):
         self.update_alpha(self.alpha_gradient(train, valid, tally))
 
     def update_alpha(self, gradient: Tensor) -> None:
-        """Move α down its gradient, (6, 5): a step of Adam."""
+        """Move α down its gradient, (edges, operations): a step of Adam."""
         self.alpha.grad = gradient
         self.alpha_optimiser.step()
 
@@ -330,7 +323,7 @@ class GradientSearch(Search):
 
     def cell(self) -> Cell:
         """The operation with the largest weight on every edge (DARTS, §2.2; here `none` may be chosen)."""
-        return cell_of(self.weights())
+        return self.space.best(self.weights())
 
     def scores(self) -> NDArray[np.float64]:
         """Σ over the edges of the log weight of the cell's operation: the rank that the product of its weights gives.
@@ -340,8 +333,8 @@ class GradientSearch(Search):
         """
         weights = self.weights().detach().double().flatten().tolist()
         # Python's logarithm, since PyTorch's and NumPy's are rounded as the processor has it.
-        logs = np.array([math.log(max(weight, sys.float_info.min)) for weight in weights]).reshape(len(EDGES), -1)
-        total: NDArray[np.float64] = logs[np.arange(len(EDGES)), ALL_OPERATIONS].sum(1)
+        logs = np.array([math.log(max(weight, sys.float_info.min)) for weight in weights]).reshape(self.space.shape)
+        total: NDArray[np.float64] = logs[np.arange(len(logs)), self.space.choices].sum(1)
         return total
 
 

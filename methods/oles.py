@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from msgspec import Meta
@@ -34,7 +35,6 @@ from methods.gradient import GradientSearch, GradientSettings
 from methods.search import Measurements, Problem, Search
 from methods.settings import Count, NotNegative, setting
 from methods.training import Tally
-from spaces.supernet import LEAVING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +64,18 @@ class OLES(GradientSearch):
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         super().__init__(problem, settings, seed, start)
-        self.convolutions: list[nn.Parameter] = [
-            weight for cell in self.supernet.cells for weights in (cell.conv1, cell.conv3) for weight in weights
+        places = [
+            place
+            for cell in self.supernet.cells
+            for edge, operation in np.ndindex(self.space.shape)
+            if (place := cell.place(edge, operation)) is not None
         ]
-        """Of each cell the 1×1, then the 3×3 convolutions of the edges that leave nodes 0, 1 and 2."""
-        edges = [len(leaving) for leaving in LEAVING] * 2 * len(self.supernet.cells)
-        self.frozen = [torch.zeros(count, dtype=torch.bool, device=problem.device) for count in edges]
-        """Of each of them, by edge, whether its weights train no longer."""
-        self.sums = [torch.zeros(count, dtype=torch.float64, device=problem.device) for count in edges]
+        operations = {place.parameter: place.parts for place in places}
+        self.convolutions: list[nn.Parameter] = list(operations)
+        """What has the weights of operations, each those of several."""
+        self.frozen = [torch.zeros(parts, dtype=torch.bool, device=problem.device) for parts in operations.values()]
+        """Of each of them, by operation, whether its weights train no longer."""
+        self.sums = [torch.zeros(parts, dtype=torch.float64, device=problem.device) for parts in operations.values()]
         """The same of the cosines since the last decision."""
         self.compared = 0
         """How many cosines are in each sum."""
@@ -122,7 +126,7 @@ class OLES(GradientSearch):
         self.before = [weight.grad.clone() for weight in self.convolutions if weight.grad is not None]
 
     def trains(self, place: int) -> Tensor:
-        """Which output channels of the merged convolutions at a place train, (edges · C, 1, 1, 1)."""
+        """Which output channels of the convolutions at a place train, (parts · C, 1, 1, 1)."""
         frozen = self.frozen[place]
         return ~frozen.repeat_interleave(len(self.convolutions[place]) // len(frozen))[:, None, None, None]
 
@@ -137,7 +141,7 @@ class OLES(GradientSearch):
         )
 
 
-def cosines(one: Tensor, other: Tensor, edges: int) -> Tensor:
-    """Of merged gradients (edges · C, C, k, k) each edge's cosine over its output channels, the mean of all places."""
-    of_edges, of_others = (gradient.reshape(edges, -1, gradient[0].numel()) for gradient in (one, other))
-    return F.cosine_similarity(of_edges, of_others, dim=1).double().mean(1)
+def cosines(one: Tensor, other: Tensor, parts: int) -> Tensor:
+    """(parts,): of gradients (parts · C, C, k, k) each part's cosine over output channels, the mean of all places."""
+    of_one, of_other = (gradient.reshape(parts, -1, gradient[0].numel()) for gradient in (one, other))
+    return F.cosine_similarity(of_one, of_other, dim=1).double().mean(1)

@@ -20,7 +20,6 @@ largest α, whatever its γ. K = 4 where the channels can be divided so, else th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -32,9 +31,7 @@ from methods.gradient import GradientSearch, GradientSettings
 from methods.search import Problem, Search, seeded
 from methods.settings import Count, NotNegative, setting
 from methods.training import Tally, held
-from spaces import EDGES
-from spaces.partial import PartialSearchCell
-from spaces.supernet import ENTERING, Supernet
+from spaces.supernet import Supernet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,19 +63,19 @@ class PCDarts(GradientSearch):
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         super().__init__(problem, settings, seed, start)
         initial = torch.Generator().manual_seed(seeded(seed, 3))
-        gamma = settings.alpha_init * torch.randn(len(EDGES), generator=initial)
+        gamma = settings.alpha_init * torch.randn(len(self.space.edges), generator=initial)
         self.gamma = gamma.to(problem.device).requires_grad_()
         if settings.edge_normalisation:
             self.alpha_optimiser.add_param_group({"params": [self.gamma]})
 
     def new_supernet(self, problem: Problem, generator: torch.Generator) -> Supernet:
-        return problem.supernet(generator, search_cell=partial(PartialSearchCell, part=self.settings.part))
+        return problem.supernet(generator, part=self.settings.part)
 
     def edge_weights(self) -> Tensor:
-        """(6,): the weights of the edges, with sum 1 over those that enter a node (Eq. 3)."""
+        """(edges,): the weights of the edges, with sum 1 over those that enter a node (Eq. 3)."""
         if not self.settings.edge_normalisation:
             return torch.ones_like(self.gamma)
-        return torch.cat([gamma.softmax(0) for gamma in self.gamma.split([len(edges) for edges in ENTERING])])
+        return torch.cat([gamma.softmax(0) for gamma in self.gamma.split(self.space.entering)])
 
     def loss(self, batch: Batch, weights: Tensor) -> tuple[Tensor, Tensor]:
         """The loss where every edge's operations, and its channels that pass them by, are weighed by the edge's."""

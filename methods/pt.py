@@ -16,9 +16,9 @@ import numpy as np
 from msgspec import Meta
 
 from methods.gradient import GradientSearch
-from methods.search import Measurements, Problem, Search, cell_of, seeded
+from methods.search import Measurements, Problem, Search, seeded
 from methods.settings import Rate, setting
-from spaces import EDGES, Cell
+from spaces import Cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +65,14 @@ class PT(Search):
         """What argmax α would have chosen from the very same supernet."""
         start.restart_weights(self.settings.finetune_lr)
         # 5 epochs after each of the first 5 decisions; the program takes the sixth before the last of those 25 epochs.
-        self.epochs = self.settings.finetune_epochs * (len(EDGES) - 1) or len(EDGES)
+        edges = len(start.space.edges)
+        self.epochs = self.settings.finetune_epochs * (edges - 1) or edges
         self.epochs_done = 0
         self.random = np.random.default_rng(seeded(seed, 2))
 
     def epoch(self) -> Measurements:
         last = self.epochs_done == self.epochs - 1
-        due = len(EDGES) if last else self.epochs_done // max(self.settings.finetune_epochs, 1) + 1
+        due = len(self.trained.space.edges) if last else self.epochs_done // max(self.settings.finetune_epochs, 1) + 1
         while int((self.trained.decided >= 0).sum()) < due:
             self.decide()
         tuned = self.trained.alternate("shuffled") if self.settings.finetune_epochs else {}
@@ -95,7 +96,7 @@ class PT(Search):
 
     def cell(self) -> Cell:
         """The decided operations; of edges still undecided, the one with the largest α."""
-        return cell_of(self.trained.weights())
+        return self.trained.space.best(self.trained.weights())
 
     def other_selection(self) -> tuple[str, Cell]:
         return "magnitude", self.magnitude

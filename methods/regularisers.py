@@ -15,7 +15,7 @@ Regulariser = Literal["none", "beta", "l2", "lambda"]
 
 
 def beta_decay(alpha: Tensor) -> Tensor:
-    """L_Beta: the logsumexp of α's row for each edge, averaged over the edges; α is (6, 5).
+    """L_Beta: the logsumexp of α's row for each edge, averaged over the edges; α is (edges, operations).
 
     Its gradient is softmax(α) / 6: what makes the weight of an operation large is what pushes it down.
     """
@@ -30,7 +30,7 @@ def l2(alpha: Tensor) -> Tensor:
 
 
 def alignment_gradient(gradients: Tensor) -> Tensor:
-    """∂Λ/∂g of gradients g, (cells, 6, 5); Λ is the mean over all pairs of the L cells of their cosine u_l · u_l′.
+    """∂Λ/∂g of gradients g, (L, edges, operations); Λ is the mean over all pairs of L cells of their cosine u_l · u_l′.
 
     δ_l = 2 / (L (L − 1)) · (I − u_l u_lᵀ) · Σ_l′ u_l′ / ‖g_l‖, with u_l = g_l / ‖g_l‖; 0 where g_l is.
     """

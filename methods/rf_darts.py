@@ -18,10 +18,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
+from torch import nn
 
 from methods.gradient import GradientSearch, GradientSettings
 from methods.search import Problem
-from spaces.affine import AffineSearchCell
 from spaces.supernet import Supernet
 
 
@@ -35,9 +35,10 @@ class RFDarts(GradientSearch):
 
     def new_supernet(self, problem: Problem, generator: torch.Generator) -> Supernet:
         """A supernet that trains in its normalisations only."""
-        supernet = problem.supernet(generator, search_cell=AffineSearchCell)
-        supernet.requires_grad_(False)
-        for name, weights in supernet.named_parameters():
-            if weights.dim() == 1 and not name.startswith("head.classifier"):
-                weights.requires_grad_(True)
+        supernet = problem.supernet(generator, affine=True)
+        for weights in supernet.parameters():
+            weights.requires_grad_(weights.dim() == 1)
+        for layer in supernet.modules():
+            if isinstance(layer, nn.Linear):
+                layer.requires_grad_(False)
         return supernet

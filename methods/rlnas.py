@@ -42,6 +42,7 @@ class RLNAS(Search):
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         self.settings: RLNASSettings = settings
+        self.space = problem.space
         self.seed = seed
         self.epochs = self.settings.epochs
         self.training = SinglePathTraining(problem, self.settings, seed)
@@ -51,13 +52,13 @@ class RLNAS(Search):
     def epoch(self) -> Measurements:
         measured = self.training.epoch()
         self.look()
-        return {**measured, "angle": float(self.angles[self.chosen.position])}
+        return {**measured, "angle": float(self.angles[self.space.index(self.chosen)])}
 
     def look(self) -> None:
         """Measure the angle of every cell, and let evolution search; its random numbers depend on the epoch alone."""
-        self.angles = angles(self.initial, self.training.supernet)
+        self.angles = angles(self.space, self.initial, self.training.supernet)
         random = np.random.default_rng(seeded(self.seed, 4, self.training.epochs_done))
-        self.chosen = evolve(self.angles, self.settings, random)
+        self.chosen = evolve(self.angles, self.settings, self.space, random)
 
     def cell(self) -> Cell:
         return self.chosen
@@ -67,12 +68,12 @@ class RLNAS(Search):
         return self.angles
 
     def other_selection(self) -> tuple[str, Cell]:
-        """The cell with the largest angle of all 15,625; where evolution found that angle, its own cell.
+        """The cell with the largest angle of all; where evolution found that angle, its own cell.
 
         Angles tie: a path of skips alone adds nothing to the weight vector, so cells that differ in one are equal.
         """
-        found = self.angles[self.chosen.position] == self.angles.max()
-        return "exhaustive", self.chosen if found else Cell.at(int(self.angles.argmax()))
+        found = self.angles[self.space.index(self.chosen)] == self.angles.max()
+        return "exhaustive", self.chosen if found else self.space.at(int(self.angles.argmax()))
 
     def resume(self) -> None:
         self.look()

@@ -53,7 +53,7 @@ class SDartsADV(SDartsRS):
         return self.where_undecided(start + (perturbed - start).detach())
 
     def attacked(self, start: Tensor, train: Batch) -> Tensor:
-        """The weights, (6, 5), that the adversary comes to from `start`."""
+        """The weights, (edges, operations), that the adversary comes to from `start`."""
         epsilon, steps = self.epsilon(), self.settings.attack_steps
         weights = proportions(start + self.delta())
         for _ in range(steps):

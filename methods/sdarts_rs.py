@@ -22,7 +22,7 @@ from torch import Tensor
 
 from methods.batches import Batch
 from methods.gradient import GradientSearch, GradientSettings
-from methods.search import Problem, Search, one_hot, seeded
+from methods.search import Problem, Search, seeded
 from methods.settings import Count, NotNegative, setting
 
 
@@ -63,7 +63,7 @@ class SDartsRS(GradientSearch):
         return self.where_undecided(proportions(self.weights() + self.delta()))
 
     def delta(self) -> Tensor:
-        """δ, (6, 5), uniform in [−ε, ε]."""
+        """δ, (edges, operations), uniform in [−ε, ε]."""
         uniform = torch.rand(self.alpha.shape, generator=self.perturbations, device=self.alpha.device)
         return self.epsilon() * (2 * uniform - 1)
 
@@ -74,7 +74,8 @@ class SDartsRS(GradientSearch):
 
 
 def proportions(weights: Tensor) -> Tensor:
-    """(6, 5) weights cut to [0, 1] and scaled to a sum of 1 an edge; where nothing is left, the largest has it all."""
+    """Weights (edges, operations) cut to [0, 1] and scaled to sum 1 an edge; of nothing left, the largest has all."""
     cut = weights.clamp(0, 1)
     total = cut.sum(1, keepdim=True)
-    return torch.where(total > 0, cut / total.where(total > 0, 1.0), one_hot(weights.argmax(1)))
+    largest = torch.zeros_like(weights).scatter(1, weights.argmax(1, keepdim=True), 1.0)
+    return torch.where(total > 0, cut / total.where(total > 0, 1.0), largest)

@@ -7,33 +7,29 @@ The runner owns everything else: the order of runs, progress, history, checkpoin
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from methods.state import Stateful
-from spaces import EDGES, OPERATIONS, Cell, Precision
-from spaces.supernet import SearchCell, Supernet
+from spaces import NASBENCH201, Cell, Precision, Space
 
 if TYPE_CHECKING:
     from data.images import ImageSet
     from data.truth import TruthTable
+    from spaces.supernet import Supernet
 
 Measurements = dict[str, float | str]
 """What one epoch measured, by the names of `history.csv`'s columns."""
 
-ALL_OPERATIONS = np.array([cell.operations for cell in Cell.all()])
-"""(15625, 6): the operations of every cell, by position."""
-
 
 @dataclass(frozen=True)
 class Problem:
-    """What every search is given: images on the device and the size of the networks."""
+    """What every search is given: images on the device, the size of the networks, and the cells to choose from."""
 
     images: ImageSet
     """Of the training images the first half is to train on and the second to validate on, in the order of the method's
@@ -46,6 +42,8 @@ class Problem:
     """The table of true accuracies, for a search that declares `needs_truth`; no other may know it."""
     precision: Precision = "fp32"
     """The number format of the supernets."""
+    space: Space = NASBENCH201
+    """The cells that may be chosen."""
 
     @property
     def device(self) -> torch.device:
@@ -55,12 +53,17 @@ class Problem:
         self,
         generator: torch.Generator,
         classes: int | None = None,
-        search_cell: Callable[[int], SearchCell] = SearchCell,
+        part: int | None = None,
+        affine: bool = False,
     ) -> Supernet:
-        """A new supernet on the device, its weights drawn from the CPU generator; `classes` None is the images' own."""
-        classes = classes or self.images.classes
-        size = self.channels, self.cells_per_stage, classes
-        return Supernet(*size, generator, search_cell, self.precision).to(self.device)
+        """A new supernet on the device, its weights drawn from the CPU generator.
+
+        Args:
+            classes: None is the images' own number.
+            part, affine: as of `Space.supernet`.
+        """
+        size = self.channels, self.cells_per_stage, classes or self.images.classes
+        return self.space.supernet(*size, generator, self.precision, part, affine).to(self.device)
 
 
 class Search(Stateful, ABC):
@@ -98,6 +101,9 @@ class Search(Stateful, ABC):
         """Of a selection rule: why it cannot start from such a search; None where it can."""
         return None
 
+    needs_operations: ClassVar[tuple[str, ...]] = ()
+    """What a space must have for this search to have a meaning."""
+
     needs_truth: ClassVar[bool] = False
     """Whether it searches on the table of true accuracies itself, and trains nothing. No other search is given it."""
 
@@ -120,7 +126,7 @@ class Search(Stateful, ABC):
         """The cell the search would choose now, after one epoch at least. Calling it changes nothing."""
 
     def scores(self) -> NDArray[np.float64] | None:
-        """A score of every cell, shape (15625,) by `Cell.position`, by which the method would rank them now; NaN for a
+        """A score of every cell, shape (cells,) by `Space.index`, by which the method would rank them now; NaN for a
         cell it has none for, None where it scores no cell. Calling it changes nothing."""
         return None
 
@@ -133,15 +139,3 @@ def seeded(seed: int, *stream: int) -> int:
     """A 63-bit seed for one of a run's independent random streams (weights, images, choices, …)."""
     low, high = np.random.SeedSequence((seed, *stream)).generate_state(2, np.uint32).tolist()
     return int(low | high >> 1 << 32)
-
-
-def one_hot(operations: Tensor) -> Tensor:
-    """The (…, 6, 5) weights of discrete operations (…, 6), float32; made without asking for the operations' values."""
-    zeros = torch.zeros(*operations.shape, len(OPERATIONS), device=operations.device)
-    return zeros.scatter_(-1, operations[..., None], 1.0)
-
-
-def cell_of(scores: Tensor) -> Cell:
-    """The cell with the best-scored operation on every edge; `scores` is (6, 5). Ties go to the lower number."""
-    assert scores.shape == (len(EDGES), len(OPERATIONS))
-    return Cell(tuple(int(operation) for operation in scores.detach().cpu().numpy().argmax(1)))

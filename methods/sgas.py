@@ -35,14 +35,11 @@ from torch import Tensor
 
 from methods.batches import Batch
 from methods.gradient import GradientSearch, GradientSettings
-from methods.search import ALL_OPERATIONS, Measurements, Problem, Search, cell_of
+from methods.search import Measurements, Problem, Search
 from methods.settings import Count, NotNegative, setting
 from methods.state import State
 from methods.training import Tally
-from spaces import EDGES, NONE, OPERATIONS, Cell
-
-SOME = [operation for operation in range(len(OPERATIONS)) if operation != NONE]
-"""The operations that an edge can be decided for."""
+from spaces import Cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +75,10 @@ class SGAS(GradientSearch):
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         super().__init__(problem, settings, seed, start)
+        self.some = [operation for operation in range(len(self.space.operations)) if operation != self.space.none]
+        """The operations that an edge can be decided for."""
         self.recent: list[Tensor] = []
-        """p of the last epochs, each (6, 4)."""
+        """p of the last epochs, each (edges, operations but `none`)."""
         self.before: State | None = None
         """The state before the first decision, once that has been taken."""
 
@@ -95,20 +94,20 @@ class SGAS(GradientSearch):
         """How many edges ought to be decided by the end of the epoch that is just over."""
         s, over = self.settings, self.epochs_done - self.settings.warmup_epochs
         if self.epochs_done == s.epochs:
-            return len(EDGES)
-        return min(over // s.interval + 1, len(EDGES)) if over >= 0 else 0
+            return len(self.space.edges)
+        return min(over // s.interval + 1, len(self.space.edges)) if over >= 0 else 0
 
     def decide(self, p: Tensor) -> None:
         """Decide the best-scored of the open edges for its largest operation."""
         if self.before is None:
             self.before = deepcopy(self.state(of=GradientSearch))
         edge = int(torch.where(self.decided < 0, self.edge_scores(p), -math.inf).argmax())  # of equals the first
-        self.decided[edge] = SOME[int(p[edge].argmax())]
+        self.decided[edge] = self.some[int(p[edge].argmax())]
 
     def edge_scores(self, p: Tensor) -> Tensor:
-        """Criterion 1 or 2 of every edge, (6,)."""
-        importance = self.alpha.detach().softmax(1)[:, SOME].sum(1)
-        certainty = 1 - torch.special.entr(p).sum(1) / math.log(len(SOME))
+        """Criterion 1 or 2 of every edge, (edges,)."""
+        importance = self.alpha.detach().softmax(1)[:, self.some].sum(1)
+        certainty = 1 - torch.special.entr(p).sum(1) / math.log(max(len(self.some), 2))
         score: Tensor = normalised(importance) * normalised(certainty)
         if self.settings.criterion == 2:
             overlaps = [torch.minimum(p, earlier).sum(1) for earlier in self.recent]
@@ -116,8 +115,8 @@ class SGAS(GradientSearch):
         return score
 
     def proportions(self) -> Tensor:
-        """p, (6, 4): each edge's weights of the operations other than `none`, with sum 1."""
-        weights: Tensor = self.alpha.detach().softmax(1)[:, SOME]
+        """p, (edges, operations but `none`): each edge's weights of the operations other than `none`, with sum 1."""
+        weights: Tensor = self.alpha.detach().softmax(1)[:, self.some]
         return weights / weights.sum(1, keepdim=True)
 
     def alpha_step(self, train: Batch, valid: Batch, tally: Tally) -> None:
@@ -133,12 +132,13 @@ class SGAS(GradientSearch):
     def cell(self) -> Cell:
         """The decided operations; of edges still open, the one with the largest α but `none`."""
         weights = self.weights().detach().clone()
-        weights[:, NONE] = 0
-        return cell_of(weights)
+        if self.space.none is not None:
+            weights[:, self.space.none] = 0
+        return self.space.best(weights)
 
     def scores(self) -> NDArray[np.float64]:
         """DARTS's, where cells with a `none` come after all others."""
-        scores: NDArray[np.float64] = super().scores() - 1e4 * (ALL_OPERATIONS == NONE).sum(1)
+        scores: NDArray[np.float64] = super().scores() - 1e4 * (self.space.choices == self.space.none).sum(1)
         return scores
 
     def reopen(self) -> None:

@@ -20,11 +20,11 @@ from methods import recording
 from methods.batches import Batch, Half
 from methods.drawn import Drawn, DrawnSettings
 from methods.recording import Recorded
-from methods.search import Measurements, Problem, one_hot, seeded
+from methods.search import Measurements, Problem, seeded
 from methods.settings import Count, NotNegative, Rate, setting
 from methods.state import Stateful
 from methods.training import Tally, WeightSettings, cosine, descend, sgd
-from spaces import EDGES, NONE, OPERATIONS, Cell
+from spaces import Cell, Space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,16 +51,15 @@ class SinglePathSettings(WeightSettings, DrawnSettings):
     """Largest norm of a step's gradient, which is scaled down to it; off in the program."""
 
 
-def sample_cell(random: np.random.Generator) -> Cell:
+def sample_cell(space: Space, random: np.random.Generator) -> Cell:
     """A cell with uniform operations, where a node whose inputs would all be `none` is drawn again."""
     operations: list[int] = []
-    for target in (1, 2, 3):
-        drawn = [NONE]
-        while all(operation == NONE for operation in drawn):
-            drawn = random.integers(len(OPERATIONS), size=target).tolist()
+    for entering in space.entering:
+        drawn: list[int] = []
+        while all(operation == space.none for operation in drawn):
+            drawn = random.integers(len(space.operations), size=entering).tolist()
         operations += drawn
-    assert len(operations) == len(EDGES)
-    return Cell(tuple(operations))
+    return space.cell(operations)
 
 
 class SinglePathTraining(Stateful):
@@ -69,7 +68,7 @@ class SinglePathTraining(Stateful):
     saved = ("epochs_done", "supernet", "optimiser", "drawn", "generator", "choices")
 
     def __init__(self, problem: Problem, settings: SinglePathSettings, seed: int) -> None:
-        self.settings = settings
+        self.settings, self.space = settings, problem.space
         self.epochs_done = 0
         classes, labels = problem.images.classes, None
         if settings.labels == "random":
@@ -82,7 +81,7 @@ class SinglePathTraining(Stateful):
         self.train = Half(problem.images, 0, self.generator, labels)
         self.choices = np.random.default_rng(seeded(seed, 2))
         self.optimiser = sgd(self.parameters, settings, settings.lr)
-        self.drawn = Drawn(self.supernet, settings)
+        self.drawn = Drawn(self.supernet, self.space, settings)
         self.tally = Tally(problem.device)
         self.recorded = self.new_recording()
 
@@ -115,13 +114,13 @@ class SinglePathTraining(Stateful):
     def sample_path(self, cells: int) -> list[Cell]:
         """The operations of every search cell in one step."""
         if self.settings.path_per_cell:
-            return [sample_cell(self.choices) for _ in range(cells)]
-        return [sample_cell(self.choices)] * cells
+            return [sample_cell(self.space, self.choices) for _ in range(cells)]
+        return [sample_cell(self.space, self.choices)] * cells
 
     def weights_of(self, paths: Sequence[Sequence[Cell]]) -> Tensor:
-        """One-hot (paths, cells, 6, 5): a recording cannot choose, so it computes all, those off the path times 0."""
-        operations = torch.tensor([[cell.operations for cell in path] for path in paths])
-        return one_hot(operations.to(self.train.images.device))
+        """One-hot (paths, cells, edges, operations): a recording cannot choose, so it computes all, most times 0."""
+        operations = torch.tensor([[self.space.choices_of(cell) for cell in path] for path in paths])
+        return self.space.one_hot(operations.to(self.train.images.device))
 
     def path_step(self, batch: Batch, path: Sequence[Cell]) -> None:
         """A step on a path, which takes `path[i]` in search cell i."""
@@ -130,7 +129,7 @@ class SinglePathTraining(Stateful):
             self.step(batch, self.supernet.forward_path(batch[0], path))
 
     def masked_step(self, images: Tensor, labels: Tensor, weights: Tensor) -> None:
-        """A step on the path of one-hot `weights` (cells, 6, 5)."""
+        """A step on the path of one-hot `weights` (cells, edges, operations)."""
         self.step((images, labels), self.supernet(images, weights))
 
     def step(self, batch: Batch, logits: Tensor) -> None:

@@ -59,7 +59,7 @@ class SNAS(GradientSearch):
         return (self.draws,)
 
     def sample(self) -> Tensor:
-        """Z, (6, 5), a draw for each edge."""
+        """Z, (edges, operations), a draw for each edge."""
         alpha = self.alpha.double()
         uniform = torch.rand(alpha.shape, generator=self.draws, device=alpha.device, dtype=alpha.dtype)
         gumbel = -log(-log(uniform))

@@ -28,8 +28,7 @@ from methods.search import Measurements, Problem, Search, seeded
 from methods.settings import Count, setting
 from methods.single_path import SinglePathSettings, SinglePathTraining
 from methods.training import Tally
-from spaces import NUM_CELLS, Cell
-from spaces.network import subnetwork
+from spaces import Cell, Space
 from spaces.supernet import Supernet
 
 
@@ -44,9 +43,11 @@ class AccuracySettings:
 
 
 @torch.no_grad()
-def accuracy_of(cell: Cell, supernet: Supernet, train: Half, valid: Half, settings: AccuracySettings) -> float:
+def accuracy_of(
+    cell: Cell, space: Space, supernet: Supernet, train: Half, valid: Half, settings: AccuracySettings
+) -> float:
     """Validation accuracy (%) of the cell's sub-network, its statistics recalibrated on training images."""
-    network = subnetwork(supernet, cell).train()
+    network = space.subnetwork(supernet, cell).train()
     for images, _ in train.in_order(settings.batch_size, settings.recalibration_batches * settings.batch_size):
         network(images)
     network.eval()
@@ -87,7 +88,7 @@ class SPOS(Search):
         generator = torch.Generator(problem.device).manual_seed(seeded(seed, 5))
         self.train = Half(problem.images, 0, generator, augment=False)
         self.valid = Half(problem.images, 1, generator, augment=False)
-        self.evolution = Evolution(self.settings, np.random.default_rng(seeded(seed, 6)))
+        self.evolution = Evolution(self.settings, problem.space, np.random.default_rng(seeded(seed, 6)))
 
     def epoch(self) -> Measurements:
         """One generation."""
@@ -95,7 +96,8 @@ class SPOS(Search):
         return {"valid_accuracy": float(self.evolution.scores[0])}
 
     def accuracy(self, cell: Cell) -> float:
-        return accuracy_of(cell, self.start.training.supernet, self.train, self.valid, self.settings)
+        supernet = self.start.training.supernet
+        return accuracy_of(cell, self.problem.space, supernet, self.train, self.valid, self.settings)
 
     def cell(self) -> Cell:
         return self.evolution.best()
@@ -113,7 +115,7 @@ class RLNASAccuracy(SPOS):
 @dataclass(frozen=True, kw_only=True)
 class SampleSettings(SinglePathSettings, AccuracySettings):
     labels: Literal["true", "random"] = setting("true", "as of spos-angle")
-    sample: Annotated[int, Meta(ge=2, le=NUM_CELLS)] = setting(100, "τ of 100 cells has a standard error of about 0.07")
+    sample: Annotated[int, Meta(ge=2, le=100_000)] = setting(100, "τ of 100 cells has a standard error of about 0.07")
     """Cells whose accuracy is measured, drawn once from the seed."""
     interval: Count = setting(25, "eleven measurements: about half the evaluations of spos", unit="epochs")
     """Epochs from one measurement to the next; the first and the last epoch have one, too."""
@@ -130,13 +132,16 @@ class SPOSSample(Search):
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         self.settings: SampleSettings = settings
+        self.space = problem.space
         self.epochs = self.settings.epochs
         self.training = SinglePathTraining(problem, self.settings, seed)  # the very supernet of `spos-angle`
         generator = torch.Generator(problem.device).manual_seed(seeded(seed, 5))
         self.train = Half(problem.images, 0, generator, augment=False)
         self.valid = Half(problem.images, 1, generator, augment=False)
-        drawn = np.random.default_rng(seeded(seed, 6)).choice(NUM_CELLS, self.settings.sample, replace=False)
-        self.sample = [Cell.at(int(position)) for position in drawn]
+        drawn = np.random.default_rng(seeded(seed, 6)).choice(
+            len(self.space), min(self.settings.sample, len(self.space)), replace=False
+        )
+        self.sample = [self.space.at(int(index)) for index in drawn]
         self.accuracies = [math.nan] * len(self.sample)
         """Of the sample, as last measured."""
 
@@ -145,14 +150,15 @@ class SPOSSample(Search):
         done = self.training.epochs_done
         if done in (1, self.epochs) or done % self.settings.interval == 0:
             self.accuracies = [
-                accuracy_of(cell, self.training.supernet, self.train, self.valid, self.settings) for cell in self.sample
+                accuracy_of(cell, self.space, self.training.supernet, self.train, self.valid, self.settings)
+                for cell in self.sample
             ]
         return {**measured, "valid_accuracy": max(self.accuracies)}
 
     def scores(self) -> NDArray[np.float64]:
         """The accuracies of the sample as last measured; of all other cells nothing is known."""
-        scores = np.full(NUM_CELLS, np.nan)
-        scores[[cell.position for cell in self.sample]] = self.accuracies
+        scores = np.full(len(self.space), np.nan)
+        scores[[self.space.index(cell) for cell in self.sample]] = self.accuracies
         return scores
 
     def cell(self) -> Cell:

@@ -98,7 +98,7 @@ def restored(now: Any, state: Any) -> Any:
     """The field that `state` was stored of; `now` is what it holds at present, and takes it over where it can."""
     match now:
         case Cell():
-            return Cell.parse(state)
+            return type(now).parse(state)
         case Tensor() if state is not None and now.shape == state.shape:
             return now.copy_(state)
         case np.ndarray():

@@ -8,7 +8,6 @@ from reports.inference import Interval
 from reports.results import Results, metric_name
 from reports.statistics import Spread
 from reports.tables import DOUBTFUL, REFERENCES, count, interval_text, normality_doubt, number, plus_minus
-from spaces import NUM_CELLS
 
 SPECIAL = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
@@ -61,7 +60,7 @@ def summary_latex(results: Results, table: pd.DataFrame) -> str:
     caption = (
         f"True test accuracy (%) of the chosen cells: mean ± sample standard deviation over n seeds"
         f"{of_mean if alone else ''}; rank by {metric_name(results.metric)} among "
-        f"all {NUM_CELLS:,} cells. Truth: {results.truth}; searched on {results.images}; "
+        f"all {len(results.cells):,} cells. Truth: {results.truth}; searched on {results.images}; "
         f"preset {results.preset}. {results.flattered}".rstrip()
     )
     lines = [

@@ -18,8 +18,7 @@ from reports.results import Results, method_name, metric_name, seeds_text
 from reports.section import Section
 from reports.summary import Tables, facts, summary_sections, warnings
 from reports.tables import chosen_cells, count, number
-from spaces import EDGES, NONE, Cell
-from spaces.drawing import NODES, STROKES
+from spaces import NASBENCH201, Cell, Space
 
 VERDICTS = {
     **dict.fromkeys((replication.REPLICATED, replication.AGREES), ("yes", "✓")),
@@ -48,7 +47,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    pages.globals |= {"inline_svg": inline_svg, "nodes": _PLACES, "slug": _slug, "spans": spans, "zip": zip}
+    pages.globals |= {"inline_svg": inline_svg, "slug": _slug, "spans": spans, "zip": zip}
     pages.globals |= {"verdicts": VERDICTS, "verdict_of": lambda text: text.partition(" (n = ")[0]}
     return pages
 
@@ -71,9 +70,9 @@ def asset(name: str) -> str:
 
 
 def cell_symbol(cell: Cell, name: str) -> str:
-    """A cell's small drawing as an SVG symbol that a page refers to by name."""
+    """The small drawing of a cell of NAS-Bench-201 as an SVG symbol that a page refers to by name."""
     parts: Any = _templates().get_template("parts.html").module
-    return str(parts.symbol(name, _strokes(cell)))
+    return str(parts.symbol(name, _strokes(NASBENCH201, cell), _places(NASBENCH201)))
 
 
 def report_html(
@@ -113,7 +112,8 @@ def report_html(
         remarks=[*replication.published_cells(results), *replication.left_out(results)],
         figures=figures,
         skipped=skipped,
-        drawings={name: _strokes(Cell.parse(genotype)) for genotype, name in symbols.items()},
+        nodes=_places(results.cells),
+        drawings={name: _strokes(results.cells, results.cells.parse(genotype)) for genotype, name in symbols.items()},
         cells=_cells(results, symbols),
         paragraph=methods_paragraph(results, tables.comparisons, provenance),
         commands=_commands(provenance) if provenance and commands else None,
@@ -142,18 +142,19 @@ def _cells(results: Results, symbols: Mapping[str, str]) -> Section:
     return Section("Every run and its cell", header, rows, note)
 
 
-_PLACES = [(f"{8 + 20 * x:g}", f"{44 - 18.5 * y:g}") for x, y in NODES]
-"""Of the nodes in a small drawing."""
+def _places(space: Space) -> list[tuple[str, str]]:
+    """Of the nodes in a small drawing."""
+    return [(f"{8 + 20 * x:g}", f"{44 - 18.5 * y:g}") for x, y in space.nodes]
 
 
-def _strokes(cell: Cell) -> list[dict[str, str]]:
+def _strokes(space: Space, cell: Cell) -> list[dict[str, str]]:
     """The lines of a cell's small drawing."""
-    strokes = []
-    for (source, target), operation in zip(EDGES, cell.operations, strict=True):
-        if operation == NONE:
+    strokes, places = [], _places(space)
+    for (source, target), operation in zip(space.edges, space.choices_of(cell), strict=True):
+        if operation == space.none:
             continue
-        colour, width, dashes = STROKES[operation][1:]
-        path = f"M{' '.join(_PLACES[source])}L{' '.join(_PLACES[target])}"
+        colour, width, dashes = space.strokes[operation][1:]
+        path = f"M{' '.join(places[source])}L{' '.join(places[target])}"
         dashed = "" if dashes == "solid" else " ".join(f"{1.3 * length:g}" for length in dashes[1])
         strokes.append({"path": path, "colour": colour, "width": f"{width:g}", "dashes": dashed})
     return strokes

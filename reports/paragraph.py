@@ -8,7 +8,6 @@ from reports.inference import EXACT_PAIRS, RESAMPLES
 from reports.provenance import Provenance
 from reports.results import Results, listed, method_name, metric_name, seeds_text
 from reports.tables import number
-from spaces import NUM_CELLS
 
 
 def methods_paragraph(results: Results, comparisons: pd.DataFrame, provenance: Provenance | None) -> str:
@@ -25,7 +24,7 @@ def _searches(results: Results) -> str:
         which = f"with {seeds_text(counts)}{' each' * (len(counts) > 1)} ({next(iter(seeds.values()))})"
     else:
         which = "with the seeds " + listed([f"{text} ({method_name(method)})" for method, text in seeds.items()])
-    return f"We ran {names} on the search space of NAS-Bench-201 ({NUM_CELLS:,} cells), {which}."
+    return f"We ran {names} on the search space of {results.cells.title} ({len(results.cells):,} cells), {which}."
 
 
 def _scale(results: Results, provenance: Provenance | None) -> str:

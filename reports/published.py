@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from spaces import CONV3, SKIP, Cell
+from spaces.nasbench201.cell import CONV3, SKIP, Cell
 
 
 class Published(NamedTuple):

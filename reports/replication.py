@@ -24,7 +24,7 @@ from reports.tables import (
     plus_minus,
 )
 from reports.warnings import Warning, quoted
-from spaces import Cell
+from spaces import NASBENCH201, Cell
 
 PRESET, TRUTH, IMAGES = "paper", "NAS-Bench-201", "cifar10"
 """What the published searches ran with: their own settings, that table, and those images."""
@@ -120,7 +120,7 @@ def _of_method(results: Results, fact: Published) -> dict[str, object]:
         verdict = NOT_SO_FAR if passed is False else SO_FAR
     else:
         verdict = REPLICATED if passed else NOT_REPLICATED
-    gone = sum(collapsed(Cell.parse(genotype)) for genotype in runs["genotype"])
+    gone = sum(collapsed(NASBENCH201, Cell.parse(genotype)) for genotype in runs["genotype"])
     why = f"{gone} of {len(runs)} cells collapsed" if gone and not passed else ""
     return row | {"verdict": verdict, "reason": why}
 

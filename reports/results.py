@@ -23,7 +23,7 @@ from reports.rows import (
     with_changes,
 )
 from reports.statistics import Floats
-from spaces import EDGES, NUM_CELLS, Cell, CellError
+from spaces import CellError, Space, SpaceError, named
 
 METHODS = {
     "darts": "DARTS",
@@ -78,8 +78,8 @@ DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "
 FLATTERED = "‡"
 """Marks a search on the truth table that chose by the test accuracy, for want of a validation accuracy."""
 
-ONE_A_FOLDER = ("metric", "truth", "truth_checksum")
-"""What all runs of a folder must share: a mean over two truth tables would mean nothing."""
+ONE_A_FOLDER = ("space", "metric", "truth", "truth_checksum")
+"""What all runs of a folder must share: a mean over two spaces or truth tables would mean nothing."""
 
 FEW_CHANGES = 5
 """The most changed settings that are named where space is short."""
@@ -99,6 +99,8 @@ class Results:
     failures: pd.DataFrame
     second: pd.DataFrame
     space: pd.DataFrame
+    cells: Space
+    """What was searched."""
     methods: tuple[str, ...]
     metrics: tuple[str, ...]  # the main metric first
 
@@ -212,15 +214,19 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
             raise RowsError(
                 f"{folder / 'runs.csv'} mixes {column} {found[0]} and {found[1]}: each needs its own folder"
             )
+    try:
+        cells = named(str(runs["space"].iloc[0]))
+    except SpaceError as error:
+        raise RowsError(f"{folder / 'runs.csv'}: {error}") from None
     main = str(runs["metric"].iloc[0])
-    named = [str(metric) for metric in space["metric"].unique()]
-    metrics = [main, *(metric for metric in named if metric != main and metric in runs)]
+    others = [str(metric) for metric in space["metric"].unique()]
+    metrics = [main, *(metric for metric in others if metric != main and metric in runs)]
     _check_space(folder / "space.csv", space, metrics)
-    of_runs = {"seed": SEED, "regret": ANY, "rank": Numbers(1, NUM_CELLS, whole=True), "epochs": ANY}
+    of_runs = {"seed": SEED, "regret": ANY, "rank": Numbers(1, len(cells), whole=True), "epochs": ANY}
     of_runs |= {"search_seconds": ANY} | dict.fromkeys(metrics, ACCURACY)
     of_runs |= {name: MEASURED for name in (f"other_{metric}" for metric in metrics) if name in runs}
     of_history = {"seed": SEED, "epoch": Numbers(1, MOST_EPOCHS, whole=True), main: ACCURACY}
-    of_history |= {"skip_connects": Numbers(0, len(EDGES), whole=True)}
+    of_history |= {"skip_connects": Numbers(0, len(cells.edges), whole=True)}
     of_history |= {name: MEASURED for name in ("largest_weight", "tau") if name in history}
     for name, rows, columns, key in (
         ("runs.csv", runs, of_runs, ["method", "seed"]),
@@ -235,10 +241,10 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
         if key:
             _check_key(folder / name, rows, key)
     _yes_or_no(folder / "runs.csv", runs, "as_published")
-    _check_cells(folder / "runs.csv", runs["genotype"])
-    _check_cells(folder / "history.csv", history["genotype"])
+    _check_cells(folder / "runs.csv", runs["genotype"], cells)
+    _check_cells(folder / "history.csv", history["genotype"], cells)
     if "other_genotype" in runs:
-        _check_cells(folder / "runs.csv", runs["other_genotype"].dropna())
+        _check_cells(folder / "runs.csv", runs["other_genotype"].dropna(), cells)
 
     rows_of = {str(method): rows for method, rows in runs.groupby("method", sort=False)}
     order = list(rows_of) if methods is None else [name for name in dict.fromkeys(methods) if name in rows_of]
@@ -249,7 +255,7 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     history, scores, second = (rows.merge(runs[key], on=key) for rows in (history, scores, second))
     history = history.sort_values(["method", "seed", "epoch"])
     finished = failures.merge(runs[key], on=key, how="left", indicator=True)["_merge"].to_numpy() == "both"
-    return Results(runs, history, scores, failures[~finished], second, space, tuple(order), tuple(metrics))
+    return Results(runs, history, scores, failures[~finished], second, space, cells, tuple(order), tuple(metrics))
 
 
 def method_name(method: str) -> str:
@@ -349,10 +355,10 @@ def _check_space(path: Path, space: pd.DataFrame, metrics: Iterable[str]) -> Non
             raise RowsError(f"{path}: the quantiles of {metric} do not grow with their level: the file was edited")
 
 
-def _check_cells(path: Path, genotypes: pd.Series) -> None:
+def _check_cells(path: Path, genotypes: pd.Series, cells: Space) -> None:
     for genotype in genotypes.unique():
         try:
-            Cell.parse("" if pd.isna(genotype) else str(genotype))
+            cells.parse("" if pd.isna(genotype) else str(genotype))
         except CellError as error:
             raise RowsError(f"{path}, column {genotypes.name!r}: {error}") from None
 

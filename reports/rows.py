@@ -20,6 +20,7 @@ from pathlib import Path
 import pandas as pd
 
 from reports import RowsError
+from spaces import NASBENCH201
 
 RUN_COLUMNS = {
     "method": "name of the method",
@@ -27,7 +28,7 @@ RUN_COLUMNS = {
     "genotype": "the cell it chose, as a NAS-Bench-201 string",
     "metric": "the metric that `regret` and `rank` speak of",
     "regret": "best accuracy of the space minus the chosen cell's, percentage points",
-    "rank": "1 + the number of the 15,625 cells that are strictly better",
+    "rank": "1 + the number of the space's cells that are strictly better",
     "other_selection": "a second selection rule on the same trained supernet, or empty",
     "other_genotype": "the cell that rule would have chosen",
     "asks": "of a search on the truth table itself, the metric that it chose by; else empty",
@@ -40,6 +41,7 @@ RUN_COLUMNS = {
     "split": "the training images to train on and to validate on: `halves`, or the name of the file that says them",
     "as_published": "True where problem, settings and truth table are those of the published protocol, else False",
     "settings": "hash of every setting that shapes the result",
+    "space": "the cells searched: the space's name, and of a restricted one its operations",
     "truth": "the truth table's name",
     "truth_checksum": "its checksum",
     "version": "version of this program",
@@ -57,11 +59,11 @@ HISTORY_COLUMNS = {
 """Columns of `history.csv`. Beside them stand the metrics of `genotype` and what the searches measured (a value
 is empty where a search does not measure it): `train_loss`, `train_accuracy` (%), `valid_loss`, `valid_accuracy` (%),
 `asked_accuracy` (%, the true one of the cell that a search on the table asked for in this epoch), `largest_weight`
-(the largest softmax weight of α over all edges and operations), `weights` (the 6 × 5 softmax weights, edge by edge in
-the order of `spaces.EDGES` and `spaces.OPERATIONS`, separated by spaces), `angle` (radians),
-`tau` (Kendall's τ-b, over all 15,625 cells, of the search's scores with the true accuracies by the main metric; the
+(the largest softmax weight of α over all edges and operations), `weights` (the softmax weights of the operations,
+edge by edge in the space's order, separated by spaces), `angle` (radians),
+`tau` (Kendall's τ-b, over all cells, of the search's scores with the true accuracies by the main metric; the
 score is the sum of the log weights of the cell's operations, or its angle), and of `discretisation`, which measures one
-operation on one edge an epoch: `edge` (0 to 5), `operation` (its name), `weight` (its softmax weight of α), `pt_score`
+operation on one edge an epoch: `edge` (from 0), `operation` (its name), `weight` (its softmax weight of α), `pt_score`
 (percentage points of supernet accuracy that masking it costs), `discretisation_accuracy` (%, of the supernet with that
 operation alone on that edge, after fine-tuning)."""
 
@@ -97,7 +99,7 @@ SPACE_COLUMNS = {
 """Columns of `space.csv`."""
 
 EFFECT_COLUMNS = {
-    "edge": "0 to 5, in the order of `spaces.EDGES`",
+    "edge": "from 0, in the space's order",
     "operation": "name of the operation",
     "metric": "the metric",
     "accuracy": "mean over all cells with that operation on that edge, %",
@@ -124,7 +126,18 @@ SECOND_COLUMNS = {
 TEXT = dict.fromkeys(
     (
         *("method", "genotype", "metric", "other_selection", "other_genotype", "asks", "device", "images", "preset"),
-        *("changes", "split", "as_published", "settings", "truth", "truth_checksum", "version", "phase", "operation"),
+        *(
+            "changes",
+            "split",
+            "as_published",
+            "settings",
+            "space",
+            "truth",
+            "truth_checksum",
+            "version",
+            "phase",
+            "operation",
+        ),
         *("weights", "error", "details", "statistic", "study", "variant"),
     ),
     str,
@@ -216,6 +229,8 @@ def completed(runs: pd.DataFrame) -> pd.DataFrame:
     if "asks" not in found:
         pairs = zip(found["method"], found["images"], strict=True)
         found["asks"] = [_asked(str(images), runs) if method in ASKED_THE_TABLE else "" for method, images in pairs]
+    if "space" not in found:
+        found["space"] = NASBENCH201.name
     for column in ("asks", "preset", "changes"):
         found[column] = found[column].fillna("")
     return found

@@ -20,6 +20,7 @@ from reports.tables import (
     MOSTLY_SKIPS,
     REFERENCES,
     chosen_cells,
+    collapsed_share,
     count,
     interval_text,
     normality_doubt,
@@ -159,10 +160,11 @@ def _summary_section(results: Results, table: pd.DataFrame) -> Section:
         f"{metric_name(results.metric)}, and takes the seeds for draws from a normal distribution. "
         f"{_doubts_text(doubts)}{results.flattered}"
         "Regret is the best accuracy of the space minus the chosen cell's, and rank 1 + the number of cells that are "
-        f"strictly better, of all 15,625; both on {metric_name(results.metric)}. Skips: edges with skip_connect, of 6. "
+        f"strictly better, of all {len(results.cells):,}; both on {metric_name(results.metric)}. Skips: edges with "
+        f"skip_connect, of {len(results.cells.edges)}. "
         f"Collapsed: seeds whose cell has skip_connect on {MOSTLY_SKIPS} or more edges, or no convolution on any way "
-        "through it; of all cells 13.9 % are so. The last two rows are no searches: the best accuracy of each column, "
-        "and the mean of all cells."
+        f"through it; of all cells {100 * collapsed_share(results.cells):.1f} % are so. The last two rows are "
+        "no searches: the best accuracy of each column, and the mean of all cells."
     )
     references = tuple(range(len(rows) - len(REFERENCES), len(rows)))
     return Section("What the searches found", header, rows, note, references=references)
@@ -196,7 +198,8 @@ def _robust_section(results: Results, table: pd.DataFrame) -> Section:
         f"{metric_name(metric)}. {results.flattered}"
         "IQM: interquartile mean, without the lowest and the highest quarter of the seeds "
         f"(n // 4 of each); its interval is by bootstrap ({RESAMPLES:,} resamples of the seeds, percentiles), and too "
-        "narrow from few seeds. Percentile: the percentage of all 15,625 cells that are no better than the chosen one. "
+        f"narrow from few seeds. Percentile: the percentage of all {len(results.cells):,} cells that are no better "
+        "than the chosen one. "
         "Above mean: the accuracy minus the mean of the space, in percent of that mean."
     )
     return Section("The same runs by other statistics", header, rows, note)

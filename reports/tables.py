@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
@@ -30,14 +31,13 @@ from reports.statistics import (
     relative_improvement,
     spread,
 )
-from spaces import NUM_CELLS, Cell
-from spaces.cell import SKIP
+from spaces import Cell, Space
 
 FEW_SEEDS = 5
 """Below this many seeds the summary warns: of 4 fair coins all fall alike once in 8 throws."""
 
 MOSTLY_SKIPS = 4
-"""From so many of its 6 edges with skip_connect on, a cell counts as collapsed."""
+"""From so many of its edges with skip_connect on, a cell counts as collapsed."""
 
 REFERENCES = {"optimal": "best cell of the space", "space mean": "mean of the space"}
 """The last rows of the summary, which are no searches, as the tables call them."""
@@ -141,14 +141,14 @@ def improvement_columns(before: Floats, after: Floats) -> dict[str, float]:
 def chosen_cells(results: Results) -> pd.DataFrame:
     """One row a run: the chosen cell with its true accuracy, rank and number of skip connections."""
     rows = results.runs[["method", "seed", results.metric, "regret", "rank", "genotype"]].copy()
-    rows.insert(5, "skip_connects", [Cell.parse(genotype).count(SKIP) for genotype in rows["genotype"]])
+    rows.insert(5, "skip_connects", [skips(results.cells, cell) for cell in map(results.cells.parse, rows["genotype"])])
     return rows
 
 
 def method_row(results: Results, method: str) -> dict[str, object]:
     """What `summary.csv` says of one method."""
     runs = results.of(method)
-    cells = [Cell.parse(genotype) for genotype in runs["genotype"]]
+    space, cells = results.cells, [results.cells.parse(genotype) for genotype in runs["genotype"]]
     row: dict[str, object] = {"kind": "method", "method": method, "n": len(runs)}
     row["seeds"] = " ".join(str(seed) for seed in runs["seed"])
     for metric in results.metrics:
@@ -164,18 +164,29 @@ def method_row(results: Results, method: str) -> dict[str, object]:
     )
     row["rank_median"] = float(np.median(runs["rank"]))
     row["rank_best"], row["rank_worst"] = int(runs["rank"].min()), int(runs["rank"].max())
-    row["percentile_median"] = float(np.median(percentile(runs["rank"], NUM_CELLS)))
-    row["skip_connects_mean"], row["skip_connects_std"] = spread([cell.count(SKIP) for cell in cells])
-    row["collapsed"] = sum(map(collapsed, cells))
-    row["collapse_rate"] = sum(map(collapsed, cells)) / len(cells)
+    row["percentile_median"] = float(np.median(percentile(runs["rank"], len(space))))
+    row["skip_connects_mean"], row["skip_connects_std"] = spread([skips(space, cell) for cell in cells])
+    gone = sum(collapsed(space, cell) for cell in cells)
+    row["collapsed"], row["collapse_rate"] = gone, gone / len(cells)
     row["search_seconds_mean"], row["search_seconds_std"] = spread(runs["search_seconds"])
     return row | {column: " ".join(results.values(column, method)) for column in PROVENANCE}
 
 
-def collapsed(cell: Cell) -> bool:
+def skips(space: Space, cell: Cell) -> int:
+    """The cell's edges with skip_connect."""
+    return space.count(cell, space.skip)
+
+
+def collapsed(space: Space, cell: Cell) -> bool:
     """Whether a search that ends in `cell` has collapsed: mostly skip_connect, or no convolution on any way from the
-    input to the output. 2,167 of the 15,625 cells are so, 265 of them mostly skip_connect."""
-    return cell.count(SKIP) >= MOSTLY_SKIPS or not set("13") & set(cell.canonical())
+    input to the output. Of NAS-Bench-201 2,167 cells are so, 265 of them mostly skip_connect."""
+    return skips(space, cell) >= MOSTLY_SKIPS or not space.is_parametric(cell)
+
+
+@functools.cache
+def collapsed_share(space: Space) -> float:
+    """Of all cells, those that a collapsed search would end in."""
+    return sum(collapsed(space, space.at(index)) for index in range(len(space))) / len(space)
 
 
 def normality_doubt(interval: Interval, p: float, best: float) -> str:

@@ -1,24 +1,8 @@
-"""What a cell of NAS-Bench-201 is, and the networks built of it."""
-
-from typing import Literal
+"""The search spaces: their cells, and the networks built of them."""
 
 from spaces import pinned  # noqa: F401 (before any module that computes)
-from spaces.cell import CONV1, CONV3, EDGES, NONE, NUM_CELLS, OPERATIONS, POOL, SKIP, Cell, CellError
+from spaces.nasbench201 import NASBENCH201, named
+from spaces.nasbench201.cell import Cell
+from spaces.space import CellError, Precision, Space, SpaceError
 
-__all__ = [
-    "CONV1",
-    "CONV3",
-    "EDGES",
-    "NONE",
-    "NUM_CELLS",
-    "OPERATIONS",
-    "POOL",
-    "SKIP",
-    "Cell",
-    "CellError",
-    "Precision",
-]
-
-Precision = Literal["fp32", "tf32", "bf16"]
-"""Number formats of a network: float32; on a GPU, convolutions of numbers with 10-bit mantissas (tf32); feature maps in
-bfloat16, the rest in float32 (bf16)."""
+__all__ = ["NASBENCH201", "Cell", "CellError", "Precision", "Space", "SpaceError", "named"]

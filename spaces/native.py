@@ -10,28 +10,30 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from spaces.cell import CONV1, CONV3, EDGES, OPERATIONS, POOL, SKIP, Cell
 from spaces.compiled import library, why_unavailable
 
 __all__ = [
+    "as_images",
     "average_pool",
     "batch_last",
+    "call",
     "classify",
     "convolution",
+    "integers",
     "is_batch_last",
+    "maps",
     "normalise",
     "normalise_with_statistics",
     "normalised_convolution",
+    "pointers",
     "residual_block",
-    "search_cell",
-    "search_path",
     "weighted_sum",
     "why_unavailable",
 ]
@@ -46,7 +48,7 @@ def batch_last(images: Tensor) -> Tensor:
     """The same images (B, C, H, W), laid out for these layers where they can be had for their device and type."""
     if images.device.type != "cpu" or images.dtype not in SUFFIXES or why_unavailable():
         return images
-    return _as_images(_maps(images))
+    return as_images(maps(images))
 
 
 def is_batch_last(x: Tensor) -> bool:
@@ -54,12 +56,12 @@ def is_batch_last(x: Tensor) -> bool:
     return x.dim() == 4 and x.stride(0) == 1 and x.device.type == "cpu"
 
 
-def _maps(x: Tensor) -> Tensor:
+def maps(x: Tensor) -> Tensor:
     """(C, H, W, B), contiguous, of images (B, C, H, W); no copy where they are laid out so."""
     return x.permute(1, 2, 3, 0).contiguous()
 
 
-def _as_images(maps: Tensor) -> Tensor:
+def as_images(maps: Tensor) -> Tensor:
     return maps.permute(3, 0, 1, 2)
 
 
@@ -71,18 +73,18 @@ def _function(name: str, dtype: torch.dtype, arguments: int) -> Callable[..., No
     return cast("Callable[..., None]", function)
 
 
-def _call(name: str, dtype: torch.dtype, *arguments: Tensor | int | ctypes.Array[Any] | bytes | None) -> None:
+def call(name: str, dtype: torch.dtype, *arguments: Tensor | int | ctypes.Array[Any] | bytes | None) -> None:
     """Call a function of `layers.cpp`: tensors as pointers to their numbers, and 64-bit integers."""
     given = [argument.data_ptr() if isinstance(argument, Tensor) else argument for argument in arguments]
     _function(name, dtype, len(given))(*given)
 
 
 @functools.lru_cache(1024)
-def _integers(*numbers: int) -> ctypes.Array[ctypes.c_int64]:
+def integers(*numbers: int) -> ctypes.Array[ctypes.c_int64]:
     return (ctypes.c_int64 * len(numbers))(*numbers)
 
 
-def _pointers(tensors: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:
+def pointers(tensors: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:
     return (ctypes.c_void_p * len(tensors))(*[None if tensor is None else tensor.data_ptr() for tensor in tensors])
 
 
@@ -91,9 +93,9 @@ def _convolve(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
     inputs, height, width, batch = x.shape
     outputs, _, kernel, _ = weight.shape
     out = (height - 1) // stride + 1, (width - 1) // stride + 1
-    ctx.geometry = _integers(batch, inputs, height, width, outputs, *out, kernel, stride)
+    ctx.geometry = integers(batch, inputs, height, width, outputs, *out, kernel, stride)
     y = x.new_empty(outputs, *out, batch)
-    _call("convolution", x.dtype, ctx.geometry, x, weight, y)
+    call("convolution", x.dtype, ctx.geometry, x, weight, y)
     return y
 
 
@@ -102,24 +104,24 @@ def _convolution_gradients(ctx: Any, dy: Tensor, x: Tensor, weight: Tensor) -> t
     dx = dweight = None
     if ctx.needs_input_grad[0]:
         dx = torch.empty_like(x)
-        _call("input_gradient", x.dtype, ctx.geometry, dy, weight, dx)
+        call("input_gradient", x.dtype, ctx.geometry, dy, weight, dx)
     if ctx.needs_input_grad[1]:
         dweight = torch.empty_like(weight)
-        _call("weight_gradient", x.dtype, ctx.geometry, dy, x, dweight)
-    return None if dx is None else _as_images(dx), dweight
+        call("weight_gradient", x.dtype, ctx.geometry, dy, x, dweight)
+    return None if dx is None else as_images(dx), dweight
 
 
 class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
-        x, weight = _maps(x), weight.contiguous()
+        x, weight = maps(x), weight.contiguous()
         ctx.save_for_backward(x, weight)
-        return _as_images(_convolve(ctx, x, weight, stride))
+        return as_images(_convolve(ctx, x, weight, stride))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        return *_convolution_gradients(ctx, _maps(dy), *ctx.saved_tensors), None
+        return *_convolution_gradients(ctx, maps(dy), *ctx.saved_tensors), None
 
 
 def convolution(x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
@@ -133,12 +135,12 @@ class _Normalise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x, scale, shift = _maps(x), scale.contiguous(), shift.contiguous()
+        x, scale, shift = maps(x), scale.contiguous(), shift.contiguous()
         y, (mean, inverse, variance) = torch.empty_like(x), x.new_empty(3, len(x)).unbind()
-        _call("normalise", x.dtype, len(x), x[0].numel(), x, scale, shift, y, mean, inverse, variance)
+        call("normalise", x.dtype, len(x), x[0].numel(), x, scale, shift, y, mean, inverse, variance)
         ctx.save_for_backward(x, scale, mean, inverse)
         ctx.mark_non_differentiable(mean, variance)
-        return _as_images(y), mean, variance
+        return as_images(y), mean, variance
 
     @staticmethod
     @once_differentiable
@@ -146,8 +148,8 @@ class _Normalise(torch.autograd.Function):
         x, scale, mean, inverse = ctx.saved_tensors
         dx, dscale, dshift = torch.empty_like(x), torch.empty_like(scale), torch.empty_like(scale)
         numbers = x[0].numel()
-        _call("normalise_gradient", x.dtype, len(x), numbers, x, scale, mean, inverse, _maps(dy), dx, dscale, dshift)
-        return _as_images(dx), dscale, dshift
+        call("normalise_gradient", x.dtype, len(x), numbers, x, scale, mean, inverse, maps(dy), dx, dscale, dshift)
+        return as_images(dx), dscale, dshift
 
 
 def normalise_with_statistics(x: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -171,12 +173,12 @@ class _NormalisedConvolution(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        x, weight = _maps(x), weight.contiguous()
+        x, weight = maps(x), weight.contiguous()
         convolved = _convolve(ctx, x, weight, 1)
         y, (mean, inverse) = torch.empty_like(convolved), x.new_empty(2, len(convolved)).unbind()
-        _call("normalise", x.dtype, len(y), y[0].numel(), convolved, scale, shift, y, mean, inverse, None)
+        call("normalise", x.dtype, len(y), y[0].numel(), convolved, scale, shift, y, mean, inverse, None)
         ctx.save_for_backward(x, weight, scale, convolved, mean, inverse)
-        return _as_images(y)
+        return as_images(y)
 
     @staticmethod
     @once_differentiable
@@ -185,7 +187,7 @@ class _NormalisedConvolution(torch.autograd.Function):
         dconvolved, dscale, dshift = torch.empty_like(convolved), torch.empty_like(scale), torch.empty_like(scale)
         size = len(convolved), convolved[0].numel()
         statistics = scale, mean, inverse
-        _call("normalise_gradient", x.dtype, *size, convolved, *statistics, _maps(dy), dconvolved, dscale, dshift)
+        call("normalise_gradient", x.dtype, *size, convolved, *statistics, maps(dy), dconvolved, dscale, dshift)
         return *_convolution_gradients(ctx, dconvolved, x, weight), dscale, dshift
 
 
@@ -200,14 +202,14 @@ class _Residual(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, *weights: Tensor) -> Tensor:
-        x = _maps(x)
+        x = maps(x)
         channels, height, width, batch = x.shape
         y, *between = x.new_empty(4, 2 * channels, height // 2, width // 2, batch).unbind()
         halved, statistics = x.new_empty(channels, *y.shape[1:]), x.new_empty(2, 2, 2 * channels)
-        ctx.shape = _integers(*x.shape)
+        ctx.shape = integers(*x.shape)
         ctx.save_for_backward(x, *weights, *between, halved, statistics)
-        _call("residual_forward", x.dtype, ctx.shape, x, y, _pointers([*weights, *between, halved, statistics]))
-        return _as_images(y)
+        call("residual_forward", x.dtype, ctx.shape, x, y, pointers([*weights, *between, halved, statistics]))
+        return as_images(y)
 
     @staticmethod
     @once_differentiable
@@ -219,8 +221,8 @@ class _Residual(torch.autograd.Function):
             torch.empty_like(weight) if wanted or weight.dim() == 1 else None
             for weight, wanted in zip(saved[:7], ctx.needs_input_grad[1:], strict=True)
         ]
-        _call("residual_backward", x.dtype, ctx.shape, x, _maps(dy), dx, _pointers([*saved, *gradients]))
-        return _as_images(dx), *gradients
+        call("residual_backward", x.dtype, ctx.shape, x, maps(dy), dx, pointers([*saved, *gradients]))
+        return as_images(dx), *gradients
 
 
 def residual_block(x: Tensor, conv_a: Tensor, norm_a: Norm, conv_b: Tensor, norm_b: Norm, shortcut: Tensor) -> Tensor:
@@ -241,17 +243,17 @@ class _Classify(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, scale: Tensor | None, shift: Tensor | None, weight: Tensor, bias: Tensor
     ) -> Tensor:
-        x, weight = _maps(x), weight.contiguous()
+        x, weight = maps(x), weight.contiguous()
         channels, batch, classes = len(x), x.shape[3], len(weight)
         features, logits = x.new_empty(channels, batch), x.new_empty(classes, batch)
-        ctx.shape = _integers(*x.shape)
+        ctx.shape = integers(*x.shape)
         normalised = x
         saved: tuple[Tensor, ...] = ()
         if scale is not None:
             normalised, (mean, inverse) = torch.empty_like(x), x.new_empty(2, channels).unbind()
             saved = x, scale, mean, inverse
-            _call("normalise", x.dtype, channels, x[0].numel(), x, scale, shift, normalised, mean, inverse, None)
-        _call("classify", x.dtype, ctx.shape, classes, normalised, weight, bias, features, logits)
+            call("normalise", x.dtype, channels, x[0].numel(), x, scale, shift, normalised, mean, inverse, None)
+        call("classify", x.dtype, ctx.shape, classes, normalised, weight, bias, features, logits)
         ctx.save_for_backward(normalised, weight, features, *saved)
         return logits.t().contiguous()
 
@@ -264,13 +266,13 @@ class _Classify(torch.autograd.Function):
         dbias = features.new_empty(len(weight)) if bias_wanted else None
         dx, dlogits = torch.empty_like(normalised), dy.t().contiguous()
         saved = normalised, weight, features
-        _call("classify_gradient", dy.dtype, ctx.shape, len(weight), *saved, dlogits, dx, dweight, dbias)
+        call("classify_gradient", dy.dtype, ctx.shape, len(weight), *saved, dlogits, dx, dweight, dbias)
         if not norm:
-            return _as_images(dx), None, None, dweight, dbias
+            return as_images(dx), None, None, dweight, dbias
         x, scale, *_ = norm
         dnormalised, dx, dscale, dshift = dx, torch.empty_like(x), torch.empty_like(scale), torch.empty_like(scale)
-        _call("normalise_gradient", dy.dtype, len(x), x[0].numel(), *norm, dnormalised, dx, dscale, dshift)
-        return _as_images(dx), dscale, dshift, dweight, dbias
+        call("normalise_gradient", dy.dtype, len(x), x[0].numel(), *norm, dnormalised, dx, dscale, dshift)
+        return as_images(dx), dscale, dshift, dweight, dbias
 
 
 def classify(x: Tensor, norm: Norm | None, weight: Tensor, bias: Tensor) -> Tensor:
@@ -289,26 +291,27 @@ class _WeightedSum(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, weights: Tensor, like: Tensor, *terms: Tensor | None) -> Tensor:
-        weights, maps = weights.contiguous(), [None if term is None else _maps(term) for term in terms]
-        y = torch.empty_like(_maps(like))
-        ctx.size = len(y), y[0].numel(), len(maps)
-        ctx.absent = [term is None for term in maps]
-        ctx.save_for_backward(weights, *(term for term in maps if term is not None))
-        _call("weighted_sum", y.dtype, *ctx.size, weights, _pointers(maps), y)
-        return _as_images(y)
+        weights, given = weights.contiguous(), [None if term is None else maps(term) for term in terms]
+        y = torch.empty_like(maps(like))
+        ctx.size = len(y), y[0].numel(), len(given)
+        ctx.absent = [term is None for term in given]
+        ctx.save_for_backward(weights, *(term for term in given if term is not None))
+        call("weighted_sum", y.dtype, *ctx.size, weights, pointers(given), y)
+        return as_images(y)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         weights, *saved = ctx.saved_tensors
-        present, dy, dweights = iter(saved), _maps(dy), torch.empty_like(weights)
-        maps = [None if absent else next(present) for absent in ctx.absent]
+        present, dy, dweights = iter(saved), maps(dy), torch.empty_like(weights)
+        given = [None if absent else next(present) for absent in ctx.absent]
         wanted = ctx.needs_input_grad[2:]
         dterms = [
-            torch.empty_like(dy) if want and term is not None else None for term, want in zip(maps, wanted, strict=True)
+            torch.empty_like(dy) if want and term is not None else None
+            for term, want in zip(given, wanted, strict=True)
         ]
-        _call("weighted_sum_gradient", dy.dtype, *ctx.size, weights, _pointers(maps), dy, _pointers(dterms), dweights)
-        return dweights, None, *(None if term is None else _as_images(term) for term in dterms)
+        call("weighted_sum_gradient", dy.dtype, *ctx.size, weights, pointers(given), dy, pointers(dterms), dweights)
+        return dweights, None, *(None if term is None else as_images(term) for term in dterms)
 
 
 def weighted_sum(weights: Tensor, terms: Sequence[Tensor | None], like: Tensor) -> Tensor:
@@ -317,119 +320,21 @@ def weighted_sum(weights: Tensor, terms: Sequence[Tensor | None], like: Tensor) 
     return y
 
 
-COMPUTED = (SKIP, CONV1, CONV3, POOL)
-
-
-def _bits(edges: Iterable[int], *operations: int) -> int:
-    """Operations on edges as bits 5 · edge + operation."""
-    return sum(1 << edge * len(OPERATIONS) + operation for edge in edges for operation in operations)
-
-
-ALL_OPERATIONS = _bits(range(len(EDGES)), *COMPUTED)
-ON_EDGE = [_bits([edge], *COMPUTED) for edge in range(len(EDGES))]
-
-
-@functools.cache
-def _on_a_way(edges: tuple[bool, ...]) -> int:
-    """Of the edges that have operations, all operations of those on a way from the input to the output."""
-    alive, wanted = [True, False, False, False], [False, False, False, True]
-    for (source, target), used in zip(EDGES, edges, strict=True):
-        alive[target] |= alive[source] and used
-    for (source, target), used in zip(reversed(EDGES), reversed(edges), strict=True):
-        wanted[source] |= wanted[target] and used
-    return sum(bits for bits, (source, target) in zip(ON_EDGE, EDGES, strict=True) if alive[source] and wanted[target])
-
-
-def _needed(used: int) -> int:
-    """Of operations in use, as bits, those that the output depends on."""
-    return used & _on_a_way(tuple([used & bits != 0 for bits in ON_EDGE]))
-
-
-@functools.cache
-def _of_cell(cell: Cell) -> tuple[int, int]:
-    """A discrete cell's needed operations, and its place in the space."""
-    return _needed(sum(_bits([edge], operation) for edge, operation in enumerate(cell.operations))), cell.position
-
-
-@functools.lru_cache(1 << 16)
-def _space(dtype: torch.dtype, present: int, *shape: int) -> int:
-    """How many numbers a search cell leaves behind for its gradient."""
-    numbers = ctypes.c_int64()
-    _call("cell_space", dtype, _integers(*shape), present, ctypes.addressof(numbers))
-    return numbers.value
-
-
-class _SearchCell(torch.autograd.Function):
-    """See `search_cell`; `present` are its needed operations."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weights: Tensor, present: int, *kernels: Tensor) -> Tensor:
-        x, weights = _maps(x), weights.contiguous()
-        output, space = torch.empty_like(x), x.new_empty(_space(x.dtype, present, *x.shape))
-        ctx.shape, ctx.present = _integers(*x.shape), present
-        ctx.save_for_backward(x, weights, space, *kernels)
-        _call("cell_forward", x.dtype, ctx.shape, weights, present, _pointers([*kernels, x, output]), space)
-        return _as_images(output)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        x, weights, space, *kernels = ctx.saved_tensors
-        dx, dy = torch.empty_like(x), _maps(dy)
-        dkernels = [
-            torch.empty_like(kernel) if wanted else None
-            for kernel, wanted in zip(kernels, ctx.needs_input_grad[3:], strict=True)
-        ]
-        dweights = torch.empty_like(weights) if ctx.needs_input_grad[1] else None
-        given = ctx.shape, weights, ctx.present, _pointers([*kernels, x, None]), space, dy
-        _call("cell_backward", x.dtype, *given, dx, _pointers(dkernels), dweights)
-        return _as_images(dx), dweights, None, *dkernels
-
-
-def search_cell(x: Tensor, weights: Tensor, conv1: Iterable[Tensor], conv3: Iterable[Tensor]) -> Tensor:
-    """The mixed operations of a whole search cell, x (B, C, H, W) in and out, by `weights` (6, 5).
-
-    Operations of weight 0 are not computed where no gradient of the weights is asked for.
-
-    Args:
-        conv1, conv3: for nodes 0, 1 and 2 the convolutions of the edges that leave it, (edges · C, C, k, k).
-    """
-    used = ALL_OPERATIONS
-    if not (weights.requires_grad and torch.is_grad_enabled()):
-        used = sum(_bits([e], o) for e, edge in enumerate(weights.tolist()) for o, w in enumerate(edge) if w)
-    y: Tensor = _SearchCell.apply(x, weights, _needed(used), *conv1, *conv3)  # type: ignore[no-untyped-call]
-    return y
-
-
-@functools.cache
-def _one_hot(dtype: torch.dtype) -> Tensor:
-    """The weights (6, 5) of every cell's operations, by position."""
-    operations = torch.cartesian_prod(*[torch.arange(len(OPERATIONS))] * len(EDGES))
-    return torch.nn.functional.one_hot(operations, len(OPERATIONS)).to(dtype)
-
-
-def search_path(x: Tensor, cell: Cell, conv1: Iterable[Tensor], conv3: Iterable[Tensor]) -> Tensor:
-    """As `search_cell`, for the one operation that a discrete cell has on each edge."""
-    present, position = _of_cell(cell)
-    y: Tensor = _SearchCell.apply(x, _one_hot(x.dtype)[position], present, *conv1, *conv3)  # type: ignore[no-untyped-call]
-    return y
-
-
 class _AveragePool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        x = _maps(x)
+        x = maps(x)
         y = torch.empty_like(x)
-        _call("average_pool", x.dtype, _integers(*x.shape), x, y, 0)
-        return _as_images(y)
+        call("average_pool", x.dtype, integers(*x.shape), x, y, 0)
+        return as_images(y)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> Tensor:
-        dy = _maps(dy)
+        dy = maps(dy)
         dx = torch.empty_like(dy)
-        _call("average_pool", dy.dtype, _integers(*dy.shape), dy, dx, 1)
-        return _as_images(dx)
+        call("average_pool", dy.dtype, integers(*dy.shape), dy, dx, 1)
+        return as_images(dx)
 
 
 def average_pool(x: Tensor) -> Tensor:

@@ -1,246 +1,89 @@
-"""The supernet: every cell of the space at once, in one network of shared weights."""
+"""What a space's supernet has to be: every cell of the space at once, in one network of shared weights."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spaces import Precision, native
-from spaces.cell import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL, SKIP, Cell
-from spaces.layers import Head, ReductionBlock, Stem, average_pool, convolve, initialise, normalise
+if TYPE_CHECKING:
+    from spaces.nasbench201.cell import Cell
+    from spaces.space import Precision
 
 Layers = Literal["compiled", "torch"]
 
-LEAVING = tuple(tuple(e for e, (source, _) in enumerate(EDGES) if source == node) for node in range(3))
-"""The edges that leave nodes 0, 1 and 2, by target: (0, 1, 3), (2, 4), (5,)."""
 
-ENTERING = tuple(tuple(e for e, (_, target) in enumerate(EDGES) if target == node) for node in range(1, 4))
-"""The edges that enter nodes 1, 2 and 3, by source: (0,), (1, 2), (3, 4, 5)."""
+class Place(NamedTuple):
+    """Where the weights of an operation on an edge are: in a part of a parameter."""
 
+    parameter: nn.Parameter
+    part: int
+    parts: int
 
-class Mixture:
-    """The (6, 5) weights of the operations, and how the cells of one stage, of C channels, need them laid out.
-
-    `skip` and `pool` hold a number for each edge; `conv1` and `conv3` for each source node the factors of the merged
-    convolutions' channels. Laid out once for a whole stage, since small tensors cost as much time as large ones.
-    A sixth column, where there is one, is `bypass`: the weights of the channels that bypass the operations.
-    """
-
-    def __init__(self, weights: Tensor, channels: int) -> None:
-        self.weights, self.channels = weights, channels
-
-    @cached_property
-    def columns(self) -> tuple[Tensor, ...]:
-        return self.weights.unbind(1)
-
-    @cached_property
-    def skip(self) -> tuple[Tensor, ...]:
-        return self.columns[SKIP].unbind()
-
-    @cached_property
-    def pool(self) -> tuple[Tensor, ...]:
-        return self.columns[POOL].unbind()
-
-    @cached_property
-    def bypass(self) -> tuple[Tensor, ...]:
-        return self.columns[len(OPERATIONS)].unbind()
-
-    @cached_property
-    def conv1(self) -> list[Tensor]:
-        return self._of_channels(CONV1)
-
-    @cached_property
-    def conv3(self) -> list[Tensor]:
-        return self._of_channels(CONV3)
-
-    def _of_channels(self, operation: int) -> list[Tensor]:
-        of_edges = self.columns[operation].unbind()
-        return [torch.stack([of_edges[e] for e in edges]).repeat_interleave(self.channels) for edges in LEAVING]
+    def of(self, parameter: Tensor) -> Tensor:
+        """That part of the parameter, or of what has its shape; a view."""
+        return parameter.chunk(self.parts)[self.part]
 
 
-def add_scaled(total: Tensor, factors: Sequence[Tensor], terms: Sequence[Tensor], like: Tensor) -> Tensor:
-    """total + Σ factors[t] · terms[t], maps of the shape of `like`; factors are numbers, and `total` may be one."""
-    if native.is_batch_last(like):
-        is_map = total.dim() > 0
-        one = torch.ones((), dtype=like.dtype) if is_map else total
-        return native.weighted_sum(torch.stack([one, *factors]), [total if is_map else None, *terms], like)
-    for factor, term in zip(factors, terms, strict=True):
-        total = torch.addcmul(total, factor, term)
-    return total.expand_as(like)
+class MixedCell(nn.Module, ABC):
+    """A cell with all the space's operations on every edge."""
 
+    channels: int
+    """That its operations compute."""
 
-class SearchCell(nn.Module):
-    """A cell with all five operations on all six edges: B × C × H × W in and out.
+    @abstractmethod
+    def place(self, edge: int, operation: int) -> Place | None:
+        """Where the weights of the space's operation of that number are on an edge; None where it has none."""
 
-    What the edges leaving one node share is computed once: its ReLU, its average pool, and, as one convolution with
-    three, two or one times C outputs, their convolutions of one size: `conv3[node]` holds the weights of the edges
-    in `LEAVING[node]`, one after the other. `none` is never computed.
-    """
+    def widen(self, part: int, generator: torch.Generator) -> Iterator[tuple[nn.Parameter, Callable[[Tensor], Tensor]]]:
+        """Of a cell that mixes 1/K of the channels: mix as many as K = `part` says from now on, no fewer than before.
 
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.channels = channels
-        self.conv1, self.conv3 = (
-            nn.ParameterList(nn.Parameter(torch.empty(len(edges) * channels, channels, k, k)) for edges in LEAVING)
-            for k in (1, 3)
-        )
+        Args:
+            generator: from which the channels that are copied are drawn.
 
-    def merged(self, operation: int, node: int) -> Tensor:
-        """Weights of the convolutions `operation` on the edges leaving `node`, (edges · C, C, k, k)."""
-        weights: Tensor = (self.conv1 if operation == CONV1 else self.conv3)[node]
-        return weights
+        Returns:
+            Each parameter with what makes such a tensor, as itself or its momentum, a wider one.
 
-    def convolution(self, operation: int, edge: int) -> Tensor:
-        """Weights of the one convolution `operation` on `edge`, (C, C, k, k), a view."""
-        node = EDGES[edge][0]
-        return self.merged(operation, node).chunk(len(LEAVING[node]))[LEAVING[node].index(edge)]
-
-    def forward(self, x: Tensor, mixture: Mixture) -> Tensor:
-        """Each node is Σ over its incoming edges and their operations of weight × operation(source)."""
-        if native.is_batch_last(x):
-            return native.search_cell(x, mixture.weights, self.conv1, self.conv3)
-        return self.node_by_node(x, mixture)
-
-    def node_by_node(self, x: Tensor, mixture: Mixture) -> Tensor:
-        """The same, of what leaves each node in turn."""
-        nodes: list[Tensor | None] = [x, None, None, None]
-        for node, edges in enumerate(LEAVING):
-            source = nodes[node]
-            assert source is not None
-            for edge, mixed in zip(edges, self.leaving(node, source, mixture), strict=True):
-                target = EDGES[edge][1]
-                sum_so_far = nodes[target]
-                nodes[target] = mixed if sum_so_far is None else sum_so_far + mixed
-        output = nodes[3]
-        assert output is not None
-        return output
-
-    def leaving(self, node: int, source: Tensor, mixture: Mixture) -> Iterator[Tensor]:
-        """Σ over the operations of weight × operation(source), for each edge that leaves a node.
-
-        The weight of a convolution scales its batch normalisation, which makes its gradient a reduction that the
-        normalisation computes anyway.
+        Raises:
+            TypeError: for a cell that mixes all its channels.
         """
-        edges = LEAVING[node]
-        active, pooled = F.relu(source), average_pool(source)
-        convolved = normalise(convolve(active, self.conv3[node]), mixture.conv3[node])
-        convolved = convolved + normalise(convolve(active, self.conv1[node]), mixture.conv1[node])
-        for edge, mixed in zip(edges, convolved.chunk(len(edges), 1), strict=True):
-            yield add_scaled(mixed, (mixture.skip[edge], mixture.pool[edge]), (source, pooled), source)
-
-    def forward_path(self, x: Tensor, cell: Cell) -> Tensor:
-        """The same sum for a discrete cell, of which only the chosen operations are computed."""
-        if native.is_batch_last(x):
-            return native.search_path(x, cell, self.conv1, self.conv3)
-        nodes: list[Tensor | None] = [x, None, None, None]  # None is a node of zeros
-        for edge, (operation, (source_node, target)) in enumerate(zip(cell.operations, EDGES, strict=True)):
-            source = nodes[source_node]
-            if operation == NONE or source is None:
-                continue
-            term, sum_so_far = self.output(operation, edge, source), nodes[target]
-            nodes[target] = term if sum_so_far is None else sum_so_far + term
-        return torch.zeros_like(x) if nodes[3] is None else nodes[3]
-
-    def forward_sampled(self, x: Tensor, cell: Cell, chosen: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
-        """As `forward_path`, but for every edge times the number `chosen[edge]` plus the number `others[edge]`."""
-        nodes = [x]
-        for edges in ENTERING:
-            computed = [edge for edge in edges if cell.operations[edge] != NONE]
-            factors = [chosen[edge] for edge in computed]
-            terms = [self.output(cell.operations[edge], edge, nodes[EDGES[edge][0]]) for edge in computed]
-            total = torch.stack([others[edge] for edge in edges]).sum()
-            nodes.append(add_scaled(total, factors, terms, x))
-        return nodes[3]
-
-    def output(self, operation: int, edge: int, source: Tensor) -> Tensor:
-        """What an operation other than `none` makes of an edge's source."""
-        if operation == SKIP:
-            return source
-        if operation == POOL:
-            return average_pool(source)
-        return normalise(convolve(F.relu(source), self.convolution(operation, edge)))
+        raise TypeError(f"a {type(self).__name__} has all its channels mixed: make the supernet with a `part`")
 
 
-class Supernet(nn.Module):
-    """Stem, three stages of search cells joined by reduction blocks, and the classifier (NAS-Bench-201, §2.1).
+class Supernet(nn.Module, ABC):
+    """Images (B, 3, H, W) to logits (B, classes), through search cells that share their weights among all cells."""
 
-    Batch normalisation uses batch statistics and, in the search cells, has no affine parameters.
+    precision: Precision
 
-    Args:
-        channels: C of the first stage; the second and third have 2C and 4C.
-        cells_per_stage: N, the number of search cells in a stage.
-        classes: outputs of the classifier.
-        generator: a CPU generator from which the weights are drawn.
-        search_cell: what makes a search cell of so many channels.
-        precision: "bf16" computes feature maps in bfloat16 (weights, statistics and logits stay in float32).
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        cells_per_stage: int,
-        classes: int,
-        generator: torch.Generator,
-        search_cell: Callable[[int], SearchCell] = SearchCell,
-        precision: Precision = "fp32",
-    ) -> None:
-        super().__init__()
-        self.precision = precision
-        self.layers: Layers = "compiled"
-        """Whether a CPU computes with the compiled layers, where they can be had, or with PyTorch's."""
-        self.stem = Stem(channels)
-        self.body = nn.ModuleList()
-        for width in (channels, 2 * channels, 4 * channels):
-            if width > channels:
-                self.body.append(ReductionBlock(width // 2))
-            self.body.extend(search_cell(width) for _ in range(cells_per_stage))
-        self.head = Head(4 * channels, classes)
-        initialise(self, generator)
+    layers: Layers = "compiled"
+    """Whether a CPU computes with the compiled layers, where they can be had, or with PyTorch's."""
 
     @property
-    def cells(self) -> list[SearchCell]:
-        """The 3·N search cells, from input to output."""
-        return [layer for layer in self.body if isinstance(layer, SearchCell)]
+    @abstractmethod
+    def cells(self) -> Sequence[MixedCell]:
+        """The search cells, from input to output."""
 
+    @abstractmethod
     def forward(self, images: Tensor, weights: Tensor) -> Tensor:
-        """Logits (B, classes) of images (B, 3, H, W) where every edge mixes its operations by `weights` (6, 5).
+        """Logits (B, classes) of images (B, 3, H, W) where every edge mixes its operations by `weights`, (edges,
+        operations).
 
-        The weights may be soft (a softmax of α), masked (zeros without renormalisation) or one-hot; (cells, 6, 5) are
-        each search cell's own.
+        The weights may be soft (a softmax of α), masked (zeros without renormalisation) or one-hot; (cells, edges,
+        operations) are each search cell's own.
         """
-        if weights.dim() == 3:
-            mixtures = iter([Mixture(own, cell.channels) for own, cell in zip(weights, self.cells, strict=True)])
-            return self._through(images, lambda cell, x: cell(x, next(mixtures)))
-        of_stage = {channels: Mixture(weights, channels) for channels in {cell.channels for cell in self.cells}}
-        return self._through(images, lambda cell, x: cell(x, of_stage[cell.channels]))
 
+    @abstractmethod
     def forward_path(self, images: Tensor, choices: Sequence[Cell]) -> Tensor:
         """Logits (B, classes) of the single path that takes `choices[i]`, a discrete cell, in search cell i."""
-        remaining = iter(choices)
-        return self._through(images, lambda cell, x: cell.forward_path(x, next(remaining)))
 
+    @abstractmethod
     def forward_sampled(self, images: Tensor, cell: Cell, weights: Tensor) -> Tensor:
-        """Logits (B, classes) of one discrete cell in every search cell, differentiable in `weights` (6, 5) (GDAS).
+        """Logits (B, classes) of one discrete cell in every search cell, differentiable in `weights`, (edges,
+        operations) (GDAS).
 
         `weights` are one-hot at the cell's operations, so in value this is `forward_path`. Of the other operations,
         which are not computed, the bare weights are added to every pixel: zeros, but they have a gradient.
         """
-        of_cell = torch.tensor(cell.operations, device=weights.device)[:, None]
-        chosen = weights.gather(1, of_cell).flatten().unbind()
-        others = weights.scatter(1, of_cell, 0.0).sum(1).unbind()
-        return self._through(images, lambda layer, x: layer.forward_sampled(x, cell, chosen, others))
-
-    def _through(self, images: Tensor, search_cell: Callable[[SearchCell, Tensor], Tensor]) -> Tensor:
-        """Logits of images that go through all layers, and through the search cells as `search_cell` has it."""
-        bf16 = self.precision == "bf16"
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
-            x = self.stem(images if bf16 or self.layers == "torch" else native.batch_last(images))
-            for layer in self.body:
-                x = search_cell(layer, x) if isinstance(layer, SearchCell) else layer(x)
-            logits: Tensor = self.head(x)
-        return logits.float() if bf16 else logits

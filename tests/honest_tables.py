@@ -19,7 +19,8 @@ from reports.audit.finding import Finding
 from reports.audit.numbers import Printed
 from reports.audit.space import Space
 from reports.audit.table import Row, Table
-from spaces import NUM_CELLS, Cell
+from spaces import Cell
+from spaces.nasbench201.cell import NUM_CELLS
 
 COLUMNS = (
     METRICS,

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from spaces import CONV1, CONV3, EDGES, OPERATIONS, SKIP
-from spaces.supernet import SearchCell, Supernet
+from spaces.nasbench201.cell import CONV1, CONV3, EDGES, OPERATIONS, SKIP
+from spaces.nasbench201.supernet import SearchCell, Supernet
 
 
 def operation_output(cell: SearchCell, operation: int, edge: int, x: Tensor) -> Tensor:

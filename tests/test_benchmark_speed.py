@@ -16,7 +16,8 @@ from benchmark.speed_floor import MIXTURE, Network, Passes, Probe, in_path, mean
 from benchmark.speed_rows import STEPS, Row, compare, read_rows, write_rows
 from benchmark.speed_steps import LiveTensors, device_name
 from methods.single_path import sample_cell
-from spaces import OPERATIONS, Cell
+from spaces import NASBENCH201, Cell
+from spaces.nasbench201.cell import OPERATIONS
 
 CPU = torch.device("cpu")
 HEADER = "device,size,step,implementation,ms,times_faster_than_reference,times_floor,peak_mb"
@@ -242,7 +243,7 @@ def test_what_leads_nowhere_is_not_counted():
 
 def test_the_mean_path_is_that_of_the_training():
     random = np.random.default_rng(0)
-    drawn = np.mean([in_path(sample_cell(random)) for _ in range(4000)], 0)
+    drawn = np.mean([in_path(sample_cell(NASBENCH201, random)) for _ in range(4000)], 0)
     assert drawn == pytest.approx(mean_path(), rel=0.03)
 
 

@@ -12,7 +12,8 @@ import pytest
 from data.analognas import find_file, read_analognas
 from data.folder import DataError
 from data.truth import open_truth
-from spaces import OPERATIONS, Cell
+from spaces import Cell
+from spaces.nasbench201.cell import OPERATIONS
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,8 @@ from data.official import ADMITTED, EVALUATED, read_nats, read_pth
 from data.official_api import read_api
 from data.pickle_stream import PickleStream
 from data.truth import open_truth
-from spaces import NUM_CELLS, Cell
+from spaces import Cell
+from spaces.nasbench201.cell import NUM_CELLS
 
 nas_201_api = pytest.importorskip("nas_201_api", reason="the package nas-bench-201 is not installed")
 nats_bench = pytest.importorskip("nats_bench", reason="the package nats-bench is not installed")

@@ -17,7 +17,8 @@ from data.metrics import IMAGES, METRICS, accuracy_column
 from data.nasbench201 import read_csv, read_release
 from data.shipped import FILE, RUN_BY_RUN, decode, encode, read_shipped
 from data.truth import open_truth
-from spaces import NUM_CELLS, Cell
+from spaces import Cell
+from spaces.nasbench201.cell import NUM_CELLS
 
 METRIC_COLUMNS = [accuracy_column(metric, epochs) for metric in METRICS for epochs in (200, 12)]
 

@@ -17,7 +17,8 @@ from data.measurements import Measurements
 from data.metrics import IMAGES, METRICS, accuracy_column
 from data.nasbench201 import Provenance, import_truth, read_table, write_table
 from data.truth import TruthTable, open_truth
-from spaces import NUM_CELLS, Cell
+from spaces import Cell
+from spaces.nasbench201.cell import NUM_CELLS
 
 ROOT = Path(__file__).parents[1]
 

@@ -18,7 +18,8 @@ from data.metrics import FLOPS, INDEX, PARAMS, SEEDS, accuracy_column, seconds_c
 from data.official import EVALUATED, TRAINED
 from data.shipped import FILE
 from data.truth import open_truth
-from spaces import NUM_CELLS, Cell
+from spaces import Cell
+from spaces.nasbench201.cell import NUM_CELLS
 
 CONV3 = Cell((3,) * 6)
 TWO_RUNS = Cell.at(columns()["cifar100_valid_200_seed999"].index(None))

@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from benchmark.settings import read_preset, table_of
-from spaces import CONV1, CONV3, EDGES, NUM_CELLS, OPERATIONS, Cell
-from spaces.cost import macs, parameters
-from spaces.network import CellNetwork
-from spaces.supernet import LEAVING, SearchCell, Supernet
+from spaces import Cell
+from spaces.nasbench201.cell import CONV1, CONV3, EDGES, NUM_CELLS, OPERATIONS
+from spaces.nasbench201.cost import macs, parameters
+from spaces.nasbench201.network import CellNetwork
+from spaces.nasbench201.supernet import LEAVING, SearchCell, Supernet
 
 pytest.importorskip("xautodl", reason="the reference is not installed: pip install --no-deps xautodl==1.0.0")
 
@@ -77,7 +78,7 @@ def in_their_order(supernet: Supernet, of=lambda parameter: parameter) -> list[T
             continue
         for (edge, (source, _)), operation in itertools.product(enumerate(EDGES), (CONV1, CONV3)):
             edges = LEAVING[source]
-            tensors.append(of(layer.merged(operation, source)).chunk(len(edges))[edges.index(edge)])
+            tensors.append(of(layer.place(edge, operation).parameter).chunk(len(edges))[edges.index(edge)])
     return tensors + list(map(of, supernet.head.parameters()))
 
 

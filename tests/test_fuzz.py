@@ -29,7 +29,8 @@ from data.truth import open_truth
 from methods import registry
 from reports.results import read_results
 from reports.rows import FAILURE_COLUMNS, HISTORY_COLUMNS, read_rows
-from spaces import NUM_CELLS, Cell
+from spaces import Cell
+from spaces.nasbench201.cell import NUM_CELLS
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "results" / "mini-cifar10"

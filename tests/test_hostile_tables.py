@@ -19,7 +19,8 @@ from data import IMPORTED
 from data.columns import content_checksum
 from data.metrics import METRICS, accuracy_column
 from data.nasbench201 import Provenance, read_table, write_table
-from spaces import NUM_CELLS, Cell
+from spaces import Cell
+from spaces.nasbench201.cell import NUM_CELLS
 
 ROOT = Path(__file__).parents[1]
 CELLS = random.Random(0).sample(list(Cell.all()), 12)

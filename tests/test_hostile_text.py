@@ -16,7 +16,8 @@ from benchmark.settings import PRESETS, SettingsError, override, read_preset
 from data.folder import DataError
 from methods import registry
 from methods.registry import MethodError
-from spaces import OPERATIONS, Cell, CellError
+from spaces import Cell, CellError
+from spaces.nasbench201.cell import OPERATIONS
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "results" / "mini-cifar10"

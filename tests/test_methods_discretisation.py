@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from spaces import CONV3, OPERATIONS, SKIP, Cell
+from spaces import Cell
+from spaces.nasbench201.cell import CONV3, OPERATIONS, SKIP
 
 
 def test_every_measurement_starts_from_the_same_supernet(build):

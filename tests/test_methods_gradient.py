@@ -11,7 +11,8 @@ from torch.testing import assert_close
 
 from data.augment import normalise
 from methods.training import Tally
-from spaces import CONV1, CONV3, EDGES, NONE, POOL, SKIP, Cell
+from spaces import Cell
+from spaces.nasbench201.cell import CONV1, CONV3, EDGES, NONE, POOL, SKIP
 
 
 def test_weights_are_the_softmax_of_alpha_until_an_edge_is_decided(build):

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from methods.search import Search
-from spaces import NUM_CELLS, Cell
+from spaces import Cell
+from spaces.nasbench201.cell import NUM_CELLS
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from methods.oles import cosines
 from methods.regularisers import alignment_gradient
 from methods.sdarts_rs import proportions
 from methods.training import Tally
-from spaces import CONV3, NONE, OPERATIONS, SKIP
-from spaces.supernet import LEAVING
+from spaces.nasbench201.cell import CONV3, NONE, OPERATIONS, SKIP
+from spaces.nasbench201.supernet import LEAVING, Mixture
 
 MIXTURES = ["drnas", "drnas-progressive", "snas", "gaea", "fairdarts", "lambda-darts", "oles", "sdarts-adv", "rf-darts"]
 
@@ -483,8 +483,8 @@ def test_the_gradients_that_are_compared_are_those_of_the_two_batches():
 def test_frozen_weights_stay_and_count_in_no_norm():
     search = stepped("oles", clip=1e9)
     search.weight_step(batch(0), tally())
-    search.frozen[3][1] = True  # of the first cell the 3×3 convolution on the second edge that leaves node 0
-    weight = search.convolutions[3]
+    search.frozen[1][1] = True  # of the first cell the 3×3 convolution on the second edge that leaves node 0
+    weight = search.convolutions[1]
     before = weight.detach().clone()
     search.weight_step(batch(1), tally())
     assert torch.equal(weight[4:8], before[4:8])
@@ -603,7 +603,5 @@ def test_an_affine_cell_is_the_plain_one_with_scales_and_shifts():
                 convolved = F.conv2d(F.relu(at), cell.convolution(operation, edge), padding="same")
                 out = F.batch_norm(convolved, None, None, scale, shift, training=True)
             nodes[target] = nodes[target] + weights[edge, operation] * out
-    from spaces.supernet import Mixture
-
     for given_x in (x, x.permute(1, 2, 3, 0).contiguous().permute(3, 0, 1, 2)):
         assert_close(cell(given_x, Mixture(weights, 4)), nodes[3])

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from methods.angle import angles
 from methods.evolution import EvolutionSettings, evolve
 from methods.single_path import sample_cell
-from spaces import CONV1, CONV3, EDGES, NONE, NUM_CELLS, POOL, SKIP, Cell
-from spaces.supernet import Supernet
+from spaces import NASBENCH201, Cell
+from spaces.nasbench201.cell import CONV1, CONV3, EDGES, NONE, NUM_CELLS, POOL, SKIP
+from spaces.nasbench201.supernet import Supernet
 
 
 def two_supernets() -> tuple[Supernet, Supernet]:
@@ -52,7 +53,7 @@ def angle_by_definition(initial: Supernet, trained: Supernet, cell: Cell) -> flo
     return math.acos(float(first @ second / (first.norm() * second.norm())))
 
 
-ANGLES = angles(*two_supernets())
+ANGLES = angles(NASBENCH201, *two_supernets())
 
 
 @settings(max_examples=60, deadline=None)
@@ -73,12 +74,12 @@ def test_angle_of_one_convolution_worked_out_by_hand():
             network.cells[0].convolution(CONV1, 3).flatten()[at] = 2  # edge 0→3
     cell = Cell((NONE, NONE, NONE, CONV1, NONE, NONE))
     # ⟨V₀, V⟩ = 3, ‖V₀‖² = ‖V‖² = 3 + 4
-    assert angles(initial, trained)[cell.position] == pytest.approx(math.acos(3 / 7))
+    assert angles(NASBENCH201, initial, trained)[cell.position] == pytest.approx(math.acos(3 / 7))
 
 
 def test_an_untrained_supernet_has_angle_zero_everywhere():
     initial, _ = two_supernets()
-    assert np.abs(angles(initial, initial)).max() < 1e-6
+    assert np.abs(angles(NASBENCH201, initial, initial)).max() < 1e-6
 
 
 def test_cells_without_a_path_have_angle_zero_and_only_they():
@@ -94,7 +95,7 @@ def test_angles_do_not_depend_on_what_no_path_takes():
 
 def test_sampled_cells_have_no_empty_node_and_are_uniform_otherwise():
     random = np.random.default_rng(0)
-    cells = [sample_cell(random) for _ in range(6000)]
+    cells = [sample_cell(NASBENCH201, random) for _ in range(6000)]
     for cell in cells:
         by_node = cell.operations[:1], cell.operations[1:3], cell.operations[3:]
         assert all(any(operation != NONE for operation in node) for node in by_node)
@@ -113,7 +114,7 @@ PUBLISHED = EvolutionSettings(
 def test_evolution_finds_the_best_cell_of_a_separable_score():
     terms = np.random.default_rng(0).random((6, 5))
     scores = np.array([sum(terms[e, op] for e, op in enumerate(cell.operations)) for cell in Cell.all()])
-    found = evolve(scores, PUBLISHED, np.random.default_rng(1))
+    found = evolve(scores, PUBLISHED, NASBENCH201, np.random.default_rng(1))
     assert scores[found.position] > np.quantile(scores, 0.999)
 
 
@@ -133,7 +134,7 @@ def asked_scores(values) -> Asked:
 
 def test_evolution_scores_at_most_its_budget_and_keeps_the_best_it_saw():
     scores = asked_scores([position % 977 for position in range(NUM_CELLS)])
-    found = evolve(scores, PUBLISHED, np.random.default_rng(0))
+    found = evolve(scores, PUBLISHED, NASBENCH201, np.random.default_rng(0))
     assert len(set(scores.asked)) <= 20 * 100
     assert found.position % 977 == max(position % 977 for position in scores.asked)
 
@@ -144,7 +145,7 @@ def test_mutation_never_turns_an_edge_to_none():
     budget = EvolutionSettings(
         population=200, parents=20, generations=4, mutations=100, crossovers=100, mutation_probability=0.5
     )
-    evolve(scores, budget, np.random.default_rng(0))
+    evolve(scores, budget, NASBENCH201, np.random.default_rng(0))
     later = scores.asked[200:]
     assert later
     assert all(Cell.at(position).count(NONE) == 0 for position in later)
@@ -155,7 +156,7 @@ def test_evolution_ends_where_every_cell_has_been_seen():
         population=8000, parents=10, generations=5, mutations=4000, crossovers=4000, mutation_probability=0.5
     )
     scores = np.random.default_rng(0).random(NUM_CELLS)
-    assert evolve(scores, everything, np.random.default_rng(0)).position == scores.argmax()
+    assert evolve(scores, everything, NASBENCH201, np.random.default_rng(0)).position == scores.argmax()
 
 
 def test_labels_are_random_and_fixed_for_the_run(build, digits):
@@ -201,7 +202,7 @@ HAND = {"lr": 0.1, "momentum": 0.5, "nesterov": False, "weight_decay": 0.01}
 def one_convolution(training) -> tuple[torch.Tensor, torch.Tensor]:
     """The 3×3 convolution from node 0 to node 3 of the second search cell, and its momentum."""
     cell = training.supernet.cells[1]
-    momentum = training.optimiser.state.get(cell.merged(CONV3, 0), {}).get("momentum_buffer", torch.zeros(3, 1))
+    momentum = training.optimiser.state.get(cell.conv3[0], {}).get("momentum_buffer", torch.zeros(3, 1))
     return cell.convolution(CONV3, 3).detach().clone(), momentum.chunk(3)[2].detach().clone()
 
 
@@ -215,7 +216,7 @@ def test_a_convolution_neither_decays_nor_has_momentum_before_it_is_first_drawn(
     for step in range(6):
         path = [skips, drawing if step == 3 else skips, skips]
         loss = torch.nn.functional.cross_entropy(training.supernet.forward_path(batch[0], path), batch[1])
-        (gradient,) = torch.autograd.grad(loss, [training.supernet.cells[1].merged(CONV3, 0)], materialize_grads=True)
+        (gradient,) = torch.autograd.grad(loss, [training.supernet.cells[1].conv3[0]], materialize_grads=True)
         training.path_step(batch, path)
         if step >= 3 or decay_undrawn:
             m = 0.5 * m + gradient.chunk(3)[2] + 0.01 * w

@@ -8,7 +8,8 @@ from benchmark.plan import plan
 from benchmark.settings import SettingsError, override, read_preset
 from methods.evolution import Evolution, EvolutionSettings
 from methods.spos import accuracy_of
-from spaces import CONV3, EDGES, NONE, NUM_CELLS, SKIP, Cell
+from spaces import NASBENCH201, Cell
+from spaces.nasbench201.cell import CONV3, EDGES, NONE, NUM_CELLS, SKIP
 
 BUDGET = EvolutionSettings(
     population=40, parents=10, generations=5, mutations=20, crossovers=10, mutation_probability=0.2
@@ -111,7 +112,7 @@ def test_an_evolution_goes_on_from_its_state():
     def score(cell):
         return float(cell.position % 1009)
 
-    whole, resumed = (Evolution(BUDGET, np.random.default_rng(seed)) for seed in (0, 1))
+    whole, resumed = (Evolution(BUDGET, NASBENCH201, np.random.default_rng(seed)) for seed in (0, 1))
     for _ in range(2):
         whole.generation(score)
     resumed.load(whole.state())
@@ -191,4 +192,4 @@ def test_a_sample_is_measured_at_first_at_last_and_at_every_interval(build, monk
 
 
 def build_accuracy(search, cell):
-    return accuracy_of(cell, search.training.supernet, search.train, search.valid, search.settings)
+    return accuracy_of(cell, NASBENCH201, search.training.supernet, search.train, search.valid, search.settings)

@@ -16,12 +16,12 @@ from benchmark.settings import SettingsError, read_preset
 from methods import registry
 from methods.gradient import GradientSettings
 from methods.sdarts_rs import proportions
-from methods.search import one_hot
 from methods.training import Tally
-from spaces import CONV3, EDGES, NONE, SKIP, Cell
+from spaces import NASBENCH201, Cell
 from spaces.layers import initialise
-from spaces.partial import PartialSearchCell
-from spaces.supernet import Mixture, SearchCell, Supernet
+from spaces.nasbench201.cell import CONV3, EDGES, NONE, SKIP
+from spaces.nasbench201.partial import PartialSearchCell
+from spaces.nasbench201.supernet import Mixture, SearchCell, Supernet
 
 
 def in_float64(search):
@@ -244,7 +244,7 @@ def test_a_draw_is_one_hot_and_follows_the_softmax_of_alpha(build):
     with torch.no_grad():
         search.alpha.copy_(torch.tensor([0.0, 1.0, 2.0, -1.0, 0.5]).expand(6, 5))
     draws = torch.stack([search.draw(search.weights().detach()) for _ in range(2000)])
-    assert_close(draws, one_hot(draws.argmax(2)))
+    assert_close(draws, NASBENCH201.one_hot(draws.argmax(2)))
     assert_close(draws.mean((0, 1)), search.weights()[0].detach(), rtol=0, atol=0.015)
 
 
@@ -276,7 +276,7 @@ def test_a_sampled_cell_is_computed_as_a_single_path_and_its_gradient_is_the_pro
     search = build("gdas")
     images = next(search.train.drawn(8, 1))[0]
     for cell in (Cell((CONV3, SKIP, NONE, 4, 2, CONV3)), Cell((NONE, CONV3, SKIP, NONE, 2, 4)), Cell((NONE,) * 6)):
-        weights = one_hot(torch.tensor(cell.operations)).requires_grad_()
+        weights = NASBENCH201.one_hot(torch.tensor(cell.operations)).requires_grad_()
         logits = search.supernet.forward_sampled(images, cell, weights)
         assert_close(logits, search.supernet.forward_path(images, [cell] * 3), rtol=1e-4, atol=1e-4)
         (gradient,) = torch.autograd.grad(logits[:, 0].sum(), [weights])
@@ -308,7 +308,7 @@ def test_gdas_leaves_what_it_has_not_drawn_as_it_is(build, monkeypatch, decay_un
     changes = {"lr": 0.1, "momentum": 0.0, "nesterov": False, "weight_decay": 0.01, "decay_undrawn": decay_undrawn}
     search = build("gdas", **changes)
     drawn = [Cell((SKIP,) * 6), Cell((SKIP, CONV3, SKIP, SKIP, SKIP, SKIP)), Cell((SKIP,) * 6)]
-    draws = iter([one_hot(torch.tensor(cell.operations)) for cell in drawn])
+    draws = iter([NASBENCH201.one_hot(torch.tensor(cell.operations)) for cell in drawn])
     monkeypatch.setattr(search, "draw", lambda weights: next(draws) + 0 * weights)
     train, valid = next(search.train.drawn(16, 1)), next(search.valid.drawn(16, 1))
     convolutions = [search.supernet.cells[2].convolution(CONV3, edge) for edge in (1, 3)]

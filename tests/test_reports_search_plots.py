@@ -11,11 +11,11 @@ import test_reports_example as example
 from matplotlib.figure import Figure
 
 from reports import RowsError, plots
-from reports.plots import alpha, style
+from reports.plots import style
 from reports.plots.marks import NotDrawn
 from reports.results import read_results
-from spaces.cell import CONV1, CONV3, NONE, POOL, SKIP
-from spaces.drawing import STROKES
+from spaces.nasbench201.cell import CONV1, CONV3, NONE, POOL, SKIP
+from spaces.nasbench201.looks import STROKES
 
 
 def drawn(name: str, folder: Path) -> Figure:
@@ -109,7 +109,3 @@ def test_seeds_of_different_lengths_are_shown_as_far_as_all_came(tmp_path: Path)
     assert drawn("operations", tmp_path).axes[0].get_xlim() == (0.5, 2.5)
     image = drawn("alpha", tmp_path).axes[0].images[0].get_array()
     assert np.isnan(np.ma.filled(image.astype(float), np.nan)[:, 2]).all()
-
-
-def test_short_names_are_those_of_the_drawn_cells() -> None:
-    assert alpha.SHORT == {NONE: "none", SKIP: "skip", CONV1: "1×1", CONV3: "3×3", POOL: "pool"}

@@ -14,7 +14,8 @@ from reports.statistics import finite_spread, last
 from reports.studies import load, names
 from reports.studies.discretisation import by_operation, edge_correlations
 from reports.study_report import read_study, write_study
-from spaces import OPERATIONS
+from spaces import NASBENCH201
+from spaces.nasbench201.cell import OPERATIONS
 
 
 def test_every_file_of_the_folder_is_a_study_that_asks_something() -> None:
@@ -66,18 +67,18 @@ def measured() -> pd.DataFrame:
 
 
 def test_operations_are_laid_out_by_seed_edge_and_operation() -> None:
-    laid = by_operation(measured(), "discretisation_accuracy", Path())
+    laid = by_operation(NASBENCH201, measured(), "discretisation_accuracy", Path())
     assert laid.shape == (2, 6, 5)
     assert laid[1, 4].tolist() == [40, 41, 42, 43, 44]
     with pytest.raises(RowsError, match="once for each seed"):
-        by_operation(measured().iloc[1:], "weight", Path())
+        by_operation(NASBENCH201, measured().iloc[1:], "weight", Path())
     with pytest.raises(RowsError, match="once for each seed"):
-        by_operation(measured().replace("none", "nothing"), "weight", Path())
+        by_operation(NASBENCH201, measured().replace("none", "nothing"), "weight", Path())
 
 
 def test_the_order_by_alpha_is_compared_edge_by_edge() -> None:
     names = ("weight", "pt_score", "discretisation_accuracy")
-    found = {name: by_operation(measured(), name, Path()) for name in names}
+    found = {name: by_operation(NASBENCH201, measured(), name, Path()) for name in names}
     taus = edge_correlations(found, "weight", "discretisation_accuracy")
     assert taus == pytest.approx(np.array([[1.0] * 6, [-1.0] * 6]))
     assert np.isnan(edge_correlations(found, "pt_score", "discretisation_accuracy")).all()

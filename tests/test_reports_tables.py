@@ -26,7 +26,8 @@ from reports.tables import (
     selections,
     summary,
 )
-from spaces import SKIP, Cell
+from spaces import NASBENCH201, Cell
+from spaces.nasbench201.cell import SKIP
 
 GOLDEN = f"""\
 # What the searches found
@@ -297,10 +298,14 @@ def test_what_searches_on_the_table_asked_is_derived_of_earlier_folders(tmp_path
 
 
 def test_collapsed_cells() -> None:
-    assert [collapsed(Cell.parse(text)) for text in (example.SKIPS, example.FOUR, example.TWO)] == [True, True, False]
+    assert [collapsed(NASBENCH201, Cell.parse(text)) for text in (example.SKIPS, example.FOUR, example.TWO)] == [
+        True,
+        True,
+        False,
+    ]
     no_way = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|avg_pool_3x3~0|none~1|none~2|"
-    assert collapsed(Cell.parse(no_way)), "its convolutions lead nowhere"
-    assert sum(map(collapsed, Cell.all())) == 2167
+    assert collapsed(NASBENCH201, Cell.parse(no_way)), "its convolutions lead nowhere"
+    assert sum(collapsed(NASBENCH201, cell) for cell in Cell.all()) == 2167
     assert sum(cell.count(SKIP) >= MOSTLY_SKIPS for cell in Cell.all()) == 265
 
 

@@ -298,7 +298,7 @@ def test_rows_made_by_other_layers_are_told_apart(tmp_path, monkeypatch, short_r
 def test_a_truncated_library_is_no_end_of_later_runs(tmp_path):
     """The real layers: loaded as they lay there, they ended the process by SIGBUS."""
     script = (
-        "import torch; from spaces import native; from spaces.supernet import Supernet; "
+        "import torch; from spaces import native; from spaces.nasbench201.supernet import Supernet; "
         "net = Supernet(4, 1, 10, torch.Generator().manual_seed(0)); "
         "print(net(torch.ones(4, 3, 8, 8), torch.full((6, 5), 0.2)).isfinite().all().item(), native.why_unavailable())"
     )

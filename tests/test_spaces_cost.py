@@ -11,9 +11,10 @@ from torch import nn
 
 from data.metrics import FLOPS, PARAMS
 from data.shipped import read_shipped
-from spaces import CONV3, NONE, NUM_CELLS, Cell, native
-from spaces.cost import all_macs, all_parameters, macs, parameters
-from spaces.network import CellNetwork
+from spaces import Cell, native
+from spaces.nasbench201.cell import CONV3, NONE, NUM_CELLS
+from spaces.nasbench201.cost import all_macs, all_parameters, macs, parameters
+from spaces.nasbench201.network import CellNetwork
 
 cells = st.integers(0, NUM_CELLS - 1).map(Cell.at)
 sizes = {"channels": st.sampled_from([1, 3, 4]), "cells_per_stage": st.integers(1, 3), "classes": st.integers(2, 12)}

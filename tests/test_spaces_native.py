@@ -9,10 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from spaces import NUM_CELLS, Cell, layers, native
-from spaces.network import CellNetwork
-from spaces.partial import PartialSearchCell
-from spaces.supernet import Mixture, SearchCell, Supernet, add_scaled
+from spaces import Cell, layers, native
+from spaces.nasbench201 import compiled_cell
+from spaces.nasbench201.cell import NUM_CELLS
+from spaces.nasbench201.network import CellNetwork
+from spaces.nasbench201.partial import PartialSearchCell
+from spaces.nasbench201.supernet import Mixture, SearchCell, Supernet, add_scaled
 
 
 def randn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -104,9 +106,10 @@ def test_what_leads_nowhere_is_not_computed_and_changes_nothing(position):
 
 
 def test_needed_operations_lie_on_a_way_from_input_to_output():
-    assert native._needed(native.ALL_OPERATIONS) == native.ALL_OPERATIONS
+    assert compiled_cell._needed(compiled_cell.ALL_OPERATIONS) == compiled_cell.ALL_OPERATIONS
     way = 1 << 5 * 1 + 2 | 1 << 5 * 5 + 1  # 0→2→3
-    assert native._needed(way | 1 << 5 * 0 + 3 | 1 << 5 * 3) == way  # 0→1 leads nowhere, and `none` is not computed
+    dead_end = 1 << 5 * 0 + 3  # 0→1 leads nowhere, and `none` is not computed
+    assert compiled_cell._needed(way | dead_end | 1 << 5 * 3) == way
 
 
 def steps(threads: int) -> list[torch.Tensor]:
@@ -140,7 +143,7 @@ def test_gradients_of_gradients_are_refused():
 )
 def test_without_a_compiler_the_same_network_runs_on_pytorchs_layers(tmp_path, compiler, said):
     script = (
-        "import torch; from spaces import native; from spaces.supernet import Supernet; "
+        "import torch; from spaces import native; from spaces.nasbench201.supernet import Supernet; "
         "net = Supernet(4, 1, 10, torch.Generator().manual_seed(0)); "
         "logits = net(torch.ones(4, 3, 8, 8), torch.full((6, 5), 0.2)); "
         "print(native.why_unavailable(), logits.isfinite().all().item())"

@@ -7,10 +7,11 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spaces import CONV1, CONV3, EDGES, NONE, NUM_CELLS, OPERATIONS, POOL, SKIP, Cell
+from spaces import Cell
 from spaces.layers import average_pool
-from spaces.network import CellNetwork, subnetwork
-from spaces.supernet import Supernet
+from spaces.nasbench201.cell import CONV1, CONV3, EDGES, NONE, NUM_CELLS, OPERATIONS, POOL, SKIP
+from spaces.nasbench201.network import CellNetwork, subnetwork
+from spaces.nasbench201.supernet import Supernet
 
 pytestmark = pytest.mark.usefixtures("either_layers")
 
@@ -69,7 +70,7 @@ def test_a_single_path_trains_the_weights_it_takes_and_no_others():
     supernet.forward_path(images(), [cell] * 3).square().sum().backward()
     for search_cell in supernet.cells:
         for operation, edge in itertools.product((CONV1, CONV3), range(6)):
-            node, of = EDGES[edge][0], search_cell.merged(operation, EDGES[edge][0])
+            node, of = EDGES[edge][0], search_cell.place(edge, operation).parameter
             touched = False
             if of.grad is not None:
                 position = [e for e in range(6) if EDGES[e][0] == node].index(edge)
@@ -127,7 +128,7 @@ def test_the_same_generator_draws_the_same_supernet():
 
 def test_initial_weights_have_pytorchs_default_spread():
     supernet = Supernet(16, 1, 10, torch.Generator().manual_seed(0))
-    merged = supernet.cells[0].merged(CONV3, 0)
+    merged = supernet.cells[0].conv3[0]
     reference = torch.nn.Conv2d(16, 48, 3).weight
     assert merged.abs().max() <= 1 / (16 * 9) ** 0.5
     assert merged.std().item() == pytest.approx(reference.std().item(), rel=0.05)

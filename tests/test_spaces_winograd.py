@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
 
-from spaces import EDGES, layers, native
-from spaces.cell import CONV3
-from spaces.supernet import Mixture, SearchCell
+from spaces import layers, native
+from spaces.nasbench201.cell import CONV3, EDGES
+from spaces.nasbench201.compiled_cell import search_cell
+from spaces.nasbench201.supernet import Mixture, SearchCell
 
 pytestmark = pytest.mark.skipif(native.why_unavailable() is not None, reason="the compiled layers cannot be had here")
 
@@ -29,7 +30,7 @@ def the_same_by_tiles(x: Tensor, weight: Tensor) -> Tensor:
         *(weight.new_zeros(n * channels, channels, 3, 3) for n in (2, 1)),
     ]
     one = [weight.new_zeros(n * channels, channels, 1, 1) for n in (3, 2, 1)]
-    return native.search_cell(native.batch_last(x), only, one, three)
+    return search_cell(native.batch_last(x), only, one, three, tuple(range(5)))
 
 
 def values(function, x: Tensor, weight: Tensor, gradient: Tensor) -> list[Tensor]:

@@ -26,7 +26,8 @@ from data.truth import open_truth
 from methods import registry
 from methods.registry import MethodError
 from reports.rows import HISTORY_COLUMNS, read_csv
-from spaces import NUM_CELLS, Cell
+from spaces import Cell
+from spaces.nasbench201.cell import NUM_CELLS
 
 SMOKE = ("--seeds", "1", "--preset", "smoke", "--jobs", "1")
 

@@ -20,7 +20,7 @@ from reports.audit.quotes import REFERENCES, SAME_ON_CIFAR10, Quote, known_metho
 from reports.audit.space import Space, Variant
 from reports.audit.table import Row, Table
 from reports.audit.words import cells_named, listed, named, odds, said
-from spaces import NUM_CELLS, Cell
+from spaces import NASBENCH201, Cell
 
 BY_CHANCE = 1e-3
 """How often means of several cells may look like other numbers of one cell by chance, for it to be told."""
@@ -61,7 +61,7 @@ def other_numbers(place: int, row: Row, space: Space) -> Finding | None:
         if not len(cells):
             continue
         exact = {metric: number for metric, number in row.numbers.items() if _is_exact(metric, variant)}
-        among = np.ones(NUM_CELLS, bool)
+        among = np.ones(len(NASBENCH201), bool)
         for metric in row.numbers.keys() - exact.keys():
             among &= np.abs(space.values[metric] - row.numbers[metric].accuracy) <= NEAR
         chance = len(space.variants) * space.chance(exact, among)
@@ -84,7 +84,7 @@ def other_numbers(place: int, row: Row, space: Space) -> Finding | None:
 def _matches(row: Row, variant: Variant, space: Space) -> NDArray[np.intp]:
     """The cells whose numbers by the variant are those of the row; the columns that it lacks must be as usual, or near
     to it where a single run of them may be any."""
-    fits = np.ones(NUM_CELLS, bool)
+    fits = np.ones(len(NASBENCH201), bool)
     for metric, number in row.numbers.items():
         values = variant.values.get(metric, space.values[metric])
         fits &= np.abs(values - number.accuracy) <= (number.half if _is_exact(metric, variant) else NEAR)

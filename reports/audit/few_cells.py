@@ -20,7 +20,7 @@ from reports.audit.numbers import EPSILON, Printed
 from reports.audit.space import FEW_RUNS, WINDOWS, Floats, Space
 from reports.audit.table import Row
 from reports.audit.words import cells_named, named, odds, said
-from spaces import NUM_CELLS, Cell
+from spaces import NASBENCH201, Cell
 
 BY_CHANCE = 1e-3
 """How often runs in many cells may look like runs in two by chance, for it to be told."""
@@ -132,7 +132,7 @@ class _Target:
     def _candidates(self, space: Space, near: Floats, half: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """The cells that lie `near` ± `half` below or above the mean in every column; and for each of them and each
         column 1 for below, 2 for above, 3 for both."""
-        cells = np.arange(NUM_CELLS)
+        cells = np.arange(len(NASBENCH201))
         for place, metric in enumerate(self.metrics):
             away = np.abs(np.abs(space.values[metric][cells] - self.mean[place]) - near[place])
             cells = cells[away <= half[place]]
@@ -158,7 +158,7 @@ class _Target:
             most = 0.0
             for window in WINDOWS:
                 width = np.maximum(window, 5 * half)
-                around = np.ones(NUM_CELLS, bool)
+                around = np.ones(len(NASBENCH201), bool)
                 for place, metric in enumerate(self.metrics):
                     away = np.abs(np.abs(space.values[metric] - self.mean[place]) - near[place])
                     around &= away <= width[place]

@@ -16,7 +16,7 @@ from reports.audit.numbers import EPSILON, Printed
 from reports.audit.space import FEW_RUNS, Floats, Numbers, Space, pairs_of_splits
 from reports.audit.table import Row
 from reports.audit.words import named, said
-from spaces import NUM_CELLS
+from spaces import NASBENCH201
 
 MOST_SUMS = 200_000
 """So many sums of a few accuracies are looked at; where there are more, a mean is taken for possible."""
@@ -164,7 +164,7 @@ def no_such_cells(columns: tuple[str, ...], row: Row, space: Space) -> tuple[Sev
     runs = row.runs or FEW_RUNS
     if runs == 1:
         return None
-    near = np.ones(NUM_CELLS, bool)
+    near = np.ones(len(NASBENCH201), bool)
     for metric in columns:
         low, high = row.numbers[metric].bounds
         reach = row.numbers[metric].largest_spread * math.sqrt(runs - 1)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from data.metrics import EPOCHS, METRICS, PUBLISHED, SEEDS, accuracy_column
 from data.truth import TruthTable
 from reports.audit.numbers import EPSILON, Printed
-from spaces import NUM_CELLS, Cell
+from spaces import NASBENCH201, Cell
 
 Floats = NDArray[np.float64]
 Numbers = Mapping[str, Printed]
@@ -89,7 +89,7 @@ class Space:
     def matches(self, numbers: Numbers, values: Mapping[str, Floats] | None = None) -> NDArray[np.intp]:
         """The cells all of whose accuracies are printed so; by other values where given."""
         values = self.values if values is None else values
-        fits = np.ones(NUM_CELLS, bool)
+        fits = np.ones(len(NASBENCH201), bool)
         for metric, number in numbers.items():
             fits &= np.abs(values[metric] - number.accuracy) <= number.half
         return np.flatnonzero(fits)
@@ -104,7 +104,7 @@ class Space:
         most = 0.0
         for window in WINDOWS:
             expected = 1.0
-            near = np.ones(NUM_CELLS, bool) if among is None else among.copy()
+            near = np.ones(len(NASBENCH201), bool) if among is None else among.copy()
             for metric, number in numbers.items():
                 width = max(window, 5 * number.half)
                 near &= np.abs(self.values[metric] - number.accuracy) <= width

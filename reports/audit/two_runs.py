@@ -17,7 +17,7 @@ from reports.audit.numbers import EPSILON
 from reports.audit.space import Numbers, Space
 from reports.audit.table import Row
 from reports.audit.words import cells_named, named, odds, said
-from spaces import NUM_CELLS, Cell
+from spaces import NASBENCH201, Cell
 
 BY_CHANCE = 1e-3
 """How often the means of more runs may look like those of two by chance, for it to be told."""
@@ -76,7 +76,7 @@ def pairs(numbers: Numbers, space: Space) -> NDArray[np.intp] | None:
     counts = end - begin
     if counts.sum() > MOST_PAIRS:
         return None
-    ones = np.repeat(np.arange(NUM_CELLS), counts)
+    ones = np.repeat(np.arange(len(NASBENCH201)), counts)
     steps = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     twos = order[np.repeat(begin, counts) + steps]
     keep = ones < twos

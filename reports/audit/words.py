@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from reports.audit.heads import title
 from reports.audit.space import Space
 from reports.audit.table import Row
-from spaces import CONV1, CONV3, NONE, POOL, SKIP, Cell
+from spaces import NASBENCH201, Cell
 
 _PLURALS = {
-    NONE: "none",
-    SKIP: "skip connections",
-    CONV1: "1×1 convolutions",
-    CONV3: "3×3 convolutions",
-    POOL: "poolings",
+    "none": "none",
+    "skip_connect": "skip connections",
+    "nor_conv_1x1": "1×1 convolutions",
+    "nor_conv_3x3": "3×3 convolutions",
+    "avg_pool_3x3": "poolings",
 }
 
 MOST_NAMED = 6
@@ -43,7 +43,7 @@ def cells_named(positions: Sequence[int], space: Space, in_full: bool = False) -
 
 def _cell_name(position: int, space: Space, in_full: bool) -> str:
     cell = Cell.at(position)
-    facts = [f"all {_PLURALS[cell.operations[0]]}"] if len(set(cell.operations)) == 1 else []
+    facts = [f"all {_PLURALS[NASBENCH201.operations[cell.operations[0]]]}"] if len(set(cell.operations)) == 1 else []
     facts += [str(cell)] if in_full else []
     return f"cell {space.index(position)}" + (f" ({', '.join(facts)})" if facts else "")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import TwoSlopeNorm
@@ -13,11 +15,6 @@ from reports.plots.marks import NotDrawn, epoch_axis, method_title, source
 from reports.plots.style import Plot
 from reports.results import Results
 from reports.statistics import Floats
-from spaces import EDGES, OPERATIONS
-from spaces.drawing import STROKES
-
-SHORT = {operation: stroke.label or "none" for operation, stroke in STROKES.items()}
-"""Names of the operations that fit beside a row."""
 
 WEIGHTS = colormaps["YlGnBu"]
 """Light to dark evenly, also in grey print and to the colour-blind."""
@@ -29,10 +26,13 @@ def draw(results: Results) -> Plot:
     if not drawn:
         raise NotDrawn("history.csv holds no weights of α")
     figure, panels = panel_grid(len(drawn), 4, 3.3)
-    equal = 1 / len(OPERATIONS)
+    space = results.cells
+    edges, operations = space.shape
+    names = [stroke.label or name for stroke, name in zip(space.strokes, space.operations, strict=True)]
+    equal = 1 / operations
     most = max(2 * equal, *(float(np.nanmax(weights[method])) for method in drawn))
     norm = TwoSlopeNorm(equal, 0, most)  # as many shades below equal weights as above, however large one grows
-    rows = len(EDGES) * len(OPERATIONS)
+    rows = edges * operations
     for axes, method in zip(panels, drawn, strict=True):
         method_title(axes, method, 16)
         image = weights[method].T
@@ -44,8 +44,8 @@ def draw(results: Results) -> Plot:
             interpolation="nearest",
             extent=(0.5, image.shape[1] + 0.5, rows, 0),
         )
-        for edge in range(1, len(EDGES)):
-            axes.axhline(edge * len(OPERATIONS), color="white", linewidth=1.5)
+        for edge in range(1, edges):
+            axes.axhline(edge * operations, color="white", linewidth=1.5)
         axes.set_yticks([])
         axes.grid(False)
         epoch_axis(axes, results, method, image.shape[1])
@@ -53,11 +53,11 @@ def draw(results: Results) -> Plot:
         axes.set_ylabel("edge and operation", labelpad=42)
         beside = axes.get_yaxis_transform()
         for row in range(rows):  # texts, since as many ticks would take longer to draw
-            name = SHORT[row % len(OPERATIONS)]
+            name = names[row % operations]
             label = axes.text(-0.01, row + 0.5, name, fontsize=4.8, ha="right", va="center", transform=beside)
             label.set_in_layout(False)
-        for edge, (start, end) in enumerate(EDGES):
-            place = (0, (edge + 0.5) * len(OPERATIONS))
+        for edge, (start, end) in enumerate(space.edges):
+            place = (0, (edge + 0.5) * operations)
             label = axes.annotate(f"{start}→{end}", place, (-21, 0), beside, "offset points", ha="right", va="center")
             label.set_in_layout(False)
     steps = [0, equal / 2, *np.arange(equal, most + 1e-9, 0.1 if most < 0.5 else 0.2)]
@@ -68,7 +68,7 @@ def draw(results: Results) -> Plot:
         )
         for value in steps
     ]
-    note = "Mean over the seeds. Rows: operations, edge by edge; 0 is the cell's input, 3 its output."
+    note = "Mean over the seeds. Rows: operations, edge by edge; 0 is the cell's input, the last node its output."
     frame(figure, "Softmax weights of α", keys, source(results, note, drawn))
     caption = (
         "The softmax weights of α after each epoch, by edge and operation: the mean over seeds. Dark rows are what the "
@@ -78,18 +78,18 @@ def draw(results: Results) -> Plot:
 
 
 def _weights(results: Results, method: str) -> Floats:
-    """The softmax weights of α, shape (n, epochs, 30), edge by edge; nan where a search has none.
+    """The softmax weights of α, shape (n, epochs, edges · operations), edge by edge; nan where a search has none.
 
     Raises:
-        RowsError: where they are not 30 numbers.
+        RowsError: where they are not so many numbers.
     """
     rows = results.history[results.history["method"] == method]
     rows = rows[rows["weights"].notna()] if "weights" in rows else rows.head(0)
     try:
         values = np.array(" ".join(rows["weights"]).split() if len(rows) else [], dtype=np.float64)
-        return results.by_epoch(method, rows, values.reshape(len(rows), len(EDGES) * len(OPERATIONS)))
+        return results.by_epoch(method, rows, values.reshape(len(rows), math.prod(results.cells.shape)))
     except (TypeError, ValueError):
         raise RowsError(
-            f"history.csv: the `weights` of {method} are not {len(EDGES) * len(OPERATIONS)} numbers an epoch: the "
+            f"history.csv: the `weights` of {method} are not {math.prod(results.cells.shape)} numbers an epoch: the "
             "file was edited"
         ) from None

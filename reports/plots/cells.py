@@ -9,8 +9,7 @@ from reports.plots.layout import frame
 from reports.plots.marks import key, source
 from reports.plots.style import Plot
 from reports.results import Results, method_name, metric_name
-from spaces import OPERATIONS, Cell
-from spaces.drawing import STROKES, draw_cell
+from spaces.drawing import draw_cell
 
 MOST = 5
 """Cells of a method that are drawn."""
@@ -25,7 +24,7 @@ def draw(results: Results) -> Plot:
         for axes in row[len(found) :]:
             axes.set_axis_off()
         for axes, (genotype, value, of_seeds) in zip(row, found, strict=False):
-            draw_cell(Cell.parse(genotype), axes)
+            draw_cell(results.cells, results.cells.parse(genotype), axes)
             for text in axes.texts:  # arrows too; they stay inside, and to measure them all takes long
                 text.set_in_layout(False)
             listed = ", ".join(str(seed) for seed in of_seeds)
@@ -35,14 +34,14 @@ def draw(results: Results) -> Plot:
         name = method_name(method) + (f"   (and {rest} more)" if rest > 0 else "")
         row[0].annotate(name, (0, 1.17), xycoords="axes fraction", fontsize=8, fontweight="bold")
     keys = [
-        key(OPERATIONS[operation], color=stroke.colour, linewidth=stroke.width, linestyle=stroke.dashes)
-        for operation, stroke in STROKES.items()
+        key(operation, color=stroke.colour, linewidth=stroke.width, linestyle=stroke.dashes)
+        for operation, stroke in zip(results.cells.operations, results.cells.strokes, strict=True)
     ]
     note = source(results, f"Above each cell its {metric_name(results.metric)} accuracy and the seeds that chose it.")
     frame(figure, "Chosen cells", keys, note)
     caption = (
         f"The cells that the searches chose, with their true accuracy ({results.truth_name}) and seeds; "
-        "node 0 is the input, node 3 the output."
+        "node 0 is the input, the last one the output."
     )
     return Plot(figure, caption)
 

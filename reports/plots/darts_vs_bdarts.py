@@ -9,7 +9,6 @@ from reports.plots import marks
 from reports.plots.layout import frame
 from reports.plots.style import GREY, WIDTH, Plot, looks
 from reports.results import Results, method_name
-from spaces import OPERATIONS
 
 PAIR = ("darts", "bdarts")
 
@@ -38,7 +37,7 @@ def draw(results: Results) -> Plot:
                 marks.skips_axis(axes)
             else:
                 axes.set_ylim(0, 1)
-                marks.rule(axes, 1 / len(OPERATIONS), marks.DOTTED)
+                marks.rule(axes, 1 / len(results.cells.operations), marks.DOTTED)
             if np.isfinite(values).any():
                 marks.band(axes, values, looks(results.methods)[method].colour)
             else:

@@ -14,7 +14,6 @@ from reports.results import LOG_WEIGHTS, Results, score_name, seeds_text
 from reports.rows import SCORED_CELLS
 from reports.statistics import Floats, finite_spread, last
 from reports.tables import number, plus_minus
-from spaces import NUM_CELLS
 
 LEAST_LOG_WEIGHTS = -5000.0
 """No sum of six logarithms of numbers is as low, the least positive one's being −708: below it are the cells that SGAS
@@ -63,7 +62,8 @@ def draw(results: Results) -> Plot:
     if beyond:
         keys.append(marks.key("its score is off the axis", linestyle="none", marker="<", markersize=4, color=GREY))
     note = (
-        f"Dots: up to {SCORED_CELLS} cells drawn at random, the same ones for every run that scores all {NUM_CELLS:,}. "
+        f"Dots: up to {SCORED_CELLS} cells drawn at random, the same ones for every run that scores all "
+        f"{len(results.cells):,}. "
         "Kendall's τ-b: over all cells that a search scores, at its end; mean ± sample standard deviation. "
         + marks.SCALE_NOTE
     )
@@ -72,8 +72,8 @@ def draw(results: Results) -> Plot:
     )
     caption = (
         f"True accuracy ({results.truth_name}) of cells drawn at random, against the score that each finished search "
-        f"ranks them by, all seeds in one. Kendall's τ-b of both is over all {NUM_CELLS:,} cells; where a search has "
-        "measured only some, over those."
+        f"ranks them by, all seeds in one. Kendall's τ-b of both is over all {len(results.cells):,} cells; where a "
+        "search has measured only some, over those."
     )
     return Plot(figure, caption)
 

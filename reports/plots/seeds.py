@@ -12,7 +12,6 @@ from reports.plots.scale import Scale, histogram
 from reports.plots.style import GREY, INK, WIDTH, Plot, looks
 from reports.results import Results, method_name
 from reports.statistics import spread
-from spaces import NUM_CELLS
 
 
 def draw(results: Results) -> Plot:
@@ -30,7 +29,7 @@ def draw(results: Results) -> Plot:
     top, strips = figure.subplots(2, 1, sharex=True, height_ratios=[0.9, sum(heights)])
     scale.apply(strips, "x", low, high, gap=0.045)
     histogram(top, scale, *results.quantiles(results.metric), low, high, vertical=False)
-    top.set_ylabel(f"all {NUM_CELLS:,}\ncells", rotation=0, ha="right", va="center", labelpad=4)
+    top.set_ylabel(f"all {len(results.cells):,}\ncells", rotation=0, ha="right", va="center", labelpad=4)
     _quantile_marks(top, results)
     look_of = looks(results.methods)
     middle = 0.0
@@ -78,8 +77,8 @@ def draw(results: Results) -> Plot:
     ]
     frame(figure, "Every seed against the whole space", keys, source(results, SCALE_NOTE))
     caption = (
-        f"True accuracy ({results.truth_name}) of every seed's cell, under the distribution of all {NUM_CELLS:,} "
-        "cells; dots that would overlap stand side by side."
+        f"True accuracy ({results.truth_name}) of every seed's cell, under the distribution of all "
+        f"{len(results.cells):,} cells; dots that would overlap stand side by side."
     )
     return Plot(figure, caption)
 

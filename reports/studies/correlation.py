@@ -37,7 +37,7 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
     ]
     note = (
         "Kendall's τ-b between the score that the method gives each cell and its true accuracy "
-        f"({study.metrics}): 1 would be the same order, 0 no relation. Over all 15,625 cells; of the accuracy of "
+        f"({study.metrics}): 1 would be the same order, 0 no relation. Over all cells; of the accuracy of "
         "sub-networks over a random sample, measured every so many epochs, since each costs a validation. "
         "Mean ± sample standard deviation over n seeds; "
         "the highest of all epochs is of each seed, and nobody who searches knows which epoch that is."

@@ -19,7 +19,7 @@ from reports.rows import EFFECT_COLUMNS, read_rows
 from reports.statistics import Floats, finite_spread
 from reports.study import Inputs, Study, StudyResults, Variant
 from reports.tables import markdown_table, number, plus_minus
-from spaces import EDGES, OPERATIONS
+from spaces import Space
 
 INDICATORS = {"weight": "α", "pt_score": "PT score"}
 TARGETS = {"discretisation_accuracy": "discretisation accuracy", "effect": "true effect"}
@@ -27,7 +27,6 @@ TARGETS = {"discretisation_accuracy": "discretisation accuracy", "effect": "true
 
 
 RANKS = ListedColormap(["#08519c", "#4292c6", "#9ecae1", "#d6e6f4", "#f4f8fc"])  # dark for the best
-SHORT = ("–", "s", "1", "3", "p")
 INDICATOR_LOOKS = {"weight": LOOKS["darts"], "pt_score": LOOKS["pt"]}
 
 
@@ -36,8 +35,8 @@ def variants(inputs: Inputs) -> list[Variant]:
 
 
 def operations(study: StudyResults) -> dict[str, Floats]:
-    """What was measured of each operation on each edge, by the name of its column, shape (n, 6, 5); and `effect`, the
-    truth, shape (1, 6, 5).
+    """What was measured of each operation on each edge, by the name of its column, shape (n, edges, operations); and
+    `effect`, the truth, shape (1, edges, operations).
 
     Raises:
         RowsError: where a seed lacks an operation.
@@ -50,14 +49,15 @@ def operations(study: StudyResults) -> dict[str, Floats]:
     rows = rows.dropna(subset=["discretisation_accuracy"])
     effects = read_rows(variant.folder, "effects.csv", EFFECT_COLUMNS)
     measured = ("weight", "pt_score", "discretisation_accuracy")
-    found = {name: by_operation(rows, name, variant.folder) for name in measured}
-    return found | {"effect": by_operation(effects.assign(seed=0), "accuracy", variant.folder)}
+    space = variant.results.cells
+    found = {name: by_operation(space, rows, name, variant.folder) for name in measured}
+    return found | {"effect": by_operation(space, effects.assign(seed=0), "accuracy", variant.folder)}
 
 
-def by_operation(rows: pd.DataFrame, name: str, folder: Path) -> Floats:
-    """Column `name` by seed, edge and operation, shape (n, 6, 5)."""
-    shape = (rows["seed"].nunique(), len(EDGES), len(OPERATIONS))
-    place = rows["operation"].map({operation: number for number, operation in enumerate(OPERATIONS)})
+def by_operation(space: Space, rows: pd.DataFrame, name: str, folder: Path) -> Floats:
+    """Column `name` by seed, edge and operation, shape (n, edges, operations)."""
+    shape = (rows["seed"].nunique(), *space.shape)
+    place = rows["operation"].map({operation: number for number, operation in enumerate(space.operations)})
     ordered = rows.assign(place=place).sort_values(["seed", "edge", "place"])
     if len(ordered) != np.prod(shape) or ordered.duplicated(["seed", "edge", "place"]).any() or place.isna().any():
         raise RowsError(f"{folder}: {name} must be there once for each seed, edge and operation: were rows edited?")
@@ -67,13 +67,12 @@ def by_operation(rows: pd.DataFrame, name: str, folder: Path) -> Floats:
 
 
 def edge_correlations(found: dict[str, Floats], indicator: str, target: str) -> Floats:
-    """Kendall's τ-b over the five operations, shape (n, 6): for each seed and edge; nan where all are equal."""
+    """Kendall's τ-b over the operations, shape (n, edges): for each seed and edge; nan where all are equal."""
     return np.asarray(kendalltau(*np.broadcast_arrays(found[indicator], found[target]), axis=-1).statistic)
 
 
-def edge_name(edge: int) -> str:
-    source, target = EDGES[edge]
-    return f"{source}→{target}"
+def edge_names(study: StudyResults) -> list[str]:
+    return [f"{source}→{target}" for source, target in study.first.cells.edges]
 
 
 def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
@@ -84,8 +83,7 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
     columns = ("metric", "truth", "truth_checksum", "images", "preset", "changes", "device")
     sources = {name: study.values(name) for name in columns}
     records, rows = [], []
-    for edge in (*range(len(EDGES)), None):
-        name = "all" if edge is None else edge_name(edge)
+    for edge, name in [*enumerate(edge_names(study)), (None, "all")]:
         record: dict[str, object] = {"study": study.name, "edge": name, "n": len(study.first.runs)}
         cells = ["*mean of the edges*" if edge is None else name]
         for (indicator, target), values in taus.items():
@@ -97,7 +95,7 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
     names = INDICATORS | TARGETS
     header = ["Edge", *(f"{names[indicator]} with {names[target]}" for indicator, target in taus)]
     note = (
-        f"Kendall's τ-b over the five operations of an edge; mean ± sample standard deviation over "
+        f"Kendall's τ-b over the operations of an edge; mean ± sample standard deviation over "
         f"{study.seeds}. α: softmax weight in the trained DARTS supernet. PT score: accuracy that the "
         "supernet loses without the operation. Discretisation accuracy: of the supernet after the edge was decided for "
         "the operation and fine-tuned. True effect: mean true accuracy of all cells with the operation on that edge. "
@@ -118,7 +116,7 @@ def picture(study: StudyResults) -> Plot:
     }
     figure = Figure(figsize=(WIDTH, 4.7))
     grid = figure.add_gridspec(2, 4, height_ratios=[1.15, 1])
-    edges = [edge_name(edge) for edge in range(len(EDGES))]
+    space, edges = study.first.cells, edge_names(study)
     for column, (name, (title, digits)) in enumerate(maps.items()):
         axes = figure.add_subplot(grid[0, column])
         mean = found[name].mean(0)
@@ -134,8 +132,8 @@ def picture(study: StudyResults) -> Plot:
                 fontsize=5.8,
                 color="white" if ranks[edge, operation] <= 2 else INK,
             )
-        axes.set_xticks(range(len(OPERATIONS)), SHORT)
-        axes.set_yticks(range(len(EDGES)), edges if column == 0 else [""] * len(EDGES))
+        axes.set_xticks(range(len(space.operations)), space.letters)
+        axes.set_yticks(range(len(edges)), edges if column == 0 else [""] * len(edges))
         axes.tick_params(length=0)
         axes.grid(False)
         axes.spines[:].set_visible(False)
@@ -152,9 +150,9 @@ def picture(study: StudyResults) -> Plot:
             means = [finite_spread(values).mean for values in shown.T]
             axes.hlines(means, places - 0.14, places + 0.14, look.colour, linewidth=1.8, zorder=3)
         rule(axes, 0)
-        axes.axvline(len(EDGES) - 0.5, color=GREY, linewidth=0.6)
-        axes.set_xticks(range(len(EDGES) + 1), [*edges, "mean"])
-        axes.set_xlim(-0.5, len(EDGES) + 0.5)
+        axes.axvline(len(edges) - 0.5, color=GREY, linewidth=0.6)
+        axes.set_xticks(range(len(edges) + 1), [*edges, "mean"])
+        axes.set_xlim(-0.5, len(edges) + 0.5)
         axes.set_ylim(-1.08, 1.08)
         axes.set_title(f"Agreement with the {title}", loc="left", fontsize=7.5)
         if half == 0:
@@ -168,7 +166,7 @@ def picture(study: StudyResults) -> Plot:
         for name, look in INDICATOR_LOOKS.items()
     ]
     note = (
-        "Edges from node to node; – none, s skip, 1 conv 1×1, 3 conv 3×3, p average pool. Numbers: means over seeds. "
+        f"Edges from node to node; {space.legend}. Numbers: means over seeds. "
         "Dots: one seed; bars: mean. True effect: mean true accuracy of all cells with the operation on the edge."
     )
     frame(figure, "Does α know what an operation is worth?", keys, study.source(note))

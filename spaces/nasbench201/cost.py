@@ -1,7 +1,8 @@
 """What a cell's network costs, as NAS-Bench-201 counts it: parameters, and multiply-adds (its "FLOPs").
 
 Both are linear in the numbers of 1×1 and of 3×3 convolutions in the cell, wherever they stand: the other operations
-cost nothing, and a convolution costs the same on every edge. The counts are of `spaces.network.CellNetwork`.
+cost nothing, and a convolution costs the same on every edge. The counts are of
+`spaces.nasbench201.network.CellNetwork`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spaces.cell import CONV1, CONV3, EDGES, OPERATIONS, Cell
+from spaces.nasbench201.cell import CONV1, CONV3, EDGES, OPERATIONS, Cell
 
 
 def parameters(cell: Cell, channels: int, cells_per_stage: int, classes: int) -> int:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from spaces import native
-from spaces.cell import EDGES
-from spaces.supernet import LEAVING, Mixture, SearchCell, add_scaled
+from spaces.nasbench201.cell import EDGES
+from spaces.nasbench201.supernet import ALL, LEAVING, Mixture, SearchCell, add_scaled
 
 
 class PartialSearchCell(SearchCell):
@@ -20,28 +20,21 @@ class PartialSearchCell(SearchCell):
         width: channels in and out.
         part: K. Where K does not divide the width, the largest divisor of the width below K takes its place, so at
             least one channel is mixed.
+        numbers: of the operations that the cell has.
     """
 
-    def __init__(self, width: int, part: int) -> None:
+    def __init__(self, width: int, part: int, numbers: tuple[int, ...] = ALL) -> None:
         self.part = divisor(width, part)
-        super().__init__(width // self.part)
+        super().__init__(width // self.part, numbers)
 
     def widen(self, part: int, generator: torch.Generator) -> Iterator[tuple[nn.Parameter, Callable[[Tensor], Tensor]]]:
-        """Mix 1/K of the channels from now on, K = `part`, no fewer than before (DrNAS, net2wider.py).
-
-        Each convolution reads and writes all its channels and, to make up the number, some of them again.
-
-        Args:
-            generator: from which these are drawn, of every convolution anew.
-
-        Returns:
-            Each parameter with what makes such a tensor, as itself or its momentum, that of a wider convolution.
-        """
+        """Each convolution reads and writes all its channels and, to make up the number, some of them again (DrNAS,
+        net2wider.py)."""
         width, before = self.channels * self.part, self.channels
         self.part = divisor(width, part)
         self.channels = width // self.part
         for of_nodes in (self.conv1, self.conv3):
-            for edges, weight in zip(LEAVING, of_nodes, strict=True):
+            for edges, weight in zip(LEAVING, of_nodes, strict=False):  # there is none of an operation left out
                 more = (len(edges), 2, self.channels - before)
                 again = torch.randint(before, more, generator=generator, device=generator.device)
                 yield weight, partial(_widened, before, again)

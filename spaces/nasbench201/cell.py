@@ -9,6 +9,8 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from spaces.space import CellError
+
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 """The operations in the benchmark's order; the index of a name here is its number everywhere."""
 
@@ -18,10 +20,6 @@ EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 """(source node, target node) of each edge, in the order of the cell string."""
 
 NUM_CELLS = len(OPERATIONS) ** len(EDGES)  # 15,625
-
-
-class CellError(ValueError):
-    """A text or number that is no cell of the space; the message says which part and why."""
 
 
 def _shown(text: str) -> str:

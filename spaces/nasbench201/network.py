@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from spaces import native
-from spaces.cell import CONV1, CONV3, EDGES, NONE, POOL, SKIP, Cell
 from spaces.layers import BatchNorm, Convolution, Head, ReductionBlock, Stem, average_pool, initialise
-from spaces.supernet import SearchCell, Supernet
+from spaces.nasbench201.cell import CONV1, CONV3, EDGES, NONE, POOL, SKIP, Cell
+from spaces.nasbench201.supernet import SearchCell, Supernet
 
 
 class DiscreteCell(nn.Module):
