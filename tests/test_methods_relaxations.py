@@ -21,6 +21,7 @@ from methods.oles import cosines
 from methods.regularisers import alignment_gradient
 from methods.sdarts_rs import proportions
 from methods.training import Tally
+from spaces import NASBENCH201
 from spaces.nasbench201.cell import CONV3, NONE, OPERATIONS, SKIP
 from spaces.nasbench201.supernet import LEAVING, Mixture
 
@@ -65,6 +66,21 @@ def test_both_kinds_of_layers_come_to_the_same(name):
         search.both_steps(*batch(0), *batch(1))
     for mine, theirs in zip([one.alpha, *weights_of(one)], [other.alpha, *weights_of(other)], strict=True):
         assert_close(mine, theirs, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+@pytest.mark.parametrize("operations", [("skip_connect", "nor_conv_3x3"), ("none", "nor_conv_1x1", "avg_pool_3x3")])
+def test_each_chooses_from_a_smaller_space_too(name, operations):
+    space = NASBENCH201.restricted(operations)
+    search = by_hand(registry.load(name), channels=4, space=space)
+    if name == "drnas-progressive":
+        search.prune()
+        search.widen()
+    search.epochs_done = 10**6
+    before = search.alpha.detach().clone()
+    search.both_steps(*batch(0), *batch(1))
+    assert search.alpha.shape == space.shape and not torch.equal(search.alpha, before)
+    assert search.cell() in space and search.alpha.isfinite().all()
 
 
 @pytest.mark.parametrize("name", MIXTURES)
