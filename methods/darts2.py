@@ -28,7 +28,7 @@ from torch import Tensor
 
 from data.published import reported
 from methods.batches import Batch
-from methods.gradient import GradientSearch, GradientSettings
+from methods.gradient import GradientSearch, GradientSettings, refuse_alignment
 from methods.settings import Rate, setting
 from methods.training import Tally, frozen
 from spaces import Cell
@@ -39,6 +39,10 @@ class Darts2Settings(GradientSettings):
     alpha_first: bool = setting(True, "AutoDL-Projects, DARTS-V2.py: backward_step_unrolled before the weights' step")
     radius: Rate = setting(0.01, "DARTS §2.3, footnote; AutoDL-Projects, DARTS-V2.py: r=1e-2")
     """Length of the step in w to either side, from which the second derivative is a finite difference."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_alignment(self, "α looks one training step ahead, and that step knows nothing of Λ")
 
 
 class Darts2(GradientSearch):

@@ -60,7 +60,7 @@ class DartsMinus(GradientSearch):
     def loss(self, batch: Batch, weights: Tensor) -> tuple[Tensor, Tensor]:
         """The loss of the supernet with β added to the weight of `skip_connect` on every edge."""
         auxiliary = torch.zeros_like(weights)
-        auxiliary[:, self.space.skip].fill_(self.beta())
+        auxiliary[..., self.space.skip].fill_(self.beta())
         return super().loss(batch, weights + auxiliary)
 
     def beta(self) -> float:

@@ -30,7 +30,7 @@ from torch import Tensor
 from data.published import reported
 from methods.batches import Batch
 from methods.drawn import Drawn, DrawnSettings
-from methods.gradient import GradientSearch, GradientSettings
+from methods.gradient import GradientSearch, GradientSettings, refuse_alignment
 from methods.search import Problem, Search, seeded
 from methods.settings import Count, Rate, setting
 from methods.training import Tally
@@ -46,6 +46,10 @@ class GDASSettings(GradientSettings, DrawnSettings):
     """τ of the first epoch."""
     temperature_last: Rate = setting(0.1, "AutoDL-Projects, GDAS.sh: --tau_min")
     """τ of the last epoch; in between it goes on a straight line."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_alignment(self, "a step trains one cell, and of the operations that it leaves out there is no gradient")
 
 
 class GDAS(GradientSearch):

@@ -4,7 +4,7 @@ A method is its differences. Most are one of these:
 
 - `relax`: which weights of the operations α stands for (a softmax, a sigmoid, …);
 - `sample`: what a step computes with, where that is drawn; `training_weights` where it is so for steps of w alone;
-- `alpha_loss` and `update_alpha`: what α descends, and how;
+- `alpha_loss` and `update_alpha`: what α descends, and how; `weight_gradients`: what w descends;
 - `cell`, or an edge decided on the way (`decided`): the rule that chooses.
 """
 
@@ -25,9 +25,10 @@ from torch import Tensor
 from methods import recording, regularisers
 from methods.batches import Batch, Loader
 from methods.recording import Recorded
+from methods.regularisers import ALIGNMENT, alignment_gradient
 from methods.search import EpochLog, Problem, Search, seeded
 from methods.settings import Count, NotNegative, Rate, Share, setting
-from methods.training import Tally, WeightSettings, cosine, descend, frozen, sgd
+from methods.training import Tally, WeightSettings, cosine, frozen, gradients_of, sgd, step_down
 from spaces import Cell
 from spaces.supernet import Supernet
 
@@ -70,17 +71,20 @@ class GradientSettings(WeightSettings):
     train_alpha: bool = True
     """Whether α trains at all; if not, it keeps its initial value (the `fixed` variant of DARTS-PT)."""
     regulariser: str = "none"
-    """Term added to α's loss: `beta` is β-decay (logsumexp of α), `l2` half the squared norm of α."""
+    """Term added to α's loss: `beta` is β-decay (logsumexp of α), `l2` half the squared norm of α; or, `lambda`, to
+    w's: the alignment Λ."""
     strength: NotNegative = 0.0
     """λ, the factor of that term; of a linear schedule, what it reaches after `strength_epochs`."""
     schedule: Literal["linear", "constant"] = "linear"
     """How λ goes over the epochs: from 0 on a straight line, or constant."""
+    alignment_step: Rate = 1e-4
+    """ε₀ of Λ: the length of the step in the cells' weights from which its gradient is a central difference."""
     strength_epochs: Count = 100
     """Epochs in which a linear λ grows from 0 to `strength`; it goes on growing after them."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.regulariser != "none":
+        if self.regulariser not in ("none", ALIGNMENT):
             regularisers.load(self.regulariser)
 
 
@@ -117,7 +121,8 @@ class GradientSearch(Search):
         self.generator = torch.Generator(problem.device).manual_seed(seeded(seed, 1))
         self.train = Loader(problem.images, 0, self.generator)
         self.valid = Loader(problem.images, 1, self.generator, augment=settings.augment_valid)
-        self.parameters = list(self.supernet.parameters())
+        self.parameters = [weight for weight in self.supernet.parameters() if weight.requires_grad]
+        """w, all that trains in the supernet."""
         self.restart_weights(settings.lr)
         self.alpha_optimiser = torch.optim.Adam(
             [self.alpha],
@@ -158,20 +163,25 @@ class GradientSearch(Search):
 
     def weights(self) -> Tensor:
         """The (edges, operations) weights: α relaxed, or one-hot where an edge is decided."""
-        return torch.where(
-            self.decided[:, None] < 0, self.relax(self.alpha), self.space.one_hot(self.decided.clamp(min=0))
-        )
+        return self.where_undecided(self.relax(self.alpha))
+
+    def where_undecided(self, weights: Tensor) -> Tensor:
+        """These weights, (edges, operations), but one-hot where an edge is decided."""
+        return torch.where(self.decided[:, None] < 0, weights, self.space.one_hot(self.decided.clamp(min=0)))
 
     def sample(self) -> Tensor:
         """The weights, (edges, operations), that a step computes with, of w as of α; where they are drawn, here."""
         return self.weights()
 
-    def training_weights(self) -> Tensor:
-        """The weights that a step of w alone computes with, where they are others than α's."""
+    def training_weights(self, train: Batch) -> Tensor:
+        """The weights that a step of w alone computes with on its batch, where they are others than α's."""
         return self.sample()
 
     def loss(self, batch: Batch, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Cross-entropy of the supernet on a batch, and the number of images it classifies rightly."""
+        """Cross-entropy of the supernet on a batch, and the number of images it classifies rightly.
+
+        The weights are (edges, operations), or (search cells, edges, operations), each search cell's own.
+        """
         images, labels = batch
         logits = self.supernet(images, weights)
         return F.cross_entropy(logits, labels), (logits.detach().argmax(1) == labels).sum()
@@ -187,7 +197,7 @@ class GradientSearch(Search):
     def alpha_loss(self, valid_loss: Tensor) -> Tensor:
         """What α descends: the validation loss and, where set, λ(e) times the regulariser."""
         s = self.settings
-        if s.regulariser == "none":
+        if s.regulariser in ("none", ALIGNMENT):
             return valid_loss
         return valid_loss + self.strength() * regularisers.load(s.regulariser)(self.alpha)
 
@@ -208,16 +218,45 @@ class GradientSearch(Search):
 
     def weight_step(self, train: Batch, tally: Tally) -> None:
         """A step of w down ∇_w L_train(w, α), its norm taken together with what `clip_counts_alpha` counts."""
-        weights, counts = self.training_weights(), self.settings.clip_counts_alpha
+        weights, counts = self.training_weights(train), self.settings.clip_counts_alpha
         counted = [self.alpha] if counts is True else []
         if counts is not True:
             weights = weights.detach()
         if counts == "softmax":
             counted = [weights.clone().requires_grad_()]
             weights = torch.where(self.decided[:, None] < 0, counted[0], weights)
+        gradients = self.weight_gradients(train, weights, [*self.parameters, *counted], tally)
+        step_down(gradients, [*self.parameters, *counted], self.weight_optimiser, self.settings.clip)
+
+    def weight_gradients(
+        self, train: Batch, weights: Tensor, parameters: Sequence[Tensor], tally: Tally
+    ) -> Sequence[Tensor]:
+        """What w descends on a batch, ∇ L_train(w, α) by each of `parameters`, the first of which are w."""
+        if self.settings.regulariser == ALIGNMENT:
+            return self.aligning_gradients(train, weights, parameters, tally)
         loss, right = self.loss(train, weights)
         tally.add(loss, right, train)
-        descend(loss, [*self.parameters, *counted], self.weight_optimiser, self.settings.clip)
+        return gradients_of(loss, parameters)
+
+    def aligning_gradients(
+        self, train: Batch, weights: Tensor, parameters: Sequence[Tensor], tally: Tally
+    ) -> Sequence[Tensor]:
+        """The same of L_train − λ(e) · Λ (Λ-DARTS, see `methods.lambda_darts`)."""
+        own = weights.expand(len(self.supernet.cells), *weights.shape).clone()
+        own = own if own.requires_grad else own.requires_grad_()
+        loss, right = self.loss(train, own)
+        tally.add(loss, right, train)
+        *gradients, by_cell = gradients_of(loss, [*parameters, own])
+        direction = alignment_gradient(by_cell)
+        step = self.settings.alignment_step / torch.linalg.vector_norm(direction).clamp(min=1e-20)
+        above, below = (
+            gradients_of(self.loss(train, (own + sign * step * direction).detach())[0], self.parameters)
+            for sign in (1, -1)
+        )
+        factor = self.strength() / (2 * step)
+        aligning = (factor * (high - low) for high, low in zip(above, below, strict=True))
+        of_w = [plain - term for plain, term in zip(gradients, aligning, strict=False)]
+        return [*of_w, *gradients[len(of_w) :]]
 
     def both_steps(self, images: Tensor, labels: Tensor, valid_images: Tensor, valid_labels: Tensor) -> None:
         """A step of α and one of w."""
@@ -305,3 +344,13 @@ class GradientSearch(Search):
         logs = np.array([math.log(max(weight, sys.float_info.min)) for weight in weights]).reshape(self.space.shape)
         total: NDArray[np.float64] = logs[np.arange(len(logs)), self.space.choices].sum(1)
         return total
+
+
+def refuse_alignment(settings: GradientSettings, reason: str) -> None:
+    """Of a method whose steps leave the regulariser Λ no meaning.
+
+    Raises:
+        ValueError: where it is asked for.
+    """
+    if settings.regulariser == "lambda":
+        raise ValueError(f'regulariser = "lambda" has no meaning here, for {reason}; choose none, beta or l2')

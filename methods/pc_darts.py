@@ -91,7 +91,8 @@ class PCDarts(GradientSearch):
     def loss(self, batch: Batch, weights: Tensor) -> tuple[Tensor, Tensor]:
         """The loss where every edge's operations, and its channels that pass them by, are weighed by the edge's."""
         edges = self.edge_weights()[:, None]
-        return super().loss(batch, torch.cat([weights * edges, edges], 1))
+        bypass = edges.expand(*weights.shape[:-1], 1)
+        return super().loss(batch, torch.cat([weights * edges, bypass], -1))
 
     def alpha_step(self, train: Batch, valid: Batch, tally: Tally) -> None:
         if self.epochs_done >= self.settings.warmup_epochs:

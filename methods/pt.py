@@ -93,8 +93,9 @@ class PT(Search):
         """Decide one edge for the operation whose removal hurts the supernet most."""
         undecided = np.flatnonzero(self.trained.decided.cpu() < 0)
         edge = int(self.random.choice(undecided) if self.settings.edge_order == "random" else undecided[0])
-        scores = [self.score_without(edge, operation) for operation in range(len(self.trained.space.operations))]
-        self.trained.decided[edge] = int(np.argmin(scores))  # of equals the first
+        candidates = np.flatnonzero(self.trained.weights()[edge].detach().cpu())  # what has no weight is not in it
+        scores = [self.score_without(edge, int(operation)) for operation in candidates]
+        self.trained.decided[edge] = int(candidates[np.argmin(scores)])  # of equals the first
 
     def score_without(self, edge: int, operation: int) -> float:
         """How well the supernet does without one operation: its accuracy, or minus its loss."""

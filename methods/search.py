@@ -57,15 +57,16 @@ class Problem:
         classes: int | None = None,
         part: int | None = None,
         moving: float | None = None,
+        affine: bool = False,
     ) -> Supernet:
         """A new supernet on the device, its weights drawn from the CPU generator.
 
         Args:
             classes: None is the images' own number.
-            part, moving: as of `Space.supernet`.
+            part, moving, affine: as of `Space.supernet`.
         """
         size = self.channels, self.cells_per_stage, classes or self.images.classes
-        return self.space.supernet(*size, generator, self.precision, part, moving).to(self.device)
+        return self.space.supernet(*size, generator, self.precision, part, moving, affine).to(self.device)
 
 
 class Search(Stateful, ABC):

@@ -61,7 +61,21 @@ def descend(
     loss: Tensor, parameters: Sequence[Tensor], optimiser: torch.optim.Optimizer, clip: float | Literal["off"]
 ) -> None:
     """A step of the optimiser down the loss, the gradient of all `parameters` together scaled down to norm `clip`."""
-    gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+    step_down(gradients_of(loss, parameters), parameters, optimiser, clip)
+
+
+def gradients_of(loss: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """∇ of the loss by each of the parameters; zeros by one that it does not depend on."""
+    return torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+
+
+def step_down(
+    gradients: Iterable[Tensor],
+    parameters: Sequence[Tensor],
+    optimiser: torch.optim.Optimizer,
+    clip: float | Literal["off"],
+) -> None:
+    """A step of the optimiser down these gradients of `parameters`, all together scaled down to norm `clip`."""
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient
     if clip != "off":

@@ -36,11 +36,11 @@ def convolve(x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
     return F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2)
 
 
-def normalise(x: Tensor, scale: Tensor | None = None) -> Tensor:
-    """Batch normalisation by the batch's own statistics, times `scale` (one factor a channel)."""
+def normalise(x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
+    """Batch normalisation by the batch's own statistics, times `scale` plus `shift` (a number a channel each)."""
     if native.is_batch_last(x):
-        return native.normalise(x, scale)
-    return F.batch_norm(x, None, None, scale, None, training=True)
+        return native.normalise(x, scale, shift)
+    return F.batch_norm(x, None, None, scale, shift, training=True)
 
 
 class Convolution(nn.Conv2d):

@@ -108,6 +108,7 @@ class Space(ABC):
         precision: Precision = "fp32",
         part: int | None = None,
         moving: float | None = None,
+        affine: bool = False,
     ) -> Supernet:
         """A new supernet of all cells, its weights drawn from the CPU generator.
 
@@ -116,6 +117,7 @@ class Space(ABC):
                 last column beside the operations'; None is a plain supernet.
             moving: the share of a batch in the moving statistics of the layers outside the search cells, by which these
                 normalise in evaluation; None: batch statistics everywhere and always.
+            affine: whether the normalisations of the search cells have scales and shifts; not with a part.
         """
 
     @abstractmethod

@@ -86,7 +86,7 @@ def test_smoothing_noise_lies_within_epsilon_which_grows_linearly(build):
 def test_smoothed_weights_are_proportions_and_leave_decided_edges_alone(build):
     search = build("sdarts-rs", epsilon_first=2.0)
     search.decided[2] = CONV3
-    weights = torch.stack([search.training_weights() for _ in range(20)])
+    weights = torch.stack([search.training_weights(None) for _ in range(20)])
     assert (weights >= 0).all()
     assert_close(weights.sum(2), torch.ones(20, 6))
     assert torch.equal(weights[:, 2], torch.eye(5)[CONV3].expand(20, 5))

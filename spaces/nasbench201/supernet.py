@@ -119,6 +119,10 @@ class SearchCell(MixedCell):
         """Each node is Σ over its incoming edges and their operations of weight × operation(source)."""
         if native.is_batch_last(x):
             return compiled_cell.search_cell(x, mixture.weights, self.conv1, self.conv3, self.numbers)
+        return self.node_by_node(x, mixture)
+
+    def node_by_node(self, x: Tensor, mixture: Mixture) -> Tensor:
+        """The same, of what leaves each node in turn."""
         nodes: list[Tensor | None] = [x, None, None, None]
         for node, edges in enumerate(LEAVING):
             source = nodes[node]
@@ -139,7 +143,7 @@ class SearchCell(MixedCell):
         """
         edges, active = LEAVING[node], F.relu(source)
         convolved = [
-            normalise(convolve(active, kernels[node]), factors[node])
+            self.normalised(convolve(active, kernels[node]), factors[node], operation, node)
             for operation, kernels, factors in ((CONV3, self.conv3, mixture.conv3), (CONV1, self.conv1, mixture.conv1))
             if operation in self.numbers
         ]
@@ -151,6 +155,10 @@ class SearchCell(MixedCell):
         terms = [term for _, term in others]
         for edge, total in zip(edges, mixed, strict=True):
             yield add_scaled(total, [factors[edge] for factors, _ in others], terms, source)
+
+    def normalised(self, convolved: Tensor, factors: Tensor, operation: int, node: int) -> Tensor:
+        """What the merged convolutions of a node gave, normalised and times the factors of their channels."""
+        return normalise(convolved, factors)
 
     def forward_path(self, x: Tensor, cell: Cell) -> Tensor:
         """The same sum for a discrete cell, of which only the chosen operations are computed."""
