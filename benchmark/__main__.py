@@ -30,6 +30,7 @@ def hidden_part() -> str | None:
 
 
 def run() -> int:
+    """Run the command line, unless a part of this program is hidden; returns the exit code."""
     if hidden := hidden_part():
         print(
             f"benchmark: {hidden}, a part of this program; take its folder out of PYTHONPATH, or rename it",

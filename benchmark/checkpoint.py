@@ -53,7 +53,7 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
 def read(path: Path, warn: Callable[[str], None]) -> Checkpoint | None:
     """The checkpoint at `path`, else the previous one; None where there is neither, and the search starts anew.
 
-    A damaged one is passed over: `warn` is told, and the file is put aside as `NAME.damaged`.
+    A damaged file is skipped: it is renamed to `NAME.damaged`, and `warn` says so.
 
     Raises:
         DataError: where there is one that the system does not let us read.

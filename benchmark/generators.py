@@ -1,7 +1,7 @@
 """The random generators that a process has of its own: Python's, NumPy's, PyTorch's and the device's.
 
-Our searches draw from generators of their own. A third party's may not know better; so a run starts with these
-generators seeded, and a checkpoint holds their states.
+Our searches draw from generators of their own. A third party's may draw from these, so a run starts with them seeded,
+and a checkpoint holds their states.
 """
 
 from __future__ import annotations

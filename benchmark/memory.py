@@ -1,7 +1,7 @@
 """Whether a run can fit into this machine's memory at all, asked before it begins.
 
-What is counted is the least that a run has to hold at once. So nothing is refused that could be computed, and what
-passes may still not fit; a run that has no memory fails by itself and is told.
+Counted is the least that a run has to hold at once: nothing that could be computed is refused, but what passes may
+still not fit. Such a run fails on its own, and the command says so.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
+from benchmark.errors import SettingsError
 from benchmark.plan import Run, chains
-from benchmark.runner import ImageSize
-from benchmark.settings import ProblemSettings, SettingsError
+from benchmark.settings import ProblemSettings
 
 PROCESS = 200 * 2**20
 """Bytes of a worker process before it computes: PyTorch, mostly. Measured: 350 MiB, a part of
@@ -29,6 +29,15 @@ MAPS = 4
 
 PARAMETERS = 6 * (1 + 9)
 """Weights of a search cell of one channel: on 6 edges, a 1 × 1 and a 3 × 3 convolution."""
+
+
+class ImageSize(NamedTuple):
+    """How large the images of a problem are, once scaled."""
+
+    side: int
+    """In pixels."""
+    images: int
+    """To train and to validate on."""
 
 
 def least_bytes(run: Run, size: ImageSize) -> int:

@@ -10,20 +10,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmark.errors import SettingsError
 from benchmark.settings import (
     ALL_OPERATIONS,
     NO_METHODS,
     ProblemSettings,
-    SettingsError,
     Table,
-    checked,
     digest,
-    over,
+    merge,
     plain_default,
     plain_value,
     preset_label,
     read_preset,
     table_of,
+    validate,
     written,
 )
 from data.folder import DataError
@@ -70,13 +70,13 @@ class Run:
     preset: str = ""
     """The preset's name, as rows have it."""
     changes: str = ""
-    """What it has otherwise than the preset, as for `--set`; images and split are not among them, but facts of their
-    own."""
+    """How it differs from the preset, written as for `--set`; images and split have columns of their own."""
     published: bool = False
     """Whether its problem and settings are those of the published protocol."""
 
     @property
     def name(self) -> str:
+        """METHOD-seedN."""
         return run_name(self.method, self.seed)
 
     @property
@@ -89,6 +89,7 @@ class Run:
 
     @property
     def settings_hash(self) -> str:
+        """Hash of everything that shapes the run, but the seed."""
         return self.hash_of(len(self.stages))
 
     def hash_of(self, stages: int) -> str:
@@ -121,7 +122,7 @@ def plan(
     """The runs of every method with every seed, seed by seed; `epochs`, if given, for every supernet.
 
     Args:
-        preset: what `tables` are but for the command's changes, as `read_preset` takes it.
+        preset: what `tables` were before the command's changes, as `read_preset` takes it.
         folder: of data, where the official split may lie.
 
     Raises:
@@ -129,7 +130,7 @@ def plan(
         MethodError: for an unknown method.
         DataError: for a split file that cannot be read.
     """
-    asked = with_canonical_operations(checked(tables.get("problem", {}), ProblemSettings, "problem"))
+    asked = with_canonical_operations(validate(tables.get("problem", {}), ProblemSettings, "problem"))
     for method in methods:
         if method.startswith("+") or method.count("+") > MOST_SELECTIONS:
             raise SettingsError(f"{method[:60]!r} is no method: a selection follows a supernet's method, as bdarts+pt")
@@ -194,7 +195,7 @@ def check_space(method: str, space: Space) -> None:
 
 @contextmanager
 def of_method(name: str) -> Iterator[None]:
-    """What is raised inside by a method of somebody else, or by its settings, is told in one sentence.
+    """Turns an error of a third party's method, or of its settings, into one sentence.
 
     Raises:
         MethodError: instead.
@@ -228,16 +229,16 @@ def _stages(tables: Table, method: str, epochs: int | None) -> tuple[Stage, ...]
         settings = registry.load(name).Settings
         if epochs is not None and any(field.name == "epochs" for field in dataclasses.fields(settings)):
             table["epochs"] = epochs
-        found.append(Stage(name, checked(table, settings, name)))
+        found.append(Stage(name, validate(table, settings, name)))
     return tuple(found)
 
 
 def _stage_tables(tables: Table, method: str, changes: Table | None = None) -> list[tuple[str, Table]]:
-    """The method of each stage with its settings as written. `changes` are what the method that follows wants otherwise
-    than the table of `method` has it."""
+    """The method of each stage with its settings as written. `changes` are what the following method sets differently
+    from the table of `method`."""
     start, _, name = method.rpartition("+")
     search = registry.load(name)
-    table = over(table_of(tables, name), changes or {})
+    table = merge(table_of(tables, name), changes or {})
     of_supernet = table.pop("supernet", {})
     before: list[tuple[str, Table]] = []
     if search.follows is not None:
@@ -314,7 +315,7 @@ def _split(asked: str, problem: ProblemSettings, folder: Path | None) -> tuple[S
 def _is_published(method: str, stages: tuple[Stage, ...], problem: ProblemSettings, split: Split) -> bool:
     """Whether these are the published protocol of a method: what `paper` says of it, on any number of threads."""
     tables = _published()
-    as_published = checked(tables["problem"], ProblemSettings, "problem")
+    as_published = validate(tables["problem"], ProblemSettings, "problem")
     same_problem = problem == dataclasses.replace(as_published, threads=problem.threads, split=HALVES)
     of_protocol = OFFICIAL if split_of(as_published.split, method) == CIFAR_SPLIT else Split()
     same_split = split.identity == of_protocol.identity

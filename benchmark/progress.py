@@ -37,7 +37,7 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-class Progress:
+class RunProgress:
     """Shows what the runner reports. A context manager; call it with each piece of news, or what `of` returns."""
 
     def __init__(self, console: Console, total: int, already: int) -> None:
@@ -49,7 +49,7 @@ class Progress:
         self.started = self.last_line = time.monotonic()
         self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> RunProgress:
         if self.live:
             self.live.start()
             self.live.update(self.table(), refresh=True)
@@ -88,12 +88,13 @@ class Progress:
             self.live.update(self.table(), refresh=True)
 
     def worth_a_line(self, event: Event, resumed: bool) -> bool:
-        """Where lines cannot be overwritten: four a run, one where it goes on, and one after a silent minute."""
+        """Where lines cannot be overwritten: four a run, one when it resumes, and one after a silent minute."""
         quarter = max(1, event.epochs // 4)
         silent = time.monotonic() - self.last_line > 60
         return (event.epoch % quarter == 0 or resumed or silent) and event.epoch < event.epochs
 
     def result_line(self, name: str, finished: Finished) -> str:
+        """What a run that has finished has found."""
         row = finished.row
         return (
             f"{self.finished:>3}/{self.total}  {name:<16} {compact(row['genotype'])}  "
@@ -102,6 +103,7 @@ class Progress:
         )
 
     def epoch_line(self, name: str, event: Event) -> str:
+        """Where a run stands."""
         return (
             f"{'':>7}  {name:<16} {compact(event.genotype)}  true accuracy {event.truth:6.2f} %, "
             f"epoch {event.epoch}/{event.epochs}{measured(event)}; {self.left()}"
@@ -117,6 +119,7 @@ class Progress:
         return f"about {duration(elapsed * (self.total - self.finished - share) / done)} left"
 
     def table(self) -> Group:
+        """All runs under way, for a terminal."""
         table = Table(box=None, padding=(0, 1), header_style="dim")
         for heading in ("run", "", "epoch", "measured", "cell", "true accuracy", "left"):
             table.add_column(heading, no_wrap=True)

@@ -18,9 +18,8 @@ from typing import Any
 import torch
 
 from benchmark.describe import field_docs, split_in
-from benchmark.energy import Meter, counters
 from benchmark.plan import Run, Stage, split_key, stage_names
-from benchmark.results_folder import Results
+from benchmark.results_folder import ResultsFolder
 from benchmark.settings import (
     ProblemSettings,
     Table,
@@ -43,7 +42,7 @@ PACKAGES = ("replica-201", "torch", "numpy", "scipy", "pandas", "scikit-learn", 
 
 
 @dataclasses.dataclass(frozen=True)
-class Command:
+class RecordedCommand:
     """A command that searches."""
 
     arguments: Sequence[str]
@@ -52,9 +51,8 @@ class Command:
     device: str
 
     @contextmanager
-    def recorded(self, results: Results, runs: Sequence[Run], to_do: int, truth: TruthTable) -> Iterator[None]:
-        """Adds this command to the folder's provenance before the searches inside begin, and at the end their time and,
-        where the device tells it, energy.
+    def recorded(self, results: ResultsFolder, runs: Sequence[Run], to_do: int, truth: TruthTable) -> Iterator[None]:
+        """Adds this command to the folder's provenance before the searches inside begin, and at the end their time.
 
         Raises:
             RowsError: where the folder's provenance is damaged.
@@ -67,13 +65,12 @@ class Command:
             write_atomically(results.out / FILE, Provenance((*before.commands, entry)).encoded())
 
         write(entry)
-        with Meter(counters(self.device)) as energy:
-            yield
+        yield
         seconds = round(time.perf_counter() - started, 1)
-        joules = None if energy.joules is None else round(energy.joules, 1)
-        write(dataclasses.replace(entry, wall_seconds=seconds, energy_joules=joules))
+        write(dataclasses.replace(entry, wall_seconds=seconds))
 
     def entry(self, runs: Sequence[Run], to_do: int, truth: TruthTable) -> Entry:
+        """What is recorded when the command begins; `to_do` of the runs are yet to be carried out."""
         commit, changed = checkout(Path(__file__).parent.parent)
         on_gpu = torch.device(self.device).type == "cuda"
         layers_of_cpu, compiled_by = (None, None) if on_gpu else layers()

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
+from benchmark.errors import SettingsError
 from benchmark.provenance import with_home
-from benchmark.settings import SettingsError
 from data import TRUTH_TABLES
 from data.folder import DataError, is_there
-from data.truth import open_truth
+from data.truth import TruthTable, open_truth
 from reports.provenance import FILE, Entry, Provenance, read_provenance
 from reports.rows import read_rows
 
@@ -86,16 +86,16 @@ def as_recorded(entry: Entry, parser: argparse.ArgumentParser) -> argparse.Names
     return options
 
 
-def truth_of(entry: Entry, asked: str | None, folder: Path) -> str:
-    """The name of the truth table that a command looked its cells up in, or its file where one was named.
+def truth_of(entry: Entry, asked: str | None, folder: Path) -> TruthTable:
+    """The truth table that a command looked its cells up in: the one that it named, or the one of the same content.
 
     Raises:
         SettingsError: where it is not here.
     """
     for name in (*([asked] if asked else []), *TRUTH_TABLES):
         with contextlib.suppress(DataError):
-            if open_truth(name, folder).checksum == entry.truth_checksum:
-                return name
+            if (truth := open_truth(name, folder)).checksum == entry.truth_checksum:
+                return truth
     raise SettingsError(
         f"its cells were looked up in {entry.truth}, SHA-256 {entry.truth_checksum[:12]}…, which is not here: "
         "`python -m benchmark data status` says what is, and how to get the others"

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from benchmark.errors import SettingsError
 from benchmark.plan import Run, split_key
-from benchmark.settings import SettingsError
 from data.folder import refuse_link, remove_partial_files, write_atomically
 from data.truth import TITLES, TruthTable
 from reports import run_name
@@ -88,7 +88,7 @@ def locked(out: Path) -> Iterator[None]:
         lock.release()
 
 
-class Results:
+class ResultsFolder:
     """The rows of a results folder: those that were there, and each run's as it finishes or fails."""
 
     def __init__(self, out: Path, runs: Sequence[Run], truth: TruthTable) -> None:
@@ -265,6 +265,7 @@ def read_if_there(path: Path, columns: Iterable[str]) -> list[Row]:
 
 
 def write_rows(path: Path, rows: list[Row]) -> None:
+    """A CSV file of these rows, whole or not at all."""
     write_atomically(path, _csv(rows))
 
 

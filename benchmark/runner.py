@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import platform
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,11 +20,12 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
 from benchmark import checkpoint, generators, validation
+from benchmark.errors import RunError, SettingsError
 from benchmark.plan import Run
 from benchmark.results_folder import Failed, Finished, Row
-from benchmark.settings import ProblemSettings, RunError, SettingsError, cores
+from benchmark.settings import ProblemSettings, cores
 from benchmark.validation import MethodFailed, methods_own
-from data.folder import DataError, Progress, data_folder
+from data.folder import DataError
 from data.images import ImageSet, open_images
 from data.splits import Split
 from data.truth import TruthTable
@@ -34,11 +36,12 @@ from spaces import native
 
 
 @dataclass(frozen=True)
-class Setup:
+class RunContext:
     """What all runs of one command share."""
 
     out: Path
-    data_dir: Path | None
+    folder: Path
+    """Of images and truth tables."""
     device: str
     truth: TruthTable
     stacked: bool = False
@@ -74,14 +77,16 @@ def main_metric(truth: TruthTable, images: str) -> str:
     return wanted if wanted in truth.accuracies else "cifar10_test"
 
 
-def prepare_images(problem: ProblemSettings, folder: Path, progress: Progress | None = None) -> ImageSet:
-    """The problem's images on the CPU, scaled as its settings say, in their publisher's order; fetched first where need
-    be.
+def prepare_images(problem: ProblemSettings, opened: Callable[[str], ImageSet]) -> ImageSet:
+    """The problem's images on the CPU, scaled as its settings say, in their publisher's order.
+
+    Args:
+        opened: gives an image set by its name.
 
     Raises:
         DataError: where they cannot be had, or not in that size.
     """
-    return open_images(problem.images, folder, progress).scaled(
+    return opened(problem.images).scaled(
         None if problem.resolution == "full" else problem.resolution,
         None if problem.training_images == "all" else problem.training_images,
     )
@@ -96,33 +101,22 @@ def in_halves(images: ImageSet, split: Split) -> ImageSet:
     return images if split.path is None else images.halved_by(split.parts(len(images.labels)))
 
 
-class ImageSize(NamedTuple):
-    """How large the images of a problem are, once scaled."""
+def check_images(runs: Sequence[Run], opened: Callable[[str], ImageSet]) -> dict[ProblemSettings, ImageSet]:
+    """Finds what is missing or wrong of the images of these runs, and of their splits, before any of them begins.
 
-    side: int
-    """In pixels."""
-    images: int
-    """To train and to validate on."""
-
-
-def check_images(
-    runs: Sequence[Run], folder: Path, progress: Progress | None = None
-) -> dict[ProblemSettings, ImageSize]:
-    """Says now, not in a worker, what is missing or wrong of the images of these runs, and of their splits.
+    Args:
+        opened: gives an image set by its name.
 
     Returns:
-        The size of each problem's images.
+        The images of each problem, prepared.
 
     Raises:
         DataError: for the first such thing.
     """
-    sizes = {}
-    for problem in dict.fromkeys(run.problem for run in runs):
-        images = prepare_images(problem, folder, progress)
-        sizes[problem] = ImageSize(images.images.shape[-1], len(images.labels))
-        for split in dict.fromkeys(run.split for run in runs if run.problem == problem):
-            in_halves(images, split)
-    return sizes
+    prepared = {problem: prepare_images(problem, opened) for problem in dict.fromkeys(run.problem for run in runs)}
+    for problem, split in dict.fromkeys((run.problem, run.split) for run in runs):
+        in_halves(prepared[problem], split)
+    return prepared
 
 
 def set_up_torch(problem: ProblemSettings) -> None:
@@ -153,15 +147,19 @@ def keep_freed_memory() -> None:
 
 
 class Runner:
-    """One process's images and device, made ready once for all the runs it carries out."""
+    """The images and the device of one process, made ready once for all the runs that it carries out."""
 
-    def __init__(self, setup: Setup, problem: ProblemSettings) -> None:
+    def __init__(self, context: RunContext, problem: ProblemSettings, images: ImageSet | None = None) -> None:
+        """
+        Args:
+            images: as `prepare_images` gives them; None has them opened.
+        """
         set_up_torch(problem)
-        self.setup = setup
-        self.device = torch.device(setup.device)
+        self.context = context
+        self.device = torch.device(context.device)
         self.space = problem.space
-        self.truth = setup.truth.within(self.space)
-        self.images = prepare_images(problem, data_folder(setup.data_dir))
+        self.truth = context.truth.within(self.space)
+        self.images = images or prepare_images(problem, functools.partial(open_images, folder=context.folder))
         self.metric = main_metric(self.truth, problem.images)
         self.settings = problem
         self.halved: dict[Split, ImageSet] = {}
@@ -178,13 +176,13 @@ class Runner:
         return Problem(self.halved[split], *size, truth, self.settings.precision, self.space)
 
     def attempt(self, run: Run) -> Iterator[News]:
-        """The news of `carry_out`; whatever is wrong with this run alone is the last of them.
+        """The news of `run_stages`; a failure of this run alone is yielded last.
 
         Raises:
             DataError, SettingsError, RunError: for what is wrong with the folder, the disk or the device.
         """
         try:
-            yield from self.carry_out(run)
+            yield from self.run_stages(run)
         except (DataError, SettingsError, RunError):
             raise
         except OSError as error:
@@ -192,19 +190,19 @@ class Runner:
         except Exception as error:
             yield failure(run, error)
 
-    def carry_out(self, run: Run) -> Iterator[News]:
-        """Run every stage to its end, from its last checkpoint on where there is one; the news of every epoch, then
-        that it has finished.
+    def run_stages(self, run: Run) -> Iterator[News]:
+        """Runs every stage to its end, from its last checkpoint if there is one; yields the news of every epoch, then
+        of the end.
 
         Raises:
-            FloatingPointError, MethodFailed: for what a method told or raised that it may not.
+            FloatingPointError, MethodFailed: where the method returns or raises what it must not.
         """
         search: Search | None = None
         history: list[Row] = []
         devices: list[str] = []
         seconds = 0.0
         for number, stage in enumerate(run.stages):
-            path = self.setup.out / "checkpoints" / run.checkpoint_name(number)
+            path = self.context.out / "checkpoints" / run.checkpoint_name(number)
             self.seed_generators(run, number)
             method = registry.load(stage.method)
             problem = self.problem_of(method, run.split)
@@ -236,7 +234,7 @@ class Runner:
                 with methods_own("state"):
                     state = search.state()
                 saved.state = validation.state(state)
-                saved.random = {} if self.setup.stacked else generators.states(self.device)
+                saved.random = {} if self.context.stacked else generators.states(self.device)
                 checkpoint.write(path, saved)
                 history.append(self.history_row(run, stage.method, len(history) + 1, saved.rows[-1]))
                 true = self.truth.query(cell)[self.metric]
@@ -249,10 +247,11 @@ class Runner:
 
     def seed_generators(self, run: Run, stage: int) -> None:
         """Seeds the generators of the process, but not those that stacked runs would share."""
-        if not self.setup.stacked:
+        if not self.context.stacked:
             generators.seed_all(seeded(run.seed, GENERATORS, stage))
 
     def scores(self, search: Search) -> NDArray[np.float64] | None:
+        """What the search scores every cell with, shape (15625,), or None."""
         with methods_own("scores"):
             told = search.scores()
         return validation.scores(told, self.space)
@@ -260,7 +259,7 @@ class Runner:
     def tau(self, search: Search) -> Row:
         """Kendall's τ-b of the search's scores with the cells' true accuracy, by the truth table's checksum.
 
-        Unlike all else that the table says, it cannot be looked up again when a search goes on with another table.
+        It cannot be looked up again if a search resumes with another table, hence the checksum.
         """
         if (scores := self.scores(search)) is None:
             return {}
@@ -287,6 +286,7 @@ class Runner:
         ]
 
     def history_row(self, run: Run, phase: str, epoch: int, row: Row) -> Row:
+        """A row of history.csv; `row` is what the checkpoint keeps of the epoch."""
         cell = self.space.parse(row["genotype"])
         measured = {key: value for key, value in row.items() if key != "genotype"}
         if "tau" in measured:
@@ -295,6 +295,7 @@ class Runner:
         return {**dict(zip(HISTORY_COLUMNS, values, strict=True)), **self.truth.query(cell), **measured}
 
     def run_row(self, run: Run, search: Search, seconds: float, epochs: int, devices: Sequence[str]) -> Row:
+        """The row of runs.csv."""
         with methods_own("cell and alternative_cell"):
             chosen, second = search.cell(), search.alternative_cell()
         cell, other = validation.cell(chosen, self.space), validation.alternative_cell(second, self.space)
@@ -342,7 +343,7 @@ GENERATORS = 7
 
 
 def failure(run: Run, raised: Exception) -> Failed:
-    """The end of a run by an error.
+    """What an error makes of a run.
 
     Raises:
         RunError: where it is the device that failed.
@@ -359,7 +360,7 @@ def failure(run: Run, raised: Exception) -> Failed:
 
 
 def one_line(error: BaseException) -> str:
-    """An error in a line of text, whatever its own text may be."""
+    """An error as one line of printable text."""
     try:
         text = " ".join(str(error).split())[:300]
     except Exception:  # a third party's error may have no text either

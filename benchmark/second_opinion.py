@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from benchmark.results_folder import Results, Row, write_rows
+from benchmark.results_folder import ResultsFolder, Row, write_rows
 from data.folder import DataError
 from data.truth import TruthTable, second_truth
 from reports.rows import SECOND_COLUMNS, SECOND_FILE, SECOND_METRIC
 from spaces import Cell, CellError
 
 
-def write_second_opinions(folders: Sequence[Results], truth: TruthTable) -> list[str]:
+def write_second_opinions(folders: Sequence[ResultsFolder], truth: TruthTable) -> list[str]:
     """second-opinion.csv of each folder: a row a run, what its cell reaches in the table that is not their truth.
 
     Returns:
@@ -31,7 +31,7 @@ def write_second_opinions(folders: Sequence[Results], truth: TruthTable) -> list
     return []
 
 
-def _rows(results: Results, second: TruthTable) -> list[Row]:
+def _rows(results: ResultsFolder, second: TruthTable) -> list[Row]:
     rows = []
     for run in results.runs:
         with suppress(CellError):  # the report says which row was edited

@@ -17,6 +17,7 @@ import msgspec
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from benchmark.errors import SettingsError
 from data.folder import DataError, as_text, read_small
 from data.splits import HALVES
 from methods import registry
@@ -35,20 +36,14 @@ MOST_BYTES = 1 << 20
 """More than any preset has."""
 
 
-class SettingsError(Exception):
-    """A preset, option or value that cannot be used; the message says which, and what to do."""
-
-
-class RunError(Exception):
-    """Runs that could not be carried out, through no fault of the input; the message says what to do."""
-
-
 ALL_OPERATIONS = "all"
 """What `problem.operations` calls the whole space."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ProblemSettings:
+    """What all methods search on: images, the size of the networks, and how they are computed."""
+
     images: str
     """The image set to search on."""
     channels: Annotated[int, msgspec.Meta(ge=1, le=4096)]
@@ -90,9 +85,9 @@ class Scale:
     """How a preset makes any method's published protocol smaller; exceptions stand in tables of their own."""
 
     epochs: Annotated[float, msgspec.Meta(gt=0)] = 1.0
-    """Share of the published epochs, and of every other setting that is told in epochs."""
+    """Share of the published epochs, and of every other setting that is given in epochs."""
     most_epochs: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """The epochs that no training has more than; what else a method tells in epochs shrinks in proportion."""
+    """The epochs that no training has more than; what else a method gives in epochs shrinks in proportion."""
     steps: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     """Share of the published steps of α, whose learning rate is divided by it: rate × steps stays."""
     own_supernets: bool = True
@@ -126,7 +121,7 @@ NO_METHODS = ("problem", "scale", "why")
 def read_preset(name: str) -> Table:
     """The tables of a preset: one of `PRESETS`, or a path to a file of the same layout.
 
-    A preset with `base = "OTHER"` at its head says only what it has otherwise than that one, setting by setting.
+    A preset with `base = "OTHER"` at its head says only where it differs from that one, setting by setting.
 
     Raises:
         SettingsError: for an unknown name, or a file that cannot be read as TOML.
@@ -135,7 +130,7 @@ def read_preset(name: str) -> Table:
     for document in reversed(preset_documents(name)):
         for section, settings in document.unwrap().items():
             if section != "base":
-                tables[section] = over(tables.get(section, {}), settings)
+                tables[section] = merge(tables.get(section, {}), settings)
     return tables
 
 
@@ -147,7 +142,7 @@ def preset_label(name: str) -> str:
     return f"{of_file} (a file)" if of_file in PRESETS else of_file
 
 
-def over(model: Table, table: Table) -> Table:
+def merge(model: Table, table: Table) -> Table:
     """The settings of `model` but for those that `table` has; of a `supernet` too, unless `table` empties it, and of a
     `split` by method."""
     merged = {**model, **table}
@@ -232,7 +227,7 @@ def table_of(tables: Table, name: str) -> Table:
         MethodError: for an unknown method.
     """
     method = registry.load(name)
-    published, scale = published_table(method), checked(tables.get("scale", {}), Scale, "scale")
+    published, scale = published_table(method), validate(tables.get("scale", {}), Scale, "scale")
     table = scale.scaled(published, method.Settings)
     if method.follows:
         followed = registry.load(method.follows).Settings
@@ -245,7 +240,7 @@ def table_of(tables: Table, name: str) -> Table:
             raise SettingsError(f"{section} = {said!r} stands where a method's table of settings should")
         if section != name:
             said = {key: value for key, value in said.items() if theirs.get(key) == published.get(key)}
-        table = over(table, said)
+        table = merge(table, said)
     return table
 
 
@@ -299,7 +294,7 @@ def reason_of_problem(tables: Table, key: str) -> str:
     return str(tables.get("why", {}).get(f"problem.{key}", ""))
 
 
-def checked(table: Mapping[str, Any], kind: type[T], where: str) -> T:
+def validate(table: Mapping[str, Any], kind: type[T], where: str) -> T:
     """`table` as an instance of the dataclass `kind`.
 
     Raises:

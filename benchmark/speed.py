@@ -1,7 +1,7 @@
 """`benchmark speed`: what a step of a search takes, beside a reference program's step and beside the machine's limits.
 
-All implementations take turns in one process, in the opposite order in every other round, so that whatever slows the
-machine down meets all of them; so do the matrix product and the copy that the floor is made of (`speed_floor`). Times
+All implementations take turns in one process, in the opposite order in every other round, so that a slow moment of the
+machine meets all of them alike; so do the matrix product and the copy that the floor is made of (`speed_floor`). Times
 are medians over the rounds, and so are the ratios, each of which compares times of one round.
 """
 
@@ -10,19 +10,18 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchmark.settings import SettingsError
+from benchmark.outputs import check_out_file
 from benchmark.speed_rows import (
     FASTER,
     OURS,
     TOLERANCE,
-    Comparison,
-    Row,
-    check_writable,
+    Timing,
+    TimingComparison,
     compare,
     read_rows,
     recorded_rows,
@@ -49,21 +48,7 @@ FEWEST_ROUNDS, MOST_ROUNDS = 5, 40
 """Of a median of five, two may be disturbed."""
 
 
-def choose(option: str, text: str, known: Iterable[str]) -> list[str]:
-    """The names in a comma-separated option.
-
-    Raises:
-        SettingsError: for an unknown name, one given twice, or none.
-    """
-    names, known = [name.strip() for name in text.split(",") if name.strip()], list(known)
-    if unknown := [name for name in names if name not in known]:
-        raise SettingsError(f"{option} {unknown[0]!r} is unknown; choose from {', '.join(known)}")
-    if not names or len(set(names)) < len(names):
-        raise SettingsError(f"{option} {text!r}: name each once, of {', '.join(known)}")
-    return names
-
-
-def carry_out(
+def run_speed(
     sizes: Sequence[str],
     steps: Sequence[str],
     peer: str | None,
@@ -91,12 +76,12 @@ def carry_out(
         networks_of(peer)
     name = device_name(device)
     wanted = [(name, size, step) for size in sizes for step in steps]
-    kept: list[Row] = []
+    kept: list[Timing] = []
     if out:
-        check_writable(out)
+        check_out_file(out)
         kept = [row for row in (read_rows(out) if out.exists() else []) if row.measured not in wanted]
     before = recorded_rows(recorded, wanted) if recorded else {}
-    rows: list[Row] = []
+    rows: list[Timing] = []
     with Fetching(console) as progress:
         for _, size, step in wanted:
             rows += measure(size, step, peer, device, rounds, progress)
@@ -114,7 +99,7 @@ def carry_out(
 
 def measure(
     size: str, step: str, peer: str | None, device: torch.device, rounds: int | None, progress: Progress
-) -> list[Row]:
+) -> list[Timing]:
     """The rows of one step: the peer's, where there is one, and ours."""
     from benchmark import speed_floor, speed_steps
 
@@ -150,7 +135,7 @@ def measure(
         each = [taken / count for taken in seconds[name]]
         faster = ratio(seconds[peer], seconds[name]) if peer else None
         rows.append(
-            Row(
+            Timing(
                 device=speed_steps.device_name(device),
                 size=size,
                 step=step,
@@ -187,7 +172,7 @@ def take_turns(
     return seconds
 
 
-def table(rows: Sequence[Row], peer: str | None) -> str:
+def table(rows: Sequence[Timing], peer: str | None) -> str:
     """As Markdown."""
     from reports.tables import markdown_table, number
 
@@ -207,7 +192,7 @@ def table(rows: Sequence[Row], peer: str | None) -> str:
     return markdown_table(header, cells, left=3)
 
 
-def comparison_table(comparisons: Sequence[Comparison]) -> str:
+def comparison_table(comparisons: Sequence[TimingComparison]) -> str:
     """As Markdown."""
     from reports.tables import markdown_table, number
 

@@ -152,9 +152,11 @@ class Probe:
         self.bytes = 8.0 * half * self.repeats
 
     def multiply(self) -> None:
+        """A matrix product, of `flop`."""
         torch.mm(self.factors[0], self.factors[1], out=self.factors[2])
 
     def copy(self) -> None:
+        """A copy that reads and writes `bytes`."""
         for _ in range(self.repeats):
             self.target.copy_(self.source)
 
@@ -164,4 +166,5 @@ class Probe:
 
     @property
     def tasks(self) -> dict[str, Callable[[], None]]:
+        """The two, by name."""
         return {"multiply": self.multiply, "copy": self.copy}

@@ -16,9 +16,9 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from benchmark.errors import SettingsError
 from benchmark.progress import Fetching
 from benchmark.runner import keep_freed_memory
-from benchmark.settings import SettingsError
 from benchmark.speed import take_turns
 from benchmark.speed_floor import Probe
 from benchmark.speed_steps import confine_reference, device_name
@@ -49,7 +49,7 @@ class Rate(NamedTuple):
     """Of the matrix product's rate, the median over the turns."""
 
 
-def carry_out(rounds: int, console: Console) -> None:
+def run_layers(rounds: int, console: Console) -> None:
     """Measure and print the table."""
     confine_reference()
     keep_freed_memory()
@@ -110,5 +110,6 @@ def passes_of(channels: int, pixels: int) -> dict[str, Callable[[], object]]:
 
 
 def repeat(once: Callable[[], object]) -> None:
+    """As often as a turn takes."""
     for _ in range(REPEATS):
         once()

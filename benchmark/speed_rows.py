@@ -10,13 +10,12 @@ import csv
 import dataclasses
 import io
 import math
-import os
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmark.settings import SettingsError
+from benchmark.errors import SettingsError
 from data.folder import is_there, write_atomically
 
 STEPS = {"darts": "darts", "darts2": "darts2", "single-path": "rlnas", "pt-eval": "pt"}
@@ -35,7 +34,7 @@ Measured = tuple[str, str, str]
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class Timing:
     """One implementation of one step, by the columns of the file."""
 
     device: str
@@ -52,33 +51,35 @@ class Row:
 
     @property
     def measured(self) -> Measured:
+        """What it is of."""
         return self.device, self.size, self.step
 
 
-COLUMNS = tuple(field.name for field in dataclasses.fields(Row))
+COLUMNS = tuple(field.name for field in dataclasses.fields(Timing))
 FASTER, FLOOR = "times_faster_than_reference", "times_floor"
 
 
-class Comparison(NamedTuple):
+class TimingComparison(NamedTuple):
     """A ratio of ours beside the recorded one."""
 
-    row: Row
+    row: Timing
     ratio: str
     recorded: float
     now: float
 
     @property
     def verdict(self) -> str:
+        """Worse or better than recorded, or within the tolerance."""
         times_worse = self.recorded / self.now if self.ratio == FASTER else self.now / self.recorded
         if times_worse > 1 + TOLERANCE:
             return "worse"
         return "within" if times_worse >= 1 / (1 + TOLERANCE) else "better"
 
 
-def compare(rows: Sequence[Row], recorded: Mapping[Measured, Row]) -> list[Comparison]:
-    """Every ratio of ours that is recorded too. The reference's own are no affair of ours."""
+def compare(rows: Sequence[Timing], recorded: Mapping[Measured, Timing]) -> list[TimingComparison]:
+    """Each of our ratios that is recorded too; the reference's own are not compared."""
     return [
-        Comparison(row, ratio, then, now)
+        TimingComparison(row, ratio, then, now)
         for row in rows
         if row.implementation == OURS and row.measured in recorded
         for ratio in (FASTER, FLOOR)
@@ -87,7 +88,7 @@ def compare(rows: Sequence[Row], recorded: Mapping[Measured, Row]) -> list[Compa
     ]
 
 
-def recorded_rows(path: Path, wanted: Sequence[Measured]) -> dict[Measured, Row]:
+def recorded_rows(path: Path, wanted: Sequence[Measured]) -> dict[Measured, Timing]:
     """Our recorded rows.
 
     Raises:
@@ -101,7 +102,7 @@ def recorded_rows(path: Path, wanted: Sequence[Measured]) -> dict[Measured, Row]
     return ours
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[Timing]:
     """The rows of a file.
 
     Raises:
@@ -119,12 +120,12 @@ def read_rows(path: Path) -> list[Row]:
         ) from None
 
 
-def _row(cells: Mapping[str | None, str | None]) -> Row:
+def _row(cells: Mapping[str | None, str | None]) -> Timing:
     if set(cells) != set(COLUMNS) or None in cells.values():
         raise ValueError("a row has too few or too many cells")
     device, size, step, implementation, ms, faster, floor, peak = (str(cells[name]) for name in COLUMNS)
     ratio = _positive(faster) if faster else None
-    return Row(device, size, step, implementation, _positive(ms), ratio, _positive(floor), float(peak))
+    return Timing(device, size, step, implementation, _positive(ms), ratio, _positive(floor), float(peak))
 
 
 def _positive(text: str) -> float:
@@ -133,22 +134,8 @@ def _positive(text: str) -> float:
     return number
 
 
-def check_writable(path: Path) -> None:
-    """Find out before minutes of measuring.
-
-    Raises:
-        SettingsError: where the file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        is_folder = path.is_dir()
-    except OSError as error:
-        raise SettingsError(f"--out {path} cannot be made ({error.strerror}); choose another file") from None
-    if is_folder or not os.access(path.parent, os.W_OK | os.X_OK):
-        raise SettingsError(f"--out {path} cannot be written; choose another file")
-
-
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
+def write_rows(path: Path, rows: Sequence[Timing]) -> None:
+    """The file of these rows, whole or not at all."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -21,12 +21,10 @@ from __future__ import annotations
 
 import importlib
 import os
-import platform
 import random
 import weakref
 from collections.abc import Iterator
 from copy import deepcopy
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -35,9 +33,11 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from benchmark.errors import SettingsError
 from benchmark.plan import plan
+from benchmark.provenance import processor
 from benchmark.runner import set_up_torch
-from benchmark.settings import SettingsError, cores, read_preset
+from benchmark.settings import cores, read_preset
 from benchmark.speed_floor import Network
 from benchmark.speed_rows import STEPS
 from data.images import ImageSet
@@ -51,7 +51,7 @@ from spaces import compiled
 from spaces.nasbench201.cell import EDGES, OPERATIONS
 
 BATCHES = 8
-"""Batches at hand, so steps a round at most."""
+"""Batches made in advance, and so the most steps of a round."""
 
 CLASSES = 10
 """CIFAR-10's."""
@@ -63,10 +63,11 @@ FULL = 32
 class Implementation(Protocol):
     """What can take a number of steps, one batch (and validation batch) each."""
 
-    def run(self, steps: int) -> None: ...
+    def run(self, steps: int) -> None:
+        """Take so many steps."""
 
 
-class Given(Loader):
+class FixedBatches(Loader):
     """Stands in for a half of the images and hands out the first few of these batches."""
 
     def __init__(self, batches: list[Batch]) -> None:
@@ -77,9 +78,11 @@ class Given(Loader):
         return sum(len(labels) for _, labels in self.batches[: self.count])
 
     def shuffled(self, size: int) -> Iterator[Batch]:
+        """The first `count` batches."""
         return iter(self.batches[: self.count])
 
     def drawn(self, size: int, batches: int) -> Iterator[Batch]:
+        """The first `batches` of them."""
         return iter(self.batches[:batches])
 
 
@@ -122,13 +125,14 @@ class Ours:
         self.search = search
         trained = search.training if isinstance(search, RLNAS) else search.trained if isinstance(search, PT) else search
         self.settings = trained.settings
-        self.train = trained.train = Given(list(trained.train.drawn(self.network.batch_size, BATCHES)))
+        self.train = trained.train = FixedBatches(list(trained.train.drawn(self.network.batch_size, BATCHES)))
         self.valid = self.train
         if isinstance(trained, GradientSearch):
-            self.valid = trained.valid = Given(list(trained.valid.drawn(self.network.batch_size, BATCHES)))
+            self.valid = trained.valid = FixedBatches(list(trained.valid.drawn(self.network.batch_size, BATCHES)))
         self.evaluations = 0
 
     def run(self, steps: int) -> None:
+        """Take so many steps, by the search's own loop."""
         self.train.count = self.valid.count = steps
         if isinstance(self.search, PT):
             edge, operation = divmod(self.evaluations % (len(EDGES) * len(OPERATIONS)), len(OPERATIONS))
@@ -173,6 +177,7 @@ class Reference:
             self.radius = s.radius
 
     def run(self, steps: int) -> None:
+        """Take so many steps, as the reference's script does."""
         for train, valid in zip(self.train[:steps], self.valid[:steps], strict=True):
             if self.step == "pt-eval":
                 with torch.no_grad():
@@ -191,10 +196,12 @@ class Reference:
                 self.alpha_optimiser.step()
 
     def loss(self, network: Any, batch: Batch) -> Tensor:
+        """Cross-entropy on a batch."""
         _, logits = network(batch[0])
         return F.cross_entropy(logits, batch[1])
 
     def weight_step(self, train: Batch) -> None:
+        """One step of SGD."""
         self.weight_optimiser.zero_grad()
         torch.autograd.backward(self.loss(self.network, train))
         if self.step != "single-path":
@@ -228,6 +235,7 @@ class Reference:
 
     @torch.no_grad()
     def shift(self, weights: list[Tensor], distance: Tensor, vector: list[Tensor]) -> None:
+        """Move the weights along a vector."""
         for weight, part in zip(weights, vector, strict=True):
             weight.add_(distance * part)
 
@@ -275,6 +283,7 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return results
 
     def watch(self, storage: torch.UntypedStorage, size: int) -> None:
+        """Count a storage until it is freed."""
         address = storage._cdata  # of the storage itself, which an empty one has too
         if address in self.known:
             return
@@ -289,6 +298,7 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def storages(tree: object) -> list[torch.UntypedStorage]:
+    """The storages of all tensors in a nest of containers."""
     return [leaf.untyped_storage() for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
 
 
@@ -296,10 +306,7 @@ def device_name(device: torch.device) -> str:
     """What a person calls the device: the GPU's name; or the processor's, its usable cores, and the layers' build."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text("utf-8", "replace").splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{models[0] if models else platform.processor() or 'CPU'}, {cores()} cores, layers {layers_build()}"
+    return f"{processor()}, {cores()} cores, layers {layers_build()}"
 
 
 def layers_build() -> str:

@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.errors import RunError, SettingsError
 from benchmark.results_folder import Failed, Finished
 from benchmark.runner import Event, News
-from benchmark.settings import RunError, SettingsError
 from reports import run_name
 from reports.rows import HISTORY_COLUMNS
 
@@ -86,8 +86,8 @@ class Curves:
             ) from None
 
     def finish(self, news: Finished) -> None:
-        """The chosen cell's numbers; before them all epochs, where none was heard of because a command was stopped
-        between the last one and this news."""
+        """The chosen cell's numbers; before them all epochs, if an earlier command was stopped after the last one, so
+        that none was reported."""
         row = news.row
         run, epochs = run_name(row["method"], row["seed"]), len(news.history)
         if run not in self.writers:
@@ -99,12 +99,13 @@ class Curves:
         self.close(run)
 
     def write(self, run: str, epoch: int, truth: float, measured: Mapping[str, Any]) -> None:
-        """The scalars of one epoch: the current cell's true accuracy (%), and whatever number was measured."""
+        """The scalars of one epoch: the current cell's true accuracy (%), and every number that was measured."""
         numbers = {tag(name): value for name, value in measured.items() if isinstance(value, int | float)}
         self.add(run, epoch, {"accuracy/true": truth, **numbers})
         self.epochs[run] = epoch
 
     def add(self, run: str, epoch: int, scalars: Mapping[str, float]) -> None:
+        """Write values of one epoch, each to the curve of its name."""
         if run not in self.writers:
             from torch.utils.tensorboard import SummaryWriter  # slow to import, and seldom asked for
 
@@ -115,6 +116,7 @@ class Curves:
         self.writers[run].flush()
 
     def close(self, run: str) -> None:
+        """End a run's file."""
         if run in self.writers:
             self.epochs.pop(run, None)
             self.writers.pop(run).close()

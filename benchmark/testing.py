@@ -1,4 +1,4 @@
-"""For whoever writes a method: the whole contract as one test, and searches that are stepped by hand.
+"""For authors of methods: the whole contract as one test, and searches that are stepped by hand.
 
 from benchmark.testing import check_method
 
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from benchmark import checkpoint, validation
 from benchmark.describe import field_docs
-from benchmark.settings import Scale, checked, published_table
+from benchmark.settings import Scale, published_table, validate
 from data.images import ImageSet, open_images
 from data.truth import open_truth
 from methods import registry
@@ -40,7 +40,7 @@ EPOCHS = 2
 
 
 class ContractError(AssertionError):
-    """What a method does otherwise than it must; the message says what to do."""
+    """A method breaks its contract; the message says what to do."""
 
 
 def check_method(method: type[Search], **changes: Any) -> None:
@@ -127,7 +127,7 @@ def _begun(method: type[Search], seed: int, changes: Mapping[str, Any]) -> Searc
     images = open_images("digits", Path()).scaled(None, 100)
     truth = open_truth(None, Path()) if method.needs_truth else None
     table = SCALE.scaled(published_table(method), method.Settings) | dict(changes)
-    settings: Any = checked(table, method.Settings, method.__name__)
+    settings: Any = validate(table, method.Settings, method.__name__)
     return method(Problem(images, channels=4, cells_per_stage=1, truth=truth), settings, seed, start)
 
 
@@ -195,7 +195,7 @@ def by_hand(
         layers: the compiled ones, or PyTorch's.
         space: the cells to choose from.
         start: the search that a selection follows.
-        settings: otherwise than the published protocol.
+        settings: those that differ from the published protocol.
     """
     no_images, no_labels = torch.empty(0, 3, 32, 32, dtype=torch.uint8), torch.empty(0, dtype=torch.int64)
     nothing = no_images, no_labels, no_images, no_labels
@@ -204,7 +204,7 @@ def by_hand(
     problem = Problem(images, channels, cells_per_stage, space=space)
     search = method(
         problem,
-        checked(table, method.Settings, method.__name__),
+        validate(table, method.Settings, method.__name__),
         seed,
         start,
     )

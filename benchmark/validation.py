@@ -1,7 +1,5 @@
-"""What a method may tell: checked before any of it is written, so that no row says what the runner did not find out.
-
-A method's class may be anybody's. It is the run's failure, and nobody else's, where it raises or tells something else
-than `methods.search.Search` promises.
+"""Checks what a method returns before any of it is written. A method may be a third party's: where it raises, or
+returns anything but what `methods.search.Search` promises, its run fails, and no other.
 """
 
 from __future__ import annotations
@@ -48,12 +46,12 @@ DEEPEST = 50
 
 
 class MethodFailed(Exception):
-    """A method told or raised what it may not; its cause, where there is one, is what it raised."""
+    """A method returned or raised what it must not; the cause, if there is one, is what it raised."""
 
 
 @contextmanager
 def methods_own(what: str) -> Iterator[None]:
-    """Whatever is raised inside, by the method's `what`, is the method's, be it a full disk or the end of a process.
+    """Anything raised inside, by the method's `what`, counts as the method's failure, even a full disk or an exit.
 
     Raises:
         MethodFailed: from what was raised.
@@ -61,7 +59,7 @@ def methods_own(what: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        # Where a command handles signals, Ctrl-C raises an error of its own; this one is raised by whoever wants to.
+        # Where a command handles signals, Ctrl-C raises an error of its own; this one was raised by the method.
         if type(error) is not KeyboardInterrupt or signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             raise
         raise MethodFailed(f"in {what}") from error
@@ -76,7 +74,7 @@ def measurements(told: object, epoch: int) -> EpochLog:
 
     Raises:
         FloatingPointError: for a number that is not finite.
-        MethodFailed: for whatever is no measurement, naming its key.
+        MethodFailed: for anything that is no measurement, naming its key.
     """
     if not isinstance(told, dict):
         raise MethodFailed(f"epoch() returned {_kind(told)} in epoch {epoch}, and should have returned a dict")
@@ -128,7 +126,7 @@ def cell(told: object, space: Space, what: str = "cell()") -> Cell:
     """A cell of the space, of plain numbers.
 
     Raises:
-        MethodFailed: for whatever is none.
+        MethodFailed: for anything else.
     """
     if not isinstance(told, Cell):
         raise MethodFailed(f"{what} returned {_kind(told)}, and should have returned a Cell")
@@ -144,7 +142,7 @@ def scores(told: object, space: Space) -> NDArray[np.float64] | None:
     """A score of every cell, shape (cells,), or None.
 
     Raises:
-        MethodFailed: for whatever is neither.
+        MethodFailed: for anything else.
     """
     if told is None:
         return None
@@ -158,7 +156,7 @@ def alternative_cell(told: object, space: Space) -> tuple[str, Cell] | None:
     """Name and choice of a second rule, or None.
 
     Raises:
-        MethodFailed: for whatever is neither.
+        MethodFailed: for anything else.
     """
     if told is None:
         return None
@@ -173,7 +171,7 @@ def asks(told: object) -> str | None:
     """The metric that a search on the table chooses by, or None.
 
     Raises:
-        MethodFailed: for whatever is neither.
+        MethodFailed: for anything else.
     """
     if told is None or (isinstance(told, str) and told in METRICS):
         return told
@@ -184,7 +182,7 @@ def epochs(told: object, before: int = 0) -> int:
     """The epochs of a search, `before` of them of those that it starts from.
 
     Raises:
-        MethodFailed: for whatever is no number of epochs.
+        MethodFailed: for anything else.
     """
     if isinstance(told, bool) or not isinstance(told, int | np.integer) or not 1 <= told <= MOST_EPOCHS - before:
         raise MethodFailed(f"its `epochs` is {_shown(told)}, and should be a whole number from 1 to {MOST_EPOCHS:,}")

@@ -15,11 +15,13 @@ from queue import SimpleQueue
 
 import torch
 
+from benchmark.errors import RunError, SettingsError
 from benchmark.plan import Run, chains
-from benchmark.results_folder import Failed, Finished, Results
-from benchmark.runner import Event, News, Notice, Runner, Setup, threads
-from benchmark.settings import ProblemSettings, RunError, SettingsError
+from benchmark.results_folder import Failed, Finished, ResultsFolder
+from benchmark.runner import Event, News, Notice, RunContext, Runner, threads
+from benchmark.settings import ProblemSettings
 from data.folder import DataError
+from data.images import ImageSet
 from methods import registry
 from methods.registry import MethodError
 from reports.child import follow_parent
@@ -34,20 +36,19 @@ MOST_DEATHS = 3
 """A run whose process ends so often without finishing another epoch has failed."""
 
 
-class Batch:
-    """What is to be carried out of one results folder, and who hears of it."""
+class RunGroup:
+    """The runs of one results folder that are to be carried out, and who hears of them."""
 
     def __init__(
         self,
-        setup: Setup,
+        context: RunContext,
         runs: Sequence[Run],
-        results: Results,
+        results: ResultsFolder,
         recorded: AbstractContextManager[None],
         hearing: AbstractContextManager[Take],
     ) -> None:
-        """`recorded` and `hearing`, which takes the news, are open from before the first run to after the last one, be
-        that finished or failed."""
-        self.setup = setup
+        """`recorded` and `hearing`, which takes the news, are open from before the first run to after the last."""
+        self.context = context
         self.runs = runs
         self.results = results
         self.recorded = recorded
@@ -67,7 +68,7 @@ class Batch:
             self.open.close()
 
     def begin(self) -> None:
-        """Before the first of its runs is begun with; where it has none, also the end."""
+        """Opens what its runs need, before the first of them; closes it at once where there is none."""
         if self.report is None:
             self.open.enter_context(self.recorded)
             self.report = self.open.enter_context(self.hearing)
@@ -75,70 +76,78 @@ class Batch:
                 self.open.close()
 
 
-def run_all(batches: Sequence[Batch], jobs: int) -> None:
-    """Carry the batches out, `jobs` runs at a time. In processes, one batch begins where no run of the one before is
-    left to begin with; elsewhere, where that one ends.
+def run_all(groups: Sequence[RunGroup], jobs: int, images: dict[ProblemSettings, ImageSet]) -> None:
+    """Carry the groups out, `jobs` runs at a time. In processes, a group begins once no run of the one before is left
+    to start; otherwise, once that one has ended.
+
+    Args:
+        images: of each problem, as `prepare_images` gives them. Emptied where each process opens its own.
 
     Raises:
-        DataError, SettingsError, RunError: for what concerns more than one run; those under way can be gone on with.
+        DataError, SettingsError, RunError: for what concerns more than one run; those under way can be resumed.
     """
     with ExitStack() as all_open:
-        for batch in batches:
-            all_open.push(batch.open)
-        stacked = any(batch.setup.stacked for batch in batches)
-        if not stacked and (jobs > 1 or any(takes_others(run) for batch in batches for run in batch.runs)):
-            if any(batch.setup.device == "cpu" for batch in batches):
+        for group in groups:
+            all_open.push(group.open)
+        stacked = any(group.context.stacked for group in groups)
+        if not stacked and (jobs > 1 or any(takes_others(run) for group in groups for run in group.runs)):
+            if any(group.context.device == "cpu" for group in groups):
                 all_open.enter_context(settled())
-            _run_side_by_side(batches, jobs)
+            images.clear()
+            _run_side_by_side(groups, jobs)
             return
-        for batch in batches:
-            batch.begin()
-            if batch.setup.stacked and jobs > 1 and batch.runs:
-                _run_stacked(batch, jobs)
-            elif batch.runs:
-                runner = Runner(batch.setup, batch.runs[0].problem)
-                for chain in chains(batch.runs):
+        for group in groups:
+            group.begin()
+            if not group.runs:
+                continue
+            problem = group.runs[0].problem
+            runner = Runner(group.context, problem, images[problem])
+            if stacked and jobs > 1:
+                _run_stacked(group, runner, jobs)
+            else:
+                for chain in chains(group.runs):
                     for run in chain:
                         for news in runner.attempt(run):
-                            batch.take(news)
-                del runner  # its images, before the next batch has others
+                            group.take(news)
+            del runner  # its images on the device, before the next group has others there
 
 
 def takes_others(run: Run) -> bool:
-    """Whether a method of somebody else takes part, which may end the process that it runs in without a word."""
+    """Whether a third party's method takes part: it may kill the process that it runs in."""
     return any(registry.of_others(stage.method) for stage in run.stages)
 
 
 class Worker:
     """A process that carries chains out; it asks for the next by sending None, and ends when it is given None."""
 
-    def __init__(self, setup: Setup, problem: ProblemSettings) -> None:
-        context = get_context("spawn")
-        self.connection, theirs = context.Pipe()
+    def __init__(self, context: RunContext, problem: ProblemSettings) -> None:
+        spawn = get_context("spawn")
+        self.connection, theirs = spawn.Pipe()
         # A daemon ends with this process, unless that is killed; then `follow_parent` sees to it.
-        self.process = context.Process(target=_work, args=(setup, problem, theirs), daemon=True)
+        self.process = spawn.Process(target=_work, args=(context, problem, theirs), daemon=True)
         self.process.start()
         theirs.close()
-        self.batch: Batch | None = None
+        self.group: RunGroup | None = None
         self.chain: deque[Run] = deque()
-        """What it has not finished of its present chain, which is of that batch; the first run is under way."""
+        """What it has not finished of its present chain, which is of that group; the first run is under way."""
 
-    def give(self, batch: Batch, chain: Sequence[Run]) -> None:
-        self.batch, self.chain = batch, deque(chain)
-        self.connection.send((batch.setup, chain))
+    def give(self, group: RunGroup, chain: Sequence[Run]) -> None:
+        """Send it a chain of a group."""
+        self.group, self.chain = group, deque(chain)
+        self.connection.send((group.context, chain))
 
     def take(self, news: News) -> None:
         """What it tells of its chain."""
-        assert self.batch is not None
+        assert self.group is not None
         if isinstance(news, Finished | Failed):
             self.chain.popleft()
-        self.batch.take(news)
+        self.group.take(news)
 
     @property
     def run(self) -> tuple[Path, str]:
         """The run under way, by its results folder and its name."""
-        assert self.batch is not None
-        return self.batch.setup.out, self.chain[0].name
+        assert self.group is not None
+        return self.group.context.out, self.chain[0].name
 
     def how_it_ended(self) -> tuple[str, bool]:
         """In words, once it has, and whether from outside."""
@@ -149,18 +158,18 @@ class Worker:
         return f"with exit code {code}", False
 
 
-def _run_side_by_side(batches: Sequence[Batch], jobs: int) -> None:
+def _run_side_by_side(groups: Sequence[RunGroup], jobs: int) -> None:
     """Carry the chains out in `jobs` processes; a process that dies is replaced, and its run goes on."""
-    waiting = deque((batch, chain) for batch in batches for chain in chains(batch.runs))
+    waiting = deque((group, chain) for group in groups for chain in chains(group.runs))
     deaths: Counter[object] = Counter()
 
     def new_worker() -> Worker:
-        batch, chain = waiting[0]
-        return Worker(batch.setup, chain[0].problem)
+        group, chain = waiting[0]
+        return Worker(group.context, chain[0].problem)
 
-    for batch in batches:
-        if not batch.runs:
-            batch.begin()
+    for group in groups:
+        if not group.runs:
+            group.begin()
     if waiting:
         waiting[0][0].begin()  # the start of the processes is part of it
     workers = {worker.connection: worker for worker in (new_worker() for _ in range(min(jobs, len(waiting))))}
@@ -169,8 +178,8 @@ def _run_side_by_side(batches: Sequence[Batch], jobs: int) -> None:
         del workers[worker.connection]
         _after_death(worker, deaths)
         if worker.chain:
-            assert worker.batch is not None
-            waiting.appendleft((worker.batch, list(worker.chain)))
+            assert worker.group is not None
+            waiting.appendleft((worker.group, list(worker.chain)))
         if waiting:
             new = new_worker()
             workers[new.connection] = new
@@ -205,10 +214,10 @@ def _run_side_by_side(batches: Sequence[Batch], jobs: int) -> None:
 
 
 def _after_death(worker: Worker, deaths: Counter[object]) -> None:
-    """Says what died, and gives its run up where that has happened too often.
+    """Reports what died, and gives its run up if that has happened too often.
 
     Raises:
-        RunError: where processes end before they have begun with any run.
+        RunError: where processes end before their first run.
     """
     how, from_outside = worker.how_it_ended()
     if not worker.chain:
@@ -228,20 +237,18 @@ def _after_death(worker: Worker, deaths: Counter[object]) -> None:
     worker.take(Failed(run, error, details, transient=from_outside))
 
 
-def _run_stacked(batch: Batch, jobs: int) -> None:
+def _run_stacked(group: RunGroup, runner: Runner, jobs: int) -> None:
     """Carry the chains out in `jobs` threads, on a GPU each on a stream of its own, so that their kernels overlap.
 
     No two searches share anything that changes: each comes to the result that it comes to alone.
     """
-    problem = batch.runs[0].problem
-    runner = Runner(batch.setup, problem)
     chains_left: SimpleQueue[list[Run] | None] = SimpleQueue()
-    for chain in [*chains(batch.runs), *[None] * jobs]:
+    for chain in [*chains(group.runs), *[None] * jobs]:
         chains_left.put(chain)
     news: SimpleQueue[News | BaseException | None] = SimpleQueue()
 
     def work_on_a_stream() -> None:
-        torch.set_num_threads(threads(problem))  # a thread has its own
+        torch.set_num_threads(threads(runner.settings))  # a thread has its own
         stream = torch.cuda.Stream() if runner.device.type == "cuda" else None  # type: ignore[no-untyped-call]
         try:
             with torch.cuda.stream(stream):
@@ -263,7 +270,7 @@ def _run_stacked(batch: Batch, jobs: int) -> None:
             case BaseException() as error:
                 raise error
             case told:
-                batch.take(told)
+                group.take(told)
 
 
 def take_layers() -> None:
@@ -278,22 +285,22 @@ def take_layers() -> None:
         raise RunError(f"a process of this command cannot take the layers that it began with: {error}") from None
 
 
-def _work(setup: Setup, problem: ProblemSettings, connection: Connection) -> None:
+def _work(context: RunContext, problem: ProblemSettings, connection: Connection) -> None:
     """What a worker process does."""
     follow_parent()  # the next command must not find it writing checkpoints still
     try:
-        if setup.device == "cpu":
+        if context.device == "cpu":
             take_layers()
-        runner = Runner(setup, problem)
+        runner = Runner(context, problem)
         while True:
             connection.send(None)
             if (given := connection.recv()) is None:
                 return
             of_chain, chain = given
-            if (of_chain, chain[0].problem) != (setup, problem):
-                setup, problem = of_chain, chain[0].problem
+            if (of_chain, chain[0].problem) != (context, problem):
+                context, problem = of_chain, chain[0].problem
                 del runner  # its images, before there are others
-                runner = Runner(setup, problem)
+                runner = Runner(context, problem)
             for run in chain:
                 for news in runner.attempt(run):
                     connection.send(news)
@@ -302,5 +309,5 @@ def _work(setup: Setup, problem: ProblemSettings, connection: Connection) -> Non
     except (DataError, SettingsError, RunError, MethodError) as error:
         connection.send(error)
     except Exception:
-        # As text, since an error of somebody else's may not be one that can be sent, or made again there.
+        # As text: a third party's error may not survive being sent.
         connection.send(RuntimeError(f"in a process of this command:\n\n{traceback.format_exc()}"))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from reports import replication
-from reports.paragraph import energy, methods_paragraph
+from reports.paragraph import methods_paragraph
 from reports.provenance import FACTS, Entry, Provenance, Setting
 from reports.results import Results, metric_name, seeds_text
 from reports.section import Section
@@ -217,13 +217,6 @@ def _commands(results: Results, provenance: Provenance) -> Section:
         "Wall time: of the searches, including the start-up of their processes; the times of a study's variants "
         "overlap. Runs to do: those of the command's methods and seeds that had not finished before."
     )
-    known = [entry for entry in provenance.commands if entry.energy_joules is not None]
-    if known:
-        header.insert(3, "Energy")
-        for row, entry in zip(rows, provenance.commands, strict=True):
-            row.insert(3, "–" if entry.energy_joules is None else energy(entry.energy_joules))
-        kinds = " or ".join(dict.fromkeys(entry.device_kind for entry in known))
-        note += f" Energy: of the whole {kinds} in that time, including whatever else ran on it."
     return Section("Commands", header, rows, note, prose=("Command", "Methods", "Seeds"))
 
 

@@ -98,25 +98,7 @@ def _effort(results: Results, provenance: Provenance | None) -> str:
         " / ".join(provenance.distinct(lambda entry, name=name: entry.packages.get(name, "?")))  # type: ignore[misc]
         for name in ("python", "torch", "numpy")
     )
-    text = f"{text} on {' / '.join(machines)}, with Python {python}, PyTorch {torch} and NumPy {numpy}."
-    return f"{text}{_energy(provenance)}"
-
-
-def _energy(provenance: Provenance) -> str:
-    """A sentence on all searches; none where that of some is not known."""
-    searching = [entry for entry in provenance.commands if entry.to_do]
-    joules = [entry.energy_joules for entry in searching if entry.energy_joules is not None]
-    if not joules or len(joules) < len(searching):
-        return ""
-    kinds = listed(list(dict.fromkeys(f"the whole {entry.device_kind}" for entry in searching)))
-    return f" During the searches {kinds} used {energy(sum(joules))}, including whatever else ran on it."
-
-
-def energy(joules: float) -> str:
-    """`640 J`, `12.5 kJ`, `1.25 kWh`."""
-    if joules < 1000:
-        return f"{number(joules, 0)} J"
-    return f"{number(joules / 1e3, 1)} kJ" if joules < 3.6e6 else f"{number(joules / 3.6e6)} kWh"
+    return f"{text} on {' / '.join(machines)}, with Python {python}, PyTorch {torch} and NumPy {numpy}."
 
 
 def _ranges(numbers: list[int]) -> str:

@@ -64,8 +64,6 @@ class Entry:
     """The build of the compiled layers, as v3; `torch` where they are PyTorch's; None on a GPU."""
     compiler: str | None = None
     """What compiled them."""
-    energy_joules: float | None = None
-    """What the whole device used in `wall_seconds`, including whatever else ran on it; None where it does not tell."""
 
     @property
     def computed_by(self) -> str:
@@ -78,11 +76,6 @@ class Entry:
         if self.layers == "torch":
             return f"PyTorch's layers; {own}"
         return f"layers {self.layers}, compiled by {self.compiler}; {own}"
-
-    @property
-    def device_kind(self) -> str:
-        """What `energy_joules` is of."""
-        return "GPU" if self.gpu else "processor"
 
 
 FACTS: dict[str, Callable[[Entry], str]] = {

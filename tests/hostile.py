@@ -1,6 +1,7 @@
 """What the tests of hostile input share: how files are damaged, and what the program may answer."""
 
 import contextlib
+import functools
 import io
 import random
 import struct
@@ -12,6 +13,7 @@ from benchmark.plan import plan
 from benchmark.runner import check_images
 from benchmark.settings import read_preset
 from data.folder import DataError
+from data.images import open_images
 
 WORST = (b"", b"\0", b"\n", b",", b'"', b"nan", b"-1", b"1e999", b"9" * 40, b"\xff\xfe", "é".encode(), b"[" * 3000)
 """Pieces that readers stumble over."""
@@ -74,7 +76,7 @@ def prepared(folder: Path, name: str = "cifar100", **changes: str) -> bool:
     tables = read_preset("smoke")
     tables["problem"] |= {"images": name, "training_images": "all", "resolution": "full", **changes}
     try:
-        check_images(plan(tables, ["random"], [0]), folder)
+        check_images(plan(tables, ["random"], [0]), functools.partial(open_images, folder=folder))
     except DataError as error:
         assert str(error) and "\n" not in str(error)
         return False

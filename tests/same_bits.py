@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmark import checkpoint, runner
 from benchmark.plan import Run, plan
 from benchmark.results_folder import Finished
-from benchmark.runner import Runner, Setup
+from benchmark.runner import RunContext, Runner
 from benchmark.settings import override, read_preset
 from data.images import ImageSet, content_checksum
 from data.truth import open_truth
@@ -73,9 +73,9 @@ def carried_out(runs: list[Run]) -> Iterator[tuple[Run, list[str]]]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         (out / "checkpoints").mkdir()
-        worker = Runner(Setup(out, None, "cpu", open_truth("nasbench201", out)), runs[0].problem)
+        worker = Runner(RunContext(out, out, "cpu", open_truth("nasbench201", out)), runs[0].problem)
         for run in runs:
-            *_, last = worker.carry_out(run)
+            *_, last = worker.run_stages(run)
             assert isinstance(last, Finished)
             saved = checkpoint.read(out / "checkpoints" / run.checkpoint_name(len(run.stages) - 1), print)
             assert saved is not None

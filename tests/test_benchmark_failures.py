@@ -16,8 +16,8 @@ import torch
 
 from benchmark import workers
 from benchmark.cli import main
+from benchmark.errors import SettingsError
 from benchmark.results_folder import locked
-from benchmark.settings import SettingsError
 from methods.darts import Darts
 from spaces import Cell
 
@@ -199,9 +199,9 @@ def stop_after(writes: int):
     return written
 
 
-def dying_work(setup, problem, connection) -> None:
+def dying_work(context, problem, connection) -> None:
     """A worker that dies of seed 0."""
-    runner = workers.Runner(setup, problem)
+    runner = workers.Runner(context, problem)
     connection.send(None)
     while (given := connection.recv()) is not None:
         for run in given[1]:
@@ -224,7 +224,7 @@ def test_a_run_that_kills_its_process_again_and_again_has_failed(tmp_path, capsy
     assert main(given) == 0, "no flag is needed where the machine was at fault"
 
 
-def ending_work(setup, problem, connection) -> None:
+def ending_work(context, problem, connection) -> None:
     os._exit(3)
 
 
@@ -239,7 +239,7 @@ def test_what_cannot_be_recorded_is_no_death_of_a_process(tmp_path, monkeypatch)
     def refuse(*_):
         raise PermissionError("no room for provenance")
 
-    monkeypatch.setattr("benchmark.provenance.Command.recorded", refuse)
+    monkeypatch.setattr("benchmark.provenance.RecordedCommand.recorded", refuse)
     given = ["run", "--methods", "random", "--seeds", "2", "--preset", "smoke", "--jobs", "2", "--out", str(tmp_path)]
     with pytest.raises(PermissionError, match="no room"):
         main(given)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmark.plan import plan
-from benchmark.runner import Event, Runner, Setup
+from benchmark.runner import Event, RunContext, Runner
 from benchmark.settings import read_preset
 from data.truth import open_truth
 
@@ -26,7 +26,7 @@ def resident() -> float:
 def test_memory_does_not_grow_over_epochs(method, tmp_path):
     (tmp_path / "checkpoints").mkdir()
     (run,) = plan(read_preset("smoke"), [method], [0], epochs=EPOCHS)
-    runner = Runner(Setup(tmp_path, tmp_path, "cpu", open_truth(None, tmp_path)), run.problem)
+    runner = Runner(RunContext(tmp_path, tmp_path, "cpu", open_truth(None, tmp_path)), run.problem)
     memory: dict[int, float] = {}
     tensors: dict[int, int] = {}
 
@@ -36,7 +36,7 @@ def test_memory_does_not_grow_over_epochs(method, tmp_path):
             memory[news.epoch] = resident()
             tensors[news.epoch] = sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
 
-    for news in runner.carry_out(run):
+    for news in runner.run_stages(run):
         note(news)
     assert tensors[EPOCHS] <= tensors[WARM]
     assert memory[EPOCHS] - memory[WARM] < 4, "a supernet of this size has 0.1 MB; each epoch would show"

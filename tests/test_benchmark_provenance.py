@@ -60,7 +60,7 @@ def test_an_interrupted_command_is_kept(tmp_path: Path, monkeypatch: pytest.Monk
         raise DataError("no such thing")
 
     with monkeypatch.context() as patched:
-        patched.setattr("benchmark.runner.Runner.carry_out", fail)
+        patched.setattr("benchmark.runner.Runner.run_stages", fail)
         assert main([*RUN, "--out", str(tmp_path)]) == 2
     assert main([*RUN, "--out", str(tmp_path)]) == 0
     found = read_provenance(tmp_path)

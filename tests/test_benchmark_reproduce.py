@@ -61,7 +61,7 @@ def test_all_commands_anew_give_the_same_rows_and_leave_nothing(there, tmp_path,
     told = capsys.readouterr().out
     assert told.count("Anew: python -m benchmark run") == 2
     assert "4 of 4 runs the same to the last bit" in told
-    assert "Settings, versions, kernels and processor are as then." in told
+    assert "Settings, versions, kernels and processor are the same." in told
     assert contents(there) == before
     assert list((tmp_path / "temporary").iterdir()) == []
 
@@ -165,7 +165,7 @@ def test_stopped_it_leaves_nothing_behind_and_goes_on_where_it_was_told_to(there
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("benchmark.runner.Runner.carry_out", interrupt)
+    monkeypatch.setattr("benchmark.runner.Runner.run_stages", interrupt)
     where = [] if stop else ["--out", str(tmp_path / "kept")]
     assert main(["reproduce", str(there), "--jobs", "1", *where]) == 130
     assert list((tmp_path / "temporary").iterdir()) == []

@@ -18,6 +18,7 @@ from benchmark.results_folder import read_if_there
 from benchmark.runner import in_halves, prepare_images
 from benchmark.settings import ProblemSettings, read_preset
 from data.folder import DataError
+from data.images import open_images
 from data.splits import Split, split_by_file
 from methods import registry
 from reports.results import read_results
@@ -198,7 +199,7 @@ def test_a_failure_in_a_stacked_run_is_the_commands(tmp_path, monkeypatch):
     def fail(*_):
         raise DataError("no such thing")
 
-    monkeypatch.setattr("benchmark.runner.Runner.carry_out", fail)
+    monkeypatch.setattr("benchmark.runner.Runner.run_stages", fail)
     given = ["run", "--methods", "darts", "--seeds", "2", "--preset", "smoke", "--stack-seeds", "--out", str(tmp_path)]
     assert main(given) == 2
 
@@ -248,7 +249,7 @@ def test_an_official_split_file_says_which_images_train(tmp_path):
     split = {"train": ["int", odd], "valid": ["int", even]}
     path = tmp_path / "digits-split.txt"
     path.write_text(json.dumps(split))
-    plain = prepare_images(ProblemSettings(**problem), tmp_path)
+    plain = prepare_images(ProblemSettings(**problem), functools.partial(open_images, folder=tmp_path))
     planned = split_by_file(path)
     halved = in_halves(plain, planned)
     assert in_halves(plain, Split()) is plain

@@ -15,15 +15,16 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.cli import UsageError, parse_methods, parse_seeds
+from benchmark.cli.search import parse_seeds
+from benchmark.cli.shared import parse_names
 from benchmark.describe import describe, field_docs, overview
+from benchmark.errors import SettingsError
 from benchmark.plan import chains, plan
-from benchmark.results_folder import Results
+from benchmark.results_folder import ResultsFolder
 from benchmark.settings import (
     PRESETS,
     ProblemSettings,
     Scale,
-    SettingsError,
     digest,
     override,
     preset_documents,
@@ -255,16 +256,16 @@ def test_a_stopped_run_does_not_go_on_with_another_split(at_first, split_folder,
     (out / "checkpoints").mkdir()
     for run in before:
         (out / "checkpoints" / run.checkpoint_name(0)).touch()
-    assert Results(out, before, truth).missing(before) == before
+    assert ResultsFolder(out, before, truth).missing(before) == before
     with pytest.raises(SettingsError, match="darts-seed0 was begun") as error:
-        Results(out, now, truth).missing(now)
+        ResultsFolder(out, now, truth).missing(now)
     if at_first == "with the file":
         assert "with the split cifar-split.txt, but AutoDL-Projects' cifar-split.txt is not in" in str(error.value)
     else:
         assert "add --set problem.split.darts=halves" in str(error.value)
         tables = override(read_preset("paper"), ["problem.split.darts=halves"])
         goes_on = plan(tables, ["darts", "bdarts"], [0], folder=split_folder)
-        assert Results(out, goes_on, truth).missing(goes_on) == goes_on
+        assert ResultsFolder(out, goes_on, truth).missing(goes_on) == goes_on
         assert goes_on[0].checkpoint_name(0) == before[0].checkpoint_name(0)
 
 
@@ -493,15 +494,15 @@ def test_seeds(text, seeds):
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "a", "1,1", "1,-2", "1.5", str(2**32) + ",", ","])
 def test_wrong_seeds_are_refused(text):
-    with pytest.raises(UsageError, match="--seeds"):
+    with pytest.raises(SettingsError, match="--seeds"):
         parse_seeds(text)
 
 
 def test_method_lists():
-    assert parse_methods(" darts, pt,") == ["darts", "pt"]
+    assert parse_names("--methods", " darts, pt,", ["darts"]) == ["darts", "pt"]
     for text in ("", ",", "darts,darts"):
-        with pytest.raises(UsageError, match="--methods"):
-            parse_methods(text)
+        with pytest.raises(SettingsError, match="--methods"):
+            parse_names("--methods", text, ["darts"])
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmark.cli import main
 from benchmark.speed import take_turns
 from benchmark.speed_floor import MIXTURE, Network, Passes, Probe, in_path, mean_path, passes, work
-from benchmark.speed_rows import STEPS, Row, compare, read_rows, write_rows
+from benchmark.speed_rows import STEPS, Timing, compare, read_rows, write_rows
 from benchmark.speed_steps import LiveTensors, device_name
 from methods.single_path import sample_cell
 from spaces import NASBENCH201, Cell
@@ -26,7 +26,7 @@ SMALL = Network(channels=4, cells_per_stage=2, classes=10, resolution=8, batch_s
 PAPER = Network(channels=16, cells_per_stage=5, classes=10, resolution=32, batch_size=64)
 
 
-def a_row(**changes) -> Row:
+def a_row(**changes) -> Timing:
     row = {
         "device": device_name(CPU),
         "size": "mini",
@@ -37,7 +37,7 @@ def a_row(**changes) -> Row:
         "times_floor": 5.0,
         "peak_mb": 6.0,
     }
-    return Row(**(row | changes))
+    return Timing(**(row | changes))
 
 
 @pytest.fixture(scope="module")
@@ -127,9 +127,9 @@ def test_rows_are_read_as_they_were_written(tmp_path):
     ("arguments", "said"),
     [
         (["--sizes", "huge"], "--sizes 'huge' is unknown; choose from paper, proxy, mini"),
-        (["--sizes", "mini,mini"], "name each once"),
+        (["--sizes", "mini,mini"], "name one or more, each once, of"),
         (["--steps", "darts,walk"], "--steps 'walk' is unknown; choose from darts, darts2, single-path, pt-eval"),
-        (["--steps", ","], "name each once"),
+        (["--steps", ","], "name one or more, each once, of"),
         (["--against", "someone"], "--against 'someone' is unknown; choose from xautodl"),
         (["--device", "cuda:99"], "CUDA GPUs are visible"),
         (["--rounds", "0"], "--rounds 0: give a whole number from 1 up"),

@@ -9,7 +9,7 @@ import pytest
 
 from benchmark.cli import main
 from benchmark.settings import override, read_preset
-from benchmark.study import StudyInputs, plan_study
+from benchmark.study import PlannedVariant, StudyInputs, plan_variants
 from reports import studies
 from reports.provenance import read_provenance
 from reports.studies.budget import SHARES
@@ -34,9 +34,13 @@ def study(tmp_path_factory):
     return study
 
 
+def plan_study(name: str, inputs: StudyInputs) -> list[PlannedVariant]:
+    return plan_variants(studies.load(name).variants(inputs), inputs, [0])
+
+
 def planned(name: str, tmp_path: Path) -> dict:
     given = StudyInputs(read_preset("smoke"), tmp_path)
-    return {variant.name: (variant, runs) for variant, runs in plan_study(name, given, [0])}
+    return {variant.name: (variant, runs) for variant, runs in plan_study(name, given)}
 
 
 @pytest.mark.parametrize("name", studies.names())
@@ -115,19 +119,17 @@ def test_each_condition_of_collapse_changes_one_thing(tmp_path):
         assert changed == [change.partition("=")[0] for change in sorted(variant.changes)], variant.name
     (deeper,) = variants["5-cells-a-stage"][1]
     assert deeper.problem.cells_per_stage == paper["problem"]["cells_per_stage"]
-    of_paper = plan_study("collapse", StudyInputs(paper, tmp_path), [0])
+    of_paper = plan_study("collapse", StudyInputs(paper, tmp_path))
     assert not any(change.startswith("problem.") for variant, _ in of_paper for change in variant.changes)
 
 
 def test_a_condition_that_is_met_already_or_cannot_be_is_left_out(tmp_path):
     given = override(read_preset("smoke"), ["darts.alpha_first=true", "problem.resolution=4"])
-    names = [variant.name for variant, _ in plan_study("collapse", StudyInputs(given, tmp_path), [0])]
+    names = [variant.name for variant, _ in plan_study("collapse", StudyInputs(given, tmp_path))]
     assert "alpha-first" not in names
     assert "8-x-8-pixels" in names  # the digits have no more
     larger = override(given, ["problem.resolution=8"])
-    assert not any(
-        "pixels" in variant.name for variant, _ in plan_study("collapse", StudyInputs(larger, tmp_path), [0])
-    )
+    assert not any("pixels" in variant.name for variant, _ in plan_study("collapse", StudyInputs(larger, tmp_path)))
 
 
 def test_collapse_is_compared_seed_by_seed(study):
@@ -165,7 +167,7 @@ def test_a_budget_is_a_share_of_epochs_or_of_images(tmp_path):
 
 def test_a_device_is_given_the_number_formats_it_has(tmp_path):
     assert list(planned("precision", tmp_path)) == ["fp32", "bf16"]
-    on_a_gpu = plan_study("precision", StudyInputs(read_preset("smoke"), tmp_path, "cuda"), [0])
+    on_a_gpu = plan_study("precision", StudyInputs(read_preset("smoke"), tmp_path, "cuda"))
     assert [runs[0].problem.precision for _, runs in on_a_gpu] == ["fp32", "tf32", "bf16"]
 
 

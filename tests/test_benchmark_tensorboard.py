@@ -10,10 +10,11 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from benchmark.cli import main
+from benchmark.errors import RunError
 from benchmark.plan import plan
 from benchmark.results_folder import Failed, Finished
 from benchmark.runner import Event, News, Notice
-from benchmark.settings import RunError, read_preset
+from benchmark.settings import read_preset
 from benchmark.tensorboard import Curves, with_curves
 
 RUN = ["run", "--methods", "darts,rlnas", "--seeds", "2", "--epochs", "2", "--preset", "smoke", "--jobs", "1"]

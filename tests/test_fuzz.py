@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from strangers import Doing, Told
 
 from benchmark.plan import plan
-from benchmark.results_folder import Failed, Finished, Results
-from benchmark.runner import Runner, Setup
+from benchmark.results_folder import Failed, Finished, ResultsFolder
+from benchmark.runner import RunContext, Runner
 from benchmark.settings import read_preset
 from data.folder import DataError
 from data.truth import open_truth
@@ -145,7 +145,7 @@ def stranger(tmp_path_factory):
     Evil.harm = out / "harm"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registry, "load", lambda _: Told)
-        yield Runner(Setup(out, None, "cpu", truth), runs[0].problem), runs, truth, out
+        yield Runner(RunContext(out, out, "cpu", truth), runs[0].problem), runs, truth, out
 
 
 @settings(deadline=None, suppress_health_check=list(HealthCheck))
@@ -154,7 +154,7 @@ def test_no_method_writes_a_false_row_or_ends_more_than_its_run(stranger, told):
     runner, runs, truth, out = stranger
     shutil.rmtree(out, ignore_errors=True)
     (out / "checkpoints").mkdir(parents=True)
-    results = Results(out, runs, truth)
+    results = ResultsFolder(out, runs, truth)
     Told.answers = told
     *_, last = runner.attempt(runs[0])
     results.add(last)

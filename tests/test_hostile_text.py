@@ -11,8 +11,9 @@ from hostile import answer, contents, damaged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmark.errors import SettingsError
 from benchmark.plan import plan
-from benchmark.settings import PRESETS, SettingsError, override, read_preset
+from benchmark.settings import PRESETS, override, read_preset
 from data.folder import DataError
 from methods import registry
 from methods.registry import MethodError

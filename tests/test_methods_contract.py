@@ -8,7 +8,7 @@ import torch
 
 from benchmark import checkpoint
 from benchmark.plan import plan
-from benchmark.runner import Runner, Setup
+from benchmark.runner import RunContext, Runner
 from benchmark.settings import read_preset
 from benchmark.testing import by_hand, check_method
 from data.columns import Floats
@@ -204,7 +204,7 @@ def test_every_stream_of_every_seed_has_random_numbers_of_its_own():
 def test_the_truth_is_given_to_searches_on_the_table_alone(tmp_path):
     """Whatever is registered, ours or a third party's; see also the third party's own test."""
     (run,) = plan(read_preset("smoke"), ["darts"], [0])
-    runner = Runner(Setup(tmp_path, tmp_path, "cpu", open_truth(None, tmp_path)), run.problem)
+    runner = Runner(RunContext(tmp_path, tmp_path, "cpu", open_truth(None, tmp_path)), run.problem)
     problems = {name: runner.problem_of(registry.load(name), run.split) for name in registry.names()}
     given = {name for name, problem in problems.items() if problem.truth is not None}
     assert given == {"random", "random-search", "evolution", "reinforce", "bohb", "local-search"}

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark.errors import SettingsError
 from benchmark.plan import plan
-from benchmark.settings import SettingsError, override, read_preset
+from benchmark.settings import override, read_preset
 from methods.batches import Loader
 from methods.evolution import Evolution, EvolutionSettings
 from methods.spos import accuracy_of

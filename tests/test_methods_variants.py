@@ -11,8 +11,9 @@ from torch.testing import assert_close
 
 from benchmark import checkpoint
 from benchmark.describe import field_docs
+from benchmark.errors import SettingsError
 from benchmark.plan import plan
-from benchmark.settings import SettingsError, read_preset
+from benchmark.settings import read_preset
 from methods import registry
 from methods.gradient import GradientSettings
 from methods.sdarts_rs import proportions

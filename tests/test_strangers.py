@@ -18,8 +18,8 @@ from strangers import Doing, Told
 from benchmark import checkpoint, validation
 from benchmark.cli import main
 from benchmark.plan import plan
-from benchmark.results_folder import Failed, Finished, Results
-from benchmark.runner import Runner, Setup
+from benchmark.results_folder import Failed, Finished, ResultsFolder
+from benchmark.runner import RunContext, Runner
 from benchmark.settings import read_preset
 from data.folder import DataError
 from data.truth import open_truth
@@ -44,13 +44,13 @@ def carried_out(tmp_path, monkeypatch):
     truth = open_truth("nasbench201", Path())
     runs = plan(read_preset("smoke"), ["random"], [0])
     monkeypatch.setattr(registry, "load", lambda name: Told)
-    runner = Runner(Setup(tmp_path, None, "cpu", truth), runs[0].problem)
+    runner = Runner(RunContext(tmp_path, tmp_path, "cpu", truth), runs[0].problem)
     (tmp_path / "checkpoints").mkdir()
 
     def carry_out(**answers):
         Told.answers = answers
         *_, last = runner.attempt(runs[0])
-        Results(tmp_path, runs, truth).add(last)
+        ResultsFolder(tmp_path, runs, truth).add(last)
         return last
 
     return carry_out
@@ -229,7 +229,7 @@ def test_a_checkpoint_holds_nothing_that_was_not_checked(carried_out, tmp_path):
 
 
 def test_a_device_that_fails_is_the_commands(carried_out):
-    from benchmark.settings import RunError
+    from benchmark.errors import RunError
 
     with pytest.raises(RunError, match="the device failed"):
         carried_out(epoch=raising(torch.AcceleratorError("illegal address")))

@@ -15,10 +15,10 @@ from hostile import answer
 
 from benchmark import memory
 from benchmark.cli import main
+from benchmark.errors import SettingsError
 from benchmark.plan import plan
-from benchmark.runner import ImageSize
-from benchmark.settings import SettingsError, override, read_preset
-from benchmark.surroundings import Outlet, allow_files, limit_reached
+from benchmark.process import Outlet, allow_files, limit_reached
+from benchmark.settings import override, read_preset
 from reports.write import write_report
 
 ROOT = Path(__file__).parents[1]
@@ -315,7 +315,7 @@ def planned(*changes: str, seeds: int = 1):
 
 
 def test_what_cannot_fit_into_memory_is_said_before_it_begins(monkeypatch):
-    size = ImageSize(8, 1200)
+    size = memory.ImageSize(8, 1200)
 
     def check(runs, jobs, there):
         monkeypatch.setattr(memory, "memory", lambda _: there)
@@ -336,7 +336,7 @@ def test_the_least_memory_is_less_than_what_a_step_takes(problem):
     import torch
 
     runs = planned("problem.channels=4", "problem.cells_per_stage=1")
-    size = ImageSize(problem.images.images.shape[-1], len(problem.images.labels))
+    size = memory.ImageSize(problem.images.images.shape[-1], len(problem.images.labels))
     kept = 0
 
     def pack(tensor):
@@ -383,9 +383,7 @@ def test_limits_of_the_system_are_told_in_a_sentence(tmp_path, monkeypatch, caps
 def test_few_open_files_are_more_where_the_system_allows_it(tmp_path):
     resource = pytest.importorskip("resource")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    script = (
-        "import resource; from benchmark.surroundings import allow_files; allow_files(); print(resource.getrlimit(7))"
-    )
+    script = "import resource; from benchmark.process import allow_files; allow_files(); print(resource.getrlimit(7))"
     limits = [(20, hard), (20, 20)]
     for limit in limits:
         done = subprocess.run(

@@ -1,9 +1,40 @@
-"""What `benchmark query` prints."""
+"""`benchmark query`: what the truth table says of a cell."""
 
 from __future__ import annotations
 
-from data.truth import CellRecord
-from spaces import NASBENCH201
+import argparse
+from typing import TYPE_CHECKING
+
+from benchmark.cli.shared import add_data_dir, add_truth
+from data.folder import data_folder
+from spaces import NASBENCH201, Cell
+
+if TYPE_CHECKING:
+    from data.truth import CellRecord
+
+HELP = "print a cell's true accuracies"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.set_defaults(execute=execute)
+    parser.add_argument(
+        "cell",
+        metavar="CELL",
+        help="|op~0|+|op~0|op~1|+|op~0|op~1|op~2| with op one of none, skip_connect, …; quote it",
+    )
+    add_truth(parser)
+    add_data_dir(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Carry the command out; returns the exit code."""
+    cell = Cell.parse(options.cell)
+    from data.truth import open_truth
+
+    truth = open_truth(options.truth, data_folder(options.data_dir))
+    print(describe_cell(truth.record(cell), truth.label))
+    return 0
 
 
 def describe_cell(record: CellRecord, label: str) -> str:

@@ -1,11 +1,13 @@
-"""What the program finds itself in, and does not take for granted: closed or full outputs, and the system's limits."""
+"""What a process meets from outside: signals, outputs that are closed or full, and the system's limits."""
 
 from __future__ import annotations
 
 import errno
 import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
@@ -42,6 +44,7 @@ class Outlet:
         self.error: OSError | None = None
 
     def write(self, text: str) -> int:
+        """As of a text file; what cannot be written is dropped."""
         if self.error is None:
             try:
                 return self.stream.write(text)
@@ -50,6 +53,7 @@ class Outlet:
         return len(text)
 
     def flush(self) -> None:
+        """As of a text file."""
         if self.error is None:
             try:
                 self.stream.flush()
@@ -107,3 +111,34 @@ def allow_files() -> None:
     wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as a cluster sends it before it takes the machine away."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C; a method that raises KeyboardInterrupt itself does not stop the others."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM ends what is inside as Ctrl-C does, so that nothing half-written and no worker is left."""
+
+    def terminate(*_: object) -> None:
+        raise Terminated
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
+        yield
+        return
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, terminate)}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it was asked to be left alone
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,25 +1,22 @@
-"""`audit`: a table of published numbers against the truth, on the terminal and as files."""
+"""`benchmark audit`: a table of published numbers against the truth, on the terminal and as files."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table as Grid
-
-from benchmark.method_facts import published_numbers
+from benchmark.cli.shared import a_path, add_data_dir, terminal
+from benchmark.outputs import make_out_folder
 from data.folder import data_folder
-from data.truth import open_truth
-from reports.audit.audit import audit
-from reports.audit.finding import SEVERITIES, Finding
-from reports.audit.heads import title
-from reports.audit.quotes import quotes
-from reports.audit.report import CAVEAT, counted, not_read, row_name
-from reports.audit.space import Space
-from reports.audit.table import Table, read_table
-from reports.audit.write import write_audit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from reports.audit.finding import Finding
+    from reports.audit.table import Table
+
+HELP = "check a table of published numbers against all cells of the benchmark"
 
 EXAMPLES = """\
 examples:
@@ -33,7 +30,14 @@ each number, in the columns method, dataset, split, mean, std, runs, source."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("table", type=Path, metavar="TABLE", help="CSV, Markdown or LaTeX")
+    """The command's options."""
+    parser.description = (
+        "Hold each number of a published table against all cells of NAS-Bench-201: what is impossible, what is a "
+        "single cell, what differs from its source. A finding is a\nquestion to the authors, not a verdict on them."
+    )
+    parser.epilog, parser.formatter_class = EXAMPLES, argparse.RawDescriptionHelpFormatter
+    parser.set_defaults(execute=execute)
+    parser.add_argument("table", type=a_path, metavar="TABLE", help="CSV, Markdown or LaTeX")
     parser.add_argument(
         "--columns",
         action="append",
@@ -46,21 +50,39 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="exit code 1 where a number is impossible, however many runs there were"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write audit.md, audit.csv and audit.html there, too")
+    parser.add_argument("--out", type=a_path, metavar="DIR", help="write audit.md, audit.csv and audit.html there, too")
+    add_data_dir(parser)
 
 
-def carry_out(options: argparse.Namespace, console: Console) -> int:
-    """Audits the table; the exit code is 1 where that is asked for and something is impossible."""
+def execute(options: argparse.Namespace) -> int:
+    """Audit the table; the exit code is 1 where that is asked for and something is impossible."""
+    from benchmark.method_facts import published_numbers
+    from data.truth import open_truth
+    from reports.audit.audit import audit
+    from reports.audit.quotes import quotes
+    from reports.audit.space import Space
+    from reports.audit.table import read_table
+    from reports.audit.write import write_audit
+
+    if options.out is not None:
+        make_out_folder(options.out)
     table = read_table(options.table, options.columns, options.errors)
     truth = open_truth(None, data_folder(options.data_dir))
     findings = audit(table, Space(truth), quotes(published_numbers()))
     if options.out is not None:
         write_audit(table, findings, truth.label, options.out)
-    show(table, findings, console)
+    show(table, findings, terminal())
     return int(options.strict and any(one.kind == "impossible" and one.severity == "error" for one in findings))
 
 
 def show(table: Table, findings: Sequence[Finding], console: Console) -> None:
+    """Print the findings, a row each, and what could not be read."""
+    from rich.table import Table as Grid
+
+    from reports.audit.finding import SEVERITIES
+    from reports.audit.heads import title
+    from reports.audit.report import CAVEAT, counted, not_read, row_name
+
     if findings:
         grid = Grid(show_lines=True)
         for head in ("Row", "Finding", "Columns", "Evidence"):
