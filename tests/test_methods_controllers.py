@@ -16,7 +16,6 @@ from methods import registry
 from methods.batches import Loader
 from methods.enas import Controller, Drawn, ENASSettings, controller_loss, product, tanh
 from methods.one_batch import Choice, accuracies_of, endless
-from methods.search import ALL_OPERATIONS
 from spaces import NASBENCH201, Cell
 from spaces.layers import BatchNorm
 from spaces.nasbench201.cell import CONV1, CONV3, EDGES, NONE, POOL, SKIP
@@ -189,7 +188,7 @@ def test_setn_measures_the_most_probable_cells(build):
     search = build("setn", select_num=40)
     search.alpha.data = torch.randn(6, 5, generator=torch.Generator().manual_seed(0))
     log_p = search.alpha.detach().double().log_softmax(1).numpy()
-    totals = np.array([sum(log_p[e, o] for e, o in enumerate(cell)) for cell in ALL_OPERATIONS])
+    totals = np.array([sum(log_p[e, o] for e, o in enumerate(cell)) for cell in NASBENCH201.choices])
     expected = np.argsort(-totals)[:40]
     assert [cell.position for cell in search.most_probable()] == expected.tolist()
     assert search.most_probable()[0] == search.alternative_cell()[1]

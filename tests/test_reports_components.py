@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmark.settings import read_preset
-from benchmark.study import StudyInputs, plan_study
+from benchmark.study import StudyInputs, plan_variants
+from reports.studies import load
 from reports.studies.components import FACTORS, OF_THE_WEIGHTS, contrast, effects
 
 SHAPE = tuple(len(levels) for levels in FACTORS.values())
@@ -45,7 +46,8 @@ def test_the_effects_are_all_there() -> None:
 
 @pytest.mark.parametrize("preset", ["mini", "paper"])
 def test_the_samplers_train_their_weights_alike(tmp_path, preset) -> None:
-    planned = plan_study("components", StudyInputs(read_preset(preset), tmp_path), [0])
+    inputs = StudyInputs(read_preset(preset), tmp_path)
+    planned = plan_variants(load("components").variants(inputs), inputs, [0])
     assert [tuple(variant.factors.values()) for variant, _ in planned] == list(
         product(FACTORS["sampler"], FACTORS["regulariser"])
     )
