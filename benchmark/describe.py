@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import textwrap
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from benchmark.settings import (
     PRESETS,
@@ -21,20 +22,48 @@ from benchmark.settings import (
 from data.splits import HALVES
 from methods import registry
 
+if TYPE_CHECKING:
+    from methods.search import Search
+
 
 def overview() -> str:
-    """A line a method; of those that cannot be used, with the reason."""
+    """The methods by family, each with its year, what it is, and its paper and program; of those that cannot be used,
+    with the reason."""
     points, broken = registry.registered()
-    lines = []
+    families: dict[str, list[tuple[str, type[Search]]]] = {}
     for name in sorted(points):
         try:
-            lines.append(f"{name:<15} {first_line(registry.load(name))}".rstrip())
+            method = registry.load(name)
         except registry.MethodError as error:
             broken[name] = str(error)
+        else:
+            families.setdefault(_plain(method.family) or "of no family", []).append((name, method))
+    width = max((len(name) for methods in families.values() for name, _ in methods), default=0)
+    lines = []
+    for family in sorted(families, key=lambda family: (FAMILIES.index(family) if family in FAMILIES else 99, family)):
+        lines += [family, *(line for entry in families[family] for line in _entry(*entry, width)), ""]
     if broken:
-        lines += ["", "Installed, but not to be used:"]
-        lines += [f"{registry.shown(name)}: {reason}" for name, reason in sorted(broken.items())]
-    return "\n".join([*lines, "", "benchmark methods NAME shows a method's settings, their values and sources."])
+        lines += ["Installed, but not to be used:"]
+        lines += [*(f"{registry.shown(name)}: {reason}" for name, reason in sorted(broken.items())), ""]
+    return "\n".join([*lines, "benchmark methods NAME shows a method's settings, their values and sources."])
+
+
+FAMILIES = ("gradient", "one-shot", "selection", "zero-cost", "table", "measurement")
+"""The order in which families are shown; others come after them."""
+
+
+def _entry(name: str, method: type[Search], width: int) -> list[str]:
+    """Two lines of a method."""
+    year = method.year if isinstance(method.year, int) else ""
+    return [
+        f"  {name:<{width}}  {year:<4}  {first_line(method)}".rstrip(),
+        f"  {'':<{width + 6}}  {_plain(method.source)}",
+    ]
+
+
+def _plain(text: object) -> str:
+    """A third party's text as a terminal can show it."""
+    return "".join(letter for letter in str(text) if letter.isprintable())
 
 
 def describe(name: str) -> str:

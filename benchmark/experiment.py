@@ -15,6 +15,7 @@ from rich.console import Console
 from benchmark import workers
 from benchmark.errors import RunError, SettingsError
 from benchmark.memory import ImageSize, check_memory
+from benchmark.method_facts import write_method_facts
 from benchmark.outputs import make_out_folder
 from benchmark.plan import Run
 from benchmark.progress import LEGEND, Fetching, RunProgress
@@ -199,6 +200,7 @@ def searched(experiment: Experiment, console: Console) -> Iterator[Searched]:
             results = ResultsFolder(folder, runs, within)
             begun.append((variant, runs, results, results.missing(runs, options.retry_failed)))
             write_space(folder, within)
+            write_method_facts(folder, [*variant.methods, *(row["method"] for row in results.runs)])
             if experiment.study and "discretisation" in variant.methods:
                 write_effects(folder, within, main_metric(truth, runs[0].problem.images))
         if experiment.study:

@@ -296,9 +296,9 @@ class Runner:
 
     def run_row(self, run: Run, search: Search, seconds: float, epochs: int, devices: Sequence[str]) -> Row:
         """The row of runs.csv."""
-        with methods_own("cell and other_selection"):
-            chosen, second = search.cell(), search.other_selection()
-        cell, other = validation.cell(chosen, self.space), validation.other_selection(second, self.space)
+        with methods_own("cell and alternative_cell"):
+            chosen, second = search.cell(), search.alternative_cell()
+        cell, other = validation.cell(chosen, self.space), validation.alternative_cell(second, self.space)
         row = {
             "method": run.method,
             "seed": run.seed,

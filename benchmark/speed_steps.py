@@ -42,7 +42,7 @@ from benchmark.speed_floor import Network
 from benchmark.speed_rows import STEPS
 from data.images import ImageSet
 from methods import registry
-from methods.batches import Batch, Half
+from methods.batches import Batch, Loader
 from methods.gradient import GradientSearch
 from methods.pt import PT
 from methods.rlnas import RLNAS
@@ -67,7 +67,7 @@ class Implementation(Protocol):
         """Take so many steps."""
 
 
-class FixedBatches(Half):
+class FixedBatches(Loader):
     """Stands in for a half of the images and hands out the first few of these batches."""
 
     def __init__(self, batches: list[Batch]) -> None:

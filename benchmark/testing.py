@@ -67,7 +67,7 @@ def check_method(method: type[Search], **changes: Any) -> None:
         return _begun(method, seed, changes)
 
     silent, asked = begun(), begun()
-    expected = [silent.epoch() for _ in range(EPOCHS)]
+    expected = [silent.epoch() for _ in range(min(EPOCHS, silent.epochs))]
     for measured in expected:
         first = asked.epoch()
         _check_answers(asked, first)
@@ -106,8 +106,8 @@ def _check_answers(search: Search, measured: Mapping[str, object]) -> None:
         _require_valid(what, validation.measurements, {name: value}, 1)
     _require_valid("a `Cell` from `cell`", validation.cell, search.cell(), NASBENCH201)
     _require_valid(f"scores of shape ({len(NASBENCH201)},), or None", validation.scores, search.scores(), NASBENCH201)
-    what = "a name and a cell, or None, from `other_selection`"
-    _require_valid(what, validation.other_selection, search.other_selection(), NASBENCH201)
+    what = "a name and a cell, or None, from `alternative_cell`"
+    _require_valid(what, validation.alternative_cell, search.alternative_cell(), NASBENCH201)
 
 
 def _require_valid(what: str, check: Callable[..., object], *told: object) -> None:

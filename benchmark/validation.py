@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from data.metrics import METRICS
-from methods.search import Measurements
+from methods.search import EpochLog
 from reports.results import MOST_EPOCHS
 from reports.rows import HISTORY_COLUMNS, is_number
 from spaces import Cell, Space
@@ -69,7 +69,7 @@ def methods_own(what: str) -> Iterator[None]:
         raise MethodFailed(f"in {what}") from error
 
 
-def measurements(told: object, epoch: int) -> Measurements:
+def measurements(told: object, epoch: int) -> EpochLog:
     """What an epoch measured, with plain numbers.
 
     Raises:
@@ -78,7 +78,7 @@ def measurements(told: object, epoch: int) -> Measurements:
     """
     if not isinstance(told, dict):
         raise MethodFailed(f"epoch() returned {_kind(told)} in epoch {epoch}, and should have returned a dict")
-    found: Measurements = {}
+    found: EpochLog = {}
     for name, value in told.items():
         where = f"epoch() returned {_shown(name)} in epoch {epoch}"
         if not isinstance(name, str) or not NAME.fullmatch(name):
@@ -152,7 +152,7 @@ def scores(told: object, space: Space) -> NDArray[np.float64] | None:
     return np.array(told, dtype=np.float64)
 
 
-def other_selection(told: object, space: Space) -> tuple[str, Cell] | None:
+def alternative_cell(told: object, space: Space) -> tuple[str, Cell] | None:
     """Name and choice of a second rule, or None.
 
     Raises:
@@ -162,9 +162,9 @@ def other_selection(told: object, space: Space) -> tuple[str, Cell] | None:
         return None
     if not isinstance(told, tuple) or len(told) != 2 or not isinstance(told[0], str):
         raise MethodFailed(
-            f"other_selection() returned {_kind(told)}, and should have returned None or a name and a cell"
+            f"alternative_cell() returned {_kind(told)}, and should have returned None or a name and a cell"
         )
-    return _text(told[0], "the name that other_selection() returned"), cell(told[1], space, "other_selection()")
+    return _text(told[0], "the name that alternative_cell() returned"), cell(told[1], space, "alternative_cell()")
 
 
 def asks(told: object) -> str | None:

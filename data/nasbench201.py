@@ -59,7 +59,7 @@ _KEY = b"replica-201"  # of our own entry among a Parquet file's metadata
 
 
 @dataclass(frozen=True)
-class Provenance:
+class TableProvenance:
     """Where a table came from; kept inside its file."""
 
     source: str
@@ -111,7 +111,7 @@ def import_truth(path: Path, folder: Path, progress: Progress | None = None) -> 
     release.measurements.check(path.name)
     columns = release.measurements.columns
     comparison = compare(read_shipped(), release.measurements)
-    provenance = Provenance(
+    provenance = TableProvenance(
         path.name,
         release.name,
         release.md5,
@@ -243,7 +243,7 @@ def read_csv(path: Path) -> Measurements:
     return measurements
 
 
-def write_table(path: Path, columns: Mapping[str, NDArray[np.float64]], provenance: Provenance) -> None:
+def write_table(path: Path, columns: Mapping[str, NDArray[np.float64]], provenance: TableProvenance) -> None:
     """Write the Parquet file: a row a cell by position, `cell` as its text, then the columns; null for NaN."""
     import pyarrow  # type: ignore[import-untyped]
     from pyarrow import parquet
@@ -258,7 +258,7 @@ def write_table(path: Path, columns: Mapping[str, NDArray[np.float64]], provenan
     write_atomically(path, buffer.getvalue().to_pybytes())
 
 
-def read_table(path: Path) -> tuple[dict[str, NDArray[np.float64]], Provenance]:
+def read_table(path: Path) -> tuple[dict[str, NDArray[np.float64]], TableProvenance]:
     """All columns of an imported table, each (15,625,) by `Cell.position`, from the copy where it is of that table.
 
     Raises:
@@ -281,13 +281,13 @@ def read_table(path: Path) -> tuple[dict[str, NDArray[np.float64]], Provenance]:
     return columns, provenance
 
 
-def _checked(columns: dict[str, NDArray[np.float64]], provenance: str | bytes) -> Provenance:
+def _checked(columns: dict[str, NDArray[np.float64]], provenance: str | bytes) -> TableProvenance:
     """The provenance, once the columns are whole and those that it speaks of.
 
     Raises:
         ValueError, TypeError, RecursionError: where they are not.
     """
-    found = Provenance(**json.loads(provenance))
+    found = TableProvenance(**json.loads(provenance))
     if not all(type(value) is (bool if name == "accuracies_agree" else str) for name, value in asdict(found).items()):
         raise TypeError("a provenance that is no text")
     if not {accuracy_column(metric) for metric in METRICS} <= set(columns):
@@ -299,7 +299,7 @@ def _checked(columns: dict[str, NDArray[np.float64]], provenance: str | bytes) -
     return found
 
 
-def _read_copy(path: Path, sha256: str) -> tuple[dict[str, NDArray[np.float64]], Provenance] | None:
+def _read_copy(path: Path, sha256: str) -> tuple[dict[str, NDArray[np.float64]], TableProvenance] | None:
     """The copy's columns, unless it is absent, damaged, or of another Parquet file than the one with this hash."""
     try:
         with safetensors.safe_open(path, "numpy") as file:
@@ -312,7 +312,7 @@ def _read_copy(path: Path, sha256: str) -> tuple[dict[str, NDArray[np.float64]],
         return None
 
 
-def _read_parquet(path: Path) -> tuple[dict[str, NDArray[np.float64]], Provenance]:
+def _read_parquet(path: Path) -> tuple[dict[str, NDArray[np.float64]], TableProvenance]:
     import pyarrow
     from pyarrow import parquet
 

@@ -14,7 +14,7 @@ Batch = tuple[Tensor, Tensor]
 """Normalised float32 images (B, 3, H, W) and their labels (B,)."""
 
 
-class Half:
+class Loader:
     """Images [start, stop) of a set, cropped at random with padding H/8 (4 pixels of 32) and flipped.
 
     Args:

@@ -17,11 +17,32 @@ All this is `GradientSearch`, which the methods that grew out of DARTS share: `w
 
 from __future__ import annotations
 
+from data.published import reported
 from methods.gradient import GradientSearch
+from spaces import Cell
 
 
 class Darts(GradientSearch):
     """DARTS, first order: α descends the validation loss of the present weights"""
+
+    title = "DARTS"
+    year = 2019
+    published = reported(
+        "Dong & Yang, NAS-Bench-201, ICLR 2020",
+        {
+            "cifar10_valid": (39.77, 0.00),
+            "cifar10_test": (54.30, 0.00),
+            "cifar100_valid": (15.03, 0.00),
+            "cifar100_test": (15.61, 0.00),
+            "imagenet16-120_valid": (16.43, 0.00),
+            "imagenet16-120_test": (16.32, 0.00),
+        },
+        runs=3,
+        note="first order",
+    )
+    published_cell = Cell.parse(
+        "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|skip_connect~2|"
+    )
 
     split = "cifar-split"
     split_source = "AutoDL-Projects, DARTS-V1.py: get_nas_search_loaders"

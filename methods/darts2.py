@@ -26,10 +26,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from data.published import reported
 from methods.batches import Batch
-from methods.gradient import GradientSearch, GradientSettings
+from methods.gradient import GradientSearch, GradientSettings, refuse_alignment
 from methods.settings import Rate, setting
-from methods.training import Tally, held
+from methods.training import Tally, frozen
+from spaces import Cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +40,32 @@ class Darts2Settings(GradientSettings):
     radius: Rate = setting(0.01, "DARTS §2.3, footnote; AutoDL-Projects, DARTS-V2.py: r=1e-2")
     """Length of the step in w to either side, from which the second derivative is a finite difference."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_alignment(self, "α looks one training step ahead, and that step knows nothing of Λ")
+
 
 class Darts2(GradientSearch):
     """DARTS, second order: α descends the validation loss of the weights one training step ahead"""
+
+    title = "DARTS, 2nd order"
+    year = 2019
+    published = reported(
+        "Dong & Yang, NAS-Bench-201, ICLR 2020",
+        {
+            "cifar10_valid": (39.77, 0.00),
+            "cifar10_test": (54.30, 0.00),
+            "cifar100_valid": (15.03, 0.00),
+            "cifar100_test": (15.61, 0.00),
+            "imagenet16-120_valid": (16.43, 0.00),
+            "imagenet16-120_test": (16.32, 0.00),
+        },
+        runs=3,
+        note="second order",
+    )
+    published_cell = Cell.parse(
+        "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|skip_connect~2|"
+    )
 
     Settings: ClassVar[type] = Darts2Settings
     settings: Darts2Settings
@@ -75,7 +100,7 @@ class Darts2(GradientSearch):
     def training_gradient(self, train: Batch, w: Sequence[Tensor], step: Tensor, vector: Sequence[Tensor]) -> Tensor:
         """∇_α L_train(w + step · vector, α)."""
         self.set_weights(w, step, vector)
-        with held(self.parameters):
+        with frozen(self.parameters):
             loss, _ = self.loss(train, self.sample())
         gradient: Tensor
         (gradient,) = torch.autograd.grad(loss, [self.alpha])

@@ -19,6 +19,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from data.published import reported
 from methods.batches import Batch
 from methods.gradient import GradientSearch, GradientSettings
 from methods.settings import NotNegative, setting
@@ -40,6 +41,16 @@ class DartsMinusSettings(GradientSettings):
 class DartsMinus(GradientSearch):
     """DARTS-: DARTS with an auxiliary skip on every edge, whose weight decays to 0 during the search"""
 
+    title = "DARTS-"
+    year = 2021
+    published = reported(
+        "Chu et al., DARTS-, ICLR 2021",
+        {
+            "cifar10_valid": (91.03, 0.44),
+            "cifar10_test": (93.80, 0.40),
+        },
+    )
+
     Settings: ClassVar[type] = DartsMinusSettings
     settings: DartsMinusSettings
     split_source = "DARTS-, train_search.py: indices[:split], indices[split:num_train]"
@@ -49,7 +60,7 @@ class DartsMinus(GradientSearch):
     def loss(self, batch: Batch, weights: Tensor) -> tuple[Tensor, Tensor]:
         """The loss of the supernet with β added to the weight of `skip_connect` on every edge."""
         auxiliary = torch.zeros_like(weights)
-        auxiliary[:, self.space.skip].fill_(self.beta())
+        auxiliary[..., self.space.skip].fill_(self.beta())
         return super().loss(batch, weights + auxiliary)
 
     def beta(self) -> float:

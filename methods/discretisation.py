@@ -18,7 +18,7 @@ import torch
 
 from methods.gradient import GradientSearch
 from methods.pt import PT
-from methods.search import Measurements, Problem, Search
+from methods.search import EpochLog, Problem, Search
 from methods.settings import Count, Rate, setting
 from spaces import Cell
 
@@ -36,6 +36,10 @@ class DiscretisationSettings:
 class Discretisation(Search):
     """Discretisation accuracy: a measurement of every operation on every edge; takes the best operation of each edge"""
 
+    title = "Discretisation accuracy"
+    family = "measurement"
+    year = 2021
+
     Settings: ClassVar[type] = DiscretisationSettings
     saved = ("converged", "magnitude", "accuracies")
     transient = ("trained",)
@@ -52,7 +56,7 @@ class Discretisation(Search):
         assert isinstance(start, GradientSearch)
         self.settings: DiscretisationSettings = settings
         self.trained = start
-        start.reopen()
+        start.undo_decisions()
         self.magnitude = start.cell()
         start.restart_weights(self.settings.finetune_lr)
         self.converged = deepcopy(start.state())
@@ -62,7 +66,7 @@ class Discretisation(Search):
         """Discretisation accuracy (%) of every operation measured so far, edge by edge."""
         self.epochs = math.prod(start.space.shape)
 
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         edge, operation = divmod(len(self.accuracies), len(self.trained.space.operations))
         # A copy: an optimiser goes on in the very tensors that it is given.
         self.trained.load(deepcopy(self.converged))
@@ -90,7 +94,7 @@ class Discretisation(Search):
         scores[:edges] = measured.reshape(edges, operations)
         return self.trained.space.best(scores)
 
-    def other_selection(self) -> tuple[str, Cell]:
+    def alternative_cell(self) -> tuple[str, Cell]:
         return "magnitude", self.magnitude
 
     def resume(self) -> None:

@@ -27,9 +27,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from data.published import reported
 from methods.batches import Batch
 from methods.drawn import Drawn, DrawnSettings
-from methods.gradient import GradientSearch, GradientSettings
+from methods.gradient import GradientSearch, GradientSettings, refuse_alignment
 from methods.search import Problem, Search, seeded
 from methods.settings import Count, Rate, setting
 from methods.training import Tally
@@ -46,9 +47,28 @@ class GDASSettings(GradientSettings, DrawnSettings):
     temperature_last: Rate = setting(0.1, "AutoDL-Projects, GDAS.sh: --tau_min")
     """τ of the last epoch; in between it goes on a straight line."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_alignment(self, "a step trains one cell, and of the operations that it leaves out there is no gradient")
+
 
 class GDAS(GradientSearch):
     """GDAS: each step trains one cell, drawn by Gumbel-softmax from α at a falling temperature"""
+
+    title = "GDAS"
+    year = 2019
+    published = reported(
+        "Dong & Yang, NAS-Bench-201, ICLR 2020",
+        {
+            "cifar10_valid": (89.89, 0.08),
+            "cifar10_test": (93.61, 0.09),
+            "cifar100_valid": (71.34, 0.04),
+            "cifar100_test": (70.70, 0.30),
+            "imagenet16-120_valid": (41.59, 1.33),
+            "imagenet16-120_test": (41.71, 0.98),
+        },
+        runs=3,
+    )
 
     Settings: ClassVar[type] = GDASSettings
     settings: GDASSettings
@@ -57,7 +77,9 @@ class GDAS(GradientSearch):
     split_source = "AutoDL-Projects, GDAS.py: get_nas_search_loaders"
     source = 'Dong & Yang, "Searching for A Robust Architecture", CVPR 2019; program: AutoDL-Projects, GDAS.py'
     recordable = False  # the host must know the cell that is drawn
-    unmixed = "its supernet has trained single cells and no mixture, so masking a part of one would measure nothing"
+    why_not_masked = (
+        "its supernet has trained single cells and no mixture, so masking a part of one would measure nothing"
+    )
 
     def __init__(self, problem: Problem, settings: Any, seed: int, start: Search | None = None) -> None:
         super().__init__(problem, settings, seed, start)

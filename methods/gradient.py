@@ -4,7 +4,7 @@ A method is its differences. Most are one of these:
 
 - `relax`: which weights of the operations α stands for (a softmax, a sigmoid, …);
 - `sample`: what a step computes with, where that is drawn; `training_weights` where it is so for steps of w alone;
-- `alpha_loss` and `update_alpha`: what α descends, and how;
+- `alpha_loss` and `update_alpha`: what α descends, and how; `weight_gradients`: what w descends;
 - `cell`, or an edge decided on the way (`decided`): the rule that chooses.
 """
 
@@ -22,13 +22,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from methods import recording
-from methods.batches import Batch, Half
+from methods import recording, regularisers
+from methods.batches import Batch, Loader
 from methods.recording import Recorded
-from methods.regularisers import REGULARISERS
-from methods.search import Measurements, Problem, Search, seeded
+from methods.regularisers import ALIGNMENT, alignment_gradient
+from methods.search import EpochLog, Problem, Search, seeded
 from methods.settings import Count, NotNegative, Rate, Share, setting
-from methods.training import Tally, WeightSettings, cosine, descend, held, sgd
+from methods.training import Tally, WeightSettings, cosine, frozen, gradients_of, sgd, step_down
 from spaces import Cell
 from spaces.supernet import Supernet
 
@@ -44,7 +44,7 @@ class GradientSettings(WeightSettings):
     momentum: NotNegative = setting(0.9, "AutoDL-Projects, DARTS.config: momentum")
     nesterov: bool = setting(True, "AutoDL-Projects, DARTS.config: nesterov")
     weight_decay: NotNegative = setting(5e-4, "AutoDL-Projects, DARTS.config: decay")
-    clip: Rate = setting(5.0, "AutoDL-Projects, DARTS-V1.py: clip_grad_norm_")
+    clip: Rate | Literal["off"] = setting(5.0, "AutoDL-Projects, DARTS-V1.py: clip_grad_norm_")
     """Largest norm of the gradient of w; a longer one is scaled down to it."""
     clip_counts_alpha: bool | Literal["softmax"] = setting(
         True, "AutoDL-Projects, DARTS-V1.py: clip_grad_norm_(network.parameters()); its stale part of α is not kept"
@@ -70,19 +70,29 @@ class GradientSettings(WeightSettings):
     """Whether the images of the validation half are cropped and flipped too, as in all the papers' programs."""
     train_alpha: bool = True
     """Whether α trains at all; if not, it keeps its initial value (the `fixed` variant of DARTS-PT)."""
-    regulariser: Literal["none", "beta", "l2"] = "none"
-    """Term added to α's loss: β-decay (logsumexp of α), or half the squared norm of α."""
+    regulariser: str = "none"
+    """Term added to α's loss: `beta` is β-decay (logsumexp of α), `l2` half the squared norm of α; or, `lambda`, to
+    w's: the alignment Λ."""
     strength: NotNegative = 0.0
     """λ, the factor of that term; of a linear schedule, what it reaches after `strength_epochs`."""
     schedule: Literal["linear", "constant"] = "linear"
     """How λ goes over the epochs: from 0 on a straight line, or constant."""
+    alignment_step: Rate = 1e-4
+    """ε₀ of Λ: the length of the step in the cells' weights from which its gradient is a central difference."""
     strength_epochs: Count = 100
     """Epochs in which a linear λ grows from 0 to `strength`; it goes on growing after them."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.regulariser not in ("none", ALIGNMENT):
+            regularisers.load(self.regulariser)
 
 
 class GradientSearch(Search):
     """A supernet on the first half of the training images and α on the second, in alternating steps."""
 
+    family = "gradient"
+    score_name = "Σ log weight of α"
     Settings: ClassVar[type] = GradientSettings
 
     saved: ClassVar[tuple[str, ...]] = (
@@ -91,7 +101,7 @@ class GradientSearch(Search):
 
     transient = ("tallies", "recorded")
 
-    unmixed: ClassVar[str | None] = None
+    why_not_masked: ClassVar[str | None] = None
     """Why no rule that masks operations in the mixture can start from this supernet; None where one can."""
 
     recordable: ClassVar[bool] = True
@@ -109,9 +119,10 @@ class GradientSearch(Search):
         self.decided = torch.full((len(self.space.edges),), -1, device=problem.device)
         """The operation an edge is decided for, or -1 while α still weighs it."""
         self.generator = torch.Generator(problem.device).manual_seed(seeded(seed, 1))
-        self.train = Half(problem.images, 0, self.generator)
-        self.valid = Half(problem.images, 1, self.generator, augment=settings.augment_valid)
-        self.parameters = list(self.supernet.parameters())
+        self.train = Loader(problem.images, 0, self.generator)
+        self.valid = Loader(problem.images, 1, self.generator, augment=settings.augment_valid)
+        self.parameters = [weight for weight in self.supernet.parameters() if weight.requires_grad]
+        """w, all that trains in the supernet."""
         self.restart_weights(settings.lr)
         self.alpha_optimiser = torch.optim.Adam(
             [self.alpha],
@@ -152,27 +163,32 @@ class GradientSearch(Search):
 
     def weights(self) -> Tensor:
         """The (edges, operations) weights: α relaxed, or one-hot where an edge is decided."""
-        return torch.where(
-            self.decided[:, None] < 0, self.relax(self.alpha), self.space.one_hot(self.decided.clamp(min=0))
-        )
+        return self.where_undecided(self.relax(self.alpha))
+
+    def where_undecided(self, weights: Tensor) -> Tensor:
+        """These weights, (edges, operations), but one-hot where an edge is decided."""
+        return torch.where(self.decided[:, None] < 0, weights, self.space.one_hot(self.decided.clamp(min=0)))
 
     def sample(self) -> Tensor:
         """The weights, (edges, operations), that a step computes with, of w as of α; where they are drawn, here."""
         return self.weights()
 
-    def training_weights(self) -> Tensor:
-        """The weights that a step of w alone computes with, where they are others than α's."""
+    def training_weights(self, train: Batch) -> Tensor:
+        """The weights that a step of w alone computes with on its batch, where they are others than α's."""
         return self.sample()
 
     def loss(self, batch: Batch, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Cross-entropy of the supernet on a batch, and the number of images it classifies rightly."""
+        """Cross-entropy of the supernet on a batch, and the number of images it classifies rightly.
+
+        The weights are (edges, operations), or (search cells, edges, operations), each search cell's own.
+        """
         images, labels = batch
         logits = self.supernet(images, weights)
         return F.cross_entropy(logits, labels), (logits.detach().argmax(1) == labels).sum()
 
     def alpha_gradient(self, train: Batch, valid: Batch, tally: Tally) -> Tensor:
         """∇_α L_val(w, α), shape (edges, operations): DARTS, Eq. 6 with ξ = 0, the first-order approximation."""
-        with held(self.parameters):
+        with frozen(self.parameters):
             loss, right = self.loss(valid, self.sample())
         tally.add(loss, right, valid)
         (gradient,) = torch.autograd.grad(self.alpha_loss(loss), [self.alpha])
@@ -181,12 +197,12 @@ class GradientSearch(Search):
     def alpha_loss(self, valid_loss: Tensor) -> Tensor:
         """What α descends: the validation loss and, where set, λ(e) times the regulariser."""
         s = self.settings
-        if s.regulariser == "none":
+        if s.regulariser in ("none", ALIGNMENT):
             return valid_loss
-        return valid_loss + self.strength() * REGULARISERS[s.regulariser](self.alpha)
+        return valid_loss + self.strength() * regularisers.load(s.regulariser)(self.alpha)
 
     def strength(self) -> float:
-        """λ(e) at epoch e = 0, 1, …: in β-DARTS 50 · e/100."""
+        """λ(e) at epoch e = 0, 1, …, the factor of the regulariser."""
         s = self.settings
         return s.strength if s.schedule == "constant" else s.strength * self.epochs_done / s.strength_epochs
 
@@ -202,16 +218,45 @@ class GradientSearch(Search):
 
     def weight_step(self, train: Batch, tally: Tally) -> None:
         """A step of w down ∇_w L_train(w, α), its norm taken together with what `clip_counts_alpha` counts."""
-        weights, counts = self.training_weights(), self.settings.clip_counts_alpha
+        weights, counts = self.training_weights(train), self.settings.clip_counts_alpha
         counted = [self.alpha] if counts is True else []
         if counts is not True:
             weights = weights.detach()
         if counts == "softmax":
             counted = [weights.clone().requires_grad_()]
             weights = torch.where(self.decided[:, None] < 0, counted[0], weights)
+        gradients = self.weight_gradients(train, weights, [*self.parameters, *counted], tally)
+        step_down(gradients, [*self.parameters, *counted], self.weight_optimiser, self.settings.clip)
+
+    def weight_gradients(
+        self, train: Batch, weights: Tensor, parameters: Sequence[Tensor], tally: Tally
+    ) -> Sequence[Tensor]:
+        """What w descends on a batch, ∇ L_train(w, α) by each of `parameters`, the first of which are w."""
+        if self.settings.regulariser == ALIGNMENT:
+            return self.aligning_gradients(train, weights, parameters, tally)
         loss, right = self.loss(train, weights)
         tally.add(loss, right, train)
-        descend(loss, [*self.parameters, *counted], self.weight_optimiser, self.settings.clip)
+        return gradients_of(loss, parameters)
+
+    def aligning_gradients(
+        self, train: Batch, weights: Tensor, parameters: Sequence[Tensor], tally: Tally
+    ) -> Sequence[Tensor]:
+        """The same of L_train − λ(e) · Λ (Λ-DARTS, see `methods.lambda_darts`)."""
+        own = weights.expand(len(self.supernet.cells), *weights.shape).clone()
+        own = own if own.requires_grad else own.requires_grad_()
+        loss, right = self.loss(train, own)
+        tally.add(loss, right, train)
+        *gradients, by_cell = gradients_of(loss, [*parameters, own])
+        direction = alignment_gradient(by_cell)
+        step = self.settings.alignment_step / torch.linalg.vector_norm(direction).clamp(min=1e-20)
+        above, below = (
+            gradients_of(self.loss(train, (own + sign * step * direction).detach())[0], self.parameters)
+            for sign in (1, -1)
+        )
+        factor = self.strength() / (2 * step)
+        aligning = (factor * (high - low) for high, low in zip(above, below, strict=True))
+        of_w = [plain - term for plain, term in zip(gradients, aligning, strict=False)]
+        return [*of_w, *gradients[len(of_w) :]]
 
     def both_steps(self, images: Tensor, labels: Tensor, valid_images: Tensor, valid_labels: Tensor) -> None:
         """A step of α and one of w."""
@@ -227,7 +272,7 @@ class GradientSearch(Search):
         """Images in a batch of the present epoch."""
         return self.settings.batch_size
 
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         for group in self.weight_optimiser.param_groups:
             group["lr"] = self.learning_rate()
         self.recorded = self.new_recording()  # with this epoch's learning rate, λ, …
@@ -239,10 +284,10 @@ class GradientSearch(Search):
         """Of w in the present epoch."""
         return cosine(self.settings, self.epochs_done + self.settings.skip_first_lr)
 
-    def alternate(self, train_batches: Literal["shuffled", "drawn"]) -> Measurements:
+    def alternate(self, train_batches: Literal["shuffled", "drawn"]) -> EpochLog:
         """One epoch of alternating steps (DARTS, Alg. 1) at the optimisers' present learning rates.
 
-        For each training batch there is a validation batch, drawn from the whole half (`Half.drawn`).
+        For each training batch there is a validation batch, drawn from the whole half (`Loader.drawn`).
         """
         size, steps = self.batch_size(), math.ceil(len(self.train) / self.batch_size())
         train = self.train.shuffled(size) if train_batches == "shuffled" else self.train.drawn(size, steps)
@@ -260,7 +305,7 @@ class GradientSearch(Search):
         }
 
     @torch.no_grad()
-    def validate(self, weights: Tensor) -> Measurements:
+    def validate(self, weights: Tensor) -> EpochLog:
         """Validation loss and accuracy (%) of the supernet with these weights; batch statistics, as in the programs."""
         tally = Tally(self.alpha.device)
         for batch in self.valid.shuffled(self.settings.batch_size):
@@ -281,7 +326,7 @@ class GradientSearch(Search):
         """Validation accuracy (%) of the supernet with one operation masked."""
         return self.accuracy(self.masked(edge, operation))
 
-    def reopen(self) -> None:
+    def undo_decisions(self) -> None:
         """Go back to where no edge was decided, for a selection rule that starts here. Most methods decide none."""
 
     def cell(self) -> Cell:
@@ -299,3 +344,13 @@ class GradientSearch(Search):
         logs = np.array([math.log(max(weight, sys.float_info.min)) for weight in weights]).reshape(self.space.shape)
         total: NDArray[np.float64] = logs[np.arange(len(logs)), self.space.choices].sum(1)
         return total
+
+
+def refuse_alignment(settings: GradientSettings, reason: str) -> None:
+    """Of a method whose steps leave the regulariser Λ no meaning.
+
+    Raises:
+        ValueError: where it is asked for.
+    """
+    if settings.regulariser == "lambda":
+        raise ValueError(f'regulariser = "lambda" has no meaning here, for {reason}; choose none, beta or l2')

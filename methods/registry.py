@@ -112,7 +112,9 @@ def of_others(name: str) -> bool:
 
 def _lacking(method: object) -> str:
     """What a class would need to be a method; empty where it is one."""
+    from data.published import Published
     from methods.search import Search
+    from spaces import Cell
 
     if not (isinstance(method, type) and issubclass(method, Search)):
         return "is no subclass of methods.search.Search"
@@ -125,6 +127,17 @@ def _lacking(method: object) -> str:
         return "has no text `source`, which methods.search.Search asks for"
     if not isinstance(getattr(method, "follows", ""), str | None):
         return "has a `follows` that is no name of a method"
+    for name, kind, meant in (
+        ("title", str, "text"),
+        ("family", str, "text"),
+        ("score_name", str, "text"),
+        ("year", int | None, "whole number"),
+        ("published_cell", Cell | None, "cell"),
+    ):
+        if not isinstance(getattr(method, name), kind):
+            return f"has a `{name}` that is no {meant}"
+    if not all(isinstance(fact, Published) for fact in method.published):
+        return "has a `published` that data.published.reported did not make"
     return ""
 
 

@@ -1,21 +1,44 @@
-"""Terms that any gradient method may add to the loss of α: β-decay, or plain L2 to compare it with.
+"""Terms that any gradient method may add to the loss of α (`--set darts.regulariser=NAME`), or to that of w.
 
-Ye et al., "β-DARTS: Beta-Decay Regularization for Differentiable Architecture Search", CVPR 2022, §3.
+A term is a function of α, (edges, operations), to a scalar, registered under its name in the entry-point group
+`benchmark.regularisers` by whoever has it: β-decay stands in β-DARTS' own file. The alignment Λ is one of w's loss:
+Movahedi et al., "Λ-DARTS: Mitigating Performance Collapse by Harmonizing Operation Selection among Cells", ICLR 2023.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import entry_points
+
+import torch
 from torch import Tensor
 
+GROUP = "benchmark.regularisers"
 
-def beta_decay(alpha: Tensor) -> Tensor:
-    """L_Beta: the logsumexp of α's row for each edge, averaged over the edges; α is (edges, operations).
+ALIGNMENT = "lambda"
+"""The name of Λ, which is a term of w's loss."""
 
-    Its gradient is softmax(α) / 6: what makes the weight of an operation large is what pushes it down.
+Regulariser = Callable[[Tensor], Tensor]
+
+
+@cache
+def load(name: str) -> Regulariser:
+    """The term called `name`.
+
+    Raises:
+        ValueError: where there is none, or its module cannot be imported.
     """
-    # As α_o − log softmax(α)_o, which is the same for every o: PyTorch's logsumexp is rounded as the processor has it.
-    loss: Tensor = (alpha - alpha.log_softmax(1)).mean()
-    return loss
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in points:
+        raise ValueError(
+            f"there is no regulariser {name[:60]!r}; choose from {', '.join(['none', ALIGNMENT, *sorted(points)])}"
+        )
+    try:
+        term: Regulariser = points[name].load()
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"the regulariser {name!r} ({points[name].value}) cannot be loaded: {error}") from error
+    return term
 
 
 def l2(alpha: Tensor) -> Tensor:
@@ -23,4 +46,23 @@ def l2(alpha: Tensor) -> Tensor:
     return alpha.square().sum(1).mean() / 2
 
 
-REGULARISERS = {"beta": beta_decay, "l2": l2}
+def alignment_gradient(gradients: Tensor) -> Tensor:
+    """∂Λ/∂g of gradients g, (L, edges, operations); Λ is the mean over all pairs of L cells of their cosine u_l · u_l′.
+
+    δ_l = 2 / (L (L − 1)) · (I − u_l u_lᵀ) · Σ_l′ u_l′ / ‖g_l‖, with u_l = g_l / ‖g_l‖; 0 where g_l is.
+    """
+    units, cells = _units(gradients), len(gradients)
+    total = units.sum(0)
+    across = total - units * (units * total).sum((1, 2), keepdim=True)
+    return 2 / (cells * (cells - 1)) * _shortened(across, gradients)
+
+
+def _units(gradients: Tensor) -> Tensor:
+    """u_l = g_l / ‖g_l‖; 0 where g_l is, as of a cell behind which a decided one lets nothing pass."""
+    return _shortened(gradients, gradients)
+
+
+def _shortened(vectors: Tensor, by: Tensor) -> Tensor:
+    """Each cell's of `vectors` divided by the norm of `by`; 0 where that is 0."""
+    norms = torch.linalg.vector_norm(by, dim=(1, 2), keepdim=True)
+    return torch.where(norms > 0, vectors / norms.where(norms > 0, 1.0), 0.0)

@@ -18,12 +18,15 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from data.published import reported
 from methods.angle import angles
 from methods.evolution import EvolutionSettings, evolve
-from methods.search import Measurements, Problem, Search, seeded
+from methods.search import EpochLog, Problem, Search, seeded
 from methods.settings import setting
 from methods.single_path import SinglePathSettings, SinglePathTraining
 from spaces import Cell
+
+TABLE_1 = "Zhang et al., Neural architecture search with random labels (RLNAS), CVPR 2021, Table 1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,22 @@ class RLNASSettings(SinglePathSettings, EvolutionSettings):
 
 class RLNAS(Search):
     """RLNAS: single-path supernet on random labels, then evolution for the largest angle of weights"""
+
+    title = "RLNAS"
+    family = "one-shot"
+    year = 2021
+    score_name = "angle (radians), random labels"
+    published = reported(
+        f"{TABLE_1}, row D (random labels, angle)",
+        {
+            "cifar10_valid": 89.94,
+            "cifar10_test": 93.45,
+            "cifar100_valid": 70.98,
+            "cifar100_test": 70.71,
+            "imagenet16-120_valid": 43.86,
+            "imagenet16-120_test": 43.70,
+        },
+    )
 
     Settings: ClassVar[type] = RLNASSettings
     saved = ("training",)
@@ -47,14 +66,14 @@ class RLNAS(Search):
         self.epochs = self.settings.epochs
         self.training = SinglePathTraining(problem, self.settings, seed)
         self.initial = deepcopy(self.training.supernet)
-        self.look()
+        self.choose()
 
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         measured = self.training.epoch()
-        self.look()
+        self.choose()
         return {**measured, "angle": float(self.angles[self.space.index(self.chosen)])}
 
-    def look(self) -> None:
+    def choose(self) -> None:
         """Measure the angle of every cell, and let evolution search; its random numbers depend on the epoch alone."""
         self.angles = angles(self.space, self.initial, self.training.supernet)
         random = np.random.default_rng(seeded(self.seed, 4, self.training.epochs_done))
@@ -67,7 +86,7 @@ class RLNAS(Search):
         """The angle of every cell."""
         return self.angles
 
-    def other_selection(self) -> tuple[str, Cell]:
+    def alternative_cell(self) -> tuple[str, Cell]:
         """The cell with the largest angle of all; where evolution found that angle, its own cell.
 
         Angles tie: a path of skips alone adds nothing to the weight vector, so cells that differ in one are equal.
@@ -76,7 +95,7 @@ class RLNAS(Search):
         return "exhaustive", self.chosen if found else self.space.at(int(self.angles.argmax()))
 
     def resume(self) -> None:
-        self.look()
+        self.choose()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,5 +105,23 @@ class SPOSAngleSettings(RLNASSettings):
 
 class SPOSAngle(RLNAS):
     """SPOS with angle: single-path supernet on true labels, then evolution for the largest angle of weights"""
+
+    title = "SPOS, angle"
+    year = 2021
+    score_name = "angle (radians), true labels"
+    published = reported(
+        f"{TABLE_1}, row B (true labels, angle)",
+        {
+            "cifar10_valid": 90.20,
+            "cifar10_test": 93.76,
+            "cifar100_valid": 70.71,
+            "cifar100_test": 71.11,
+            "imagenet16-120_valid": 40.78,
+            "imagenet16-120_test": 41.44,
+        },
+    )
+    published_cell = Cell.parse(
+        "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+    )
 
     Settings: ClassVar[type] = SPOSAngleSettings

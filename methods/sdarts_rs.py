@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from methods.batches import Batch
 from methods.gradient import GradientSearch, GradientSettings
 from methods.search import Problem, Search, seeded
 from methods.settings import Count, NotNegative, setting
@@ -44,6 +45,9 @@ class SDartsRSSettings(GradientSettings):
 class SDartsRS(GradientSearch):
     """SmoothDARTS (random smoothing): the operations' weights are perturbed at random while the supernet trains"""
 
+    title = "SDARTS-RS"
+    year = 2020
+
     Settings: ClassVar[type] = SDartsRSSettings
     settings: SDartsRSSettings
     saved = ("perturbations",)
@@ -57,10 +61,9 @@ class SDartsRS(GradientSearch):
     def drawn_from(self) -> Sequence[torch.Generator]:
         return (self.perturbations,)
 
-    def training_weights(self) -> Tensor:
+    def training_weights(self, train: Batch) -> Tensor:
         """The weights that w trains with: undecided edges perturbed by a new δ."""
-        weights = self.weights()
-        return torch.where(self.decided[:, None] < 0, proportions(weights + self.delta()), weights)
+        return self.where_undecided(proportions(self.weights() + self.delta()))
 
     def delta(self) -> Tensor:
         """δ, (edges, operations), uniform in [−ε, ε]."""

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from data.published import Published
 from methods.state import Stateful
 from spaces import NASBENCH201, Cell, Precision, Space
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from data.truth import TruthTable
     from spaces.supernet import Supernet
 
-Measurements = dict[str, float | str]
+EpochLog = dict[str, float | str]
 """What one epoch measured, by the names of `history.csv`'s columns."""
 
 
@@ -54,21 +56,24 @@ class Problem:
         generator: torch.Generator,
         classes: int | None = None,
         part: int | None = None,
+        moving: float | None = None,
+        affine: bool = False,
     ) -> Supernet:
         """A new supernet on the device, its weights drawn from the CPU generator.
 
         Args:
             classes: None is the images' own number.
-            part: as of `Space.supernet`.
+            part, moving, affine: as of `Space.supernet`.
         """
         size = self.channels, self.cells_per_stage, classes or self.images.classes
-        return self.space.supernet(*size, generator, self.precision, part).to(self.device)
+        return self.space.supernet(*size, generator, self.precision, part, moving, affine).to(self.device)
 
 
 class Search(Stateful, ABC):
     """A search in progress. The class doc's first line is the method's description in `benchmark methods`.
 
     Its state is what it names in `saved` (`methods.state`); one that has its own way overrides `state` and `load`.
+    `title`, `year`, `published` and `published_cell` are of one method alone: a class derived from it has its own.
     """
 
     Settings: ClassVar[type]
@@ -77,6 +82,24 @@ class Search(Stateful, ABC):
 
     source: ClassVar[str]
     """The paper and the program that the defaults follow."""
+
+    title: ClassVar[str] = ""
+    """The name that its paper gives it, as tables and plots show it; without one they show the registered name."""
+
+    family: ClassVar[str] = ""
+    """What kind of search it is: `gradient`, `one-shot`, `selection`, `table`, `measurement`, or another word."""
+
+    year: ClassVar[int | None] = None
+    """When its paper was published."""
+
+    score_name: ClassVar[str] = ""
+    """What `scores` are, with their unit, as `angle (radians)`: the label of an axis."""
+
+    published: ClassVar[tuple[Published, ...]] = ()
+    """What its paper reports (`data.published.reported`); runs under the published conditions are held against it."""
+
+    published_cell: ClassVar[Cell | None] = None
+    """Where all those numbers are one cell's, and no other's: that cell, found in the table."""
 
     split: ClassVar[Literal["halves", "cifar-split"]] = "halves"
     """Which training images its program trains and validates on: the first and the second half, or by AutoDL-Projects'
@@ -103,6 +126,12 @@ class Search(Stateful, ABC):
     needs_operations: ClassVar[tuple[str, ...]] = ()
     """What a space must have for this search to have a meaning."""
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name, nothing in (("title", ""), ("year", None), ("published", ()), ("published_cell", None)):
+            if name not in vars(cls):
+                setattr(cls, name, nothing)
+
     needs_truth: ClassVar[bool] = False
     """Whether it searches on the table of true accuracies itself, and trains nothing. No other search is given it."""
 
@@ -117,7 +146,7 @@ class Search(Stateful, ABC):
         """Set up; `start` is the finished search of `follows`, of the same problem and seed, which is used up."""
 
     @abstractmethod
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         """Advance by one epoch."""
 
     @abstractmethod
@@ -129,7 +158,7 @@ class Search(Stateful, ABC):
         cell it has none for, None where it scores no cell. Calling it changes nothing."""
         return None
 
-    def other_selection(self) -> tuple[str, Cell] | None:
+    def alternative_cell(self) -> tuple[str, Cell] | None:
         """Name and choice of a second selection rule on the same trained supernet, where there is one to compare."""
         return None
 
@@ -138,3 +167,14 @@ def seeded(seed: int, *stream: int) -> int:
     """A 63-bit seed for one of a run's independent random streams (weights, images, choices, …)."""
     low, high = np.random.SeedSequence((seed, *stream)).generate_state(2, np.uint32).tolist()
     return int(low | high >> 1 << 32)
+
+
+def uniform_cell(space: Space, random: np.random.Generator) -> Cell:
+    """A cell, uniformly among all."""
+    return space.at(int(random.integers(len(space))))
+
+
+def categorical(probabilities: Tensor, random: np.random.Generator) -> Tensor:
+    """For each row of `probabilities`, (n, k) on the CPU, a number of 0 … k − 1 drawn by it: (n,)."""
+    places = torch.from_numpy(random.random((len(probabilities), 1)))
+    return (places >= probabilities.detach().double().cumsum(1)[:, :-1]).sum(1)

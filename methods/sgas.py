@@ -35,7 +35,7 @@ from torch import Tensor
 
 from methods.batches import Batch
 from methods.gradient import GradientSearch, GradientSettings
-from methods.search import Measurements, Problem, Search
+from methods.search import EpochLog, Problem, Search
 from methods.settings import Count, NotNegative, setting
 from methods.state import State
 from methods.training import Tally
@@ -67,6 +67,9 @@ class SGASSettings(GradientSettings):
 class SGAS(GradientSearch):
     """SGAS: DARTS that decides one edge after another while it trains, the surest and most important first"""
 
+    title = "SGAS"
+    year = 2020
+
     Settings: ClassVar[type] = SGASSettings
     settings: SGASSettings
     saved = ("recent", "before")
@@ -82,7 +85,7 @@ class SGAS(GradientSearch):
         self.before: State | None = None
         """The state before the first decision, once that has been taken."""
 
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         measured = super().epoch()
         p = self.proportions()
         while int((self.decided >= 0).sum()) < self.due():
@@ -141,7 +144,7 @@ class SGAS(GradientSearch):
         scores: NDArray[np.float64] = super().scores() - 1e4 * (self.space.choices == self.space.none).sum(1)
         return scores
 
-    def reopen(self) -> None:
+    def undo_decisions(self) -> None:
         if self.before is not None:
             self.load(self.before)
             self.before = None

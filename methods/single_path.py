@@ -17,14 +17,15 @@ from msgspec import Meta
 from torch import Tensor
 
 from methods import recording
-from methods.batches import Batch, Half
+from methods.batches import Batch, Loader
 from methods.drawn import Drawn, DrawnSettings
 from methods.recording import Recorded
-from methods.search import Measurements, Problem, seeded
+from methods.search import EpochLog, Problem, seeded
 from methods.settings import Count, NotNegative, Rate, setting
 from methods.state import Stateful
 from methods.training import Tally, WeightSettings, cosine, descend, sgd
 from spaces import Cell, Space
+from spaces.supernet import Supernet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,19 +76,27 @@ class SinglePathTraining(Stateful):
             classes = classes if settings.random_classes == "as images" else settings.random_classes
             drawn = torch.Generator().manual_seed(seeded(seed, 3))
             labels = torch.randint(classes, (len(problem.images.images) // 2,), generator=drawn).to(problem.device)
-        self.supernet = problem.supernet(torch.Generator().manual_seed(seeded(seed, 0)), classes)
+        self.supernet = self.new_supernet(problem, torch.Generator().manual_seed(seeded(seed, 0)), classes)
         self.parameters = list(self.supernet.parameters())
         self.generator = torch.Generator(problem.device).manual_seed(seeded(seed, 1))
-        self.train = Half(problem.images, 0, self.generator, labels)
+        self.train = Loader(problem.images, 0, self.generator, labels)
         self.choices = np.random.default_rng(seeded(seed, 2))
         self.optimiser = sgd(self.parameters, settings, settings.lr)
         self.drawn = Drawn(self.supernet, self.space, settings)
         self.tally = Tally(problem.device)
         self.recorded = self.new_recording()
 
-    def epoch(self) -> Measurements:
+    def new_supernet(self, problem: Problem, generator: torch.Generator, classes: int) -> Supernet:
+        """The supernet to be trained, its weights drawn from the CPU generator."""
+        return problem.supernet(generator, classes)
+
+    def lr(self) -> float:
+        """The learning rate of the present epoch."""
+        return cosine(self.settings, self.epochs_done)
+
+    def epoch(self) -> EpochLog:
         for group in self.optimiser.param_groups:
-            group["lr"] = cosine(self.settings, self.epochs_done)
+            group["lr"] = self.lr()
         self.recorded = self.new_recording()  # with this epoch's learning rate
         self.tally.reset()
         self.pass_over_images()

@@ -21,10 +21,11 @@ import torch
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from methods.batches import Half
+from data.published import reported
+from methods.batches import Loader
 from methods.evolution import Evolution, EvolutionSettings
-from methods.rlnas import RLNAS
-from methods.search import Measurements, Problem, Search, seeded
+from methods.rlnas import RLNAS, TABLE_1
+from methods.search import EpochLog, Problem, Search, seeded
 from methods.settings import Count, setting
 from methods.single_path import SinglePathSettings, SinglePathTraining
 from methods.training import Tally
@@ -44,7 +45,7 @@ class AccuracySettings:
 
 @torch.no_grad()
 def accuracy_of(
-    cell: Cell, space: Space, supernet: Supernet, train: Half, valid: Half, settings: AccuracySettings
+    cell: Cell, space: Space, supernet: Supernet, train: Loader, valid: Loader, settings: AccuracySettings
 ) -> float:
     """Validation accuracy (%) of the cell's sub-network, its statistics recalibrated on training images."""
     network = space.subnetwork(supernet, cell).train()
@@ -67,6 +68,21 @@ class SPOSSettings(EvolutionSettings, AccuracySettings):
 class SPOS(Search):
     """SPOS: single-path supernet on true labels, then evolution for the best validation accuracy"""
 
+    title = "SPOS"
+    family = "one-shot"
+    year = 2020
+    published = reported(
+        f"{TABLE_1}, row A (true labels, validation accuracy)",
+        {
+            "cifar10_valid": 88.49,
+            "cifar10_test": 92.11,
+            "cifar100_valid": 66.51,
+            "cifar100_test": 66.89,
+            "imagenet16-120_valid": 40.16,
+            "imagenet16-120_test": 40.80,
+        },
+    )
+
     Settings: ClassVar[type] = SPOSSettings
     saved = ("evolution",)
     split = "cifar-split"
@@ -86,11 +102,11 @@ class SPOS(Search):
         self.problem = problem
         self.epochs = self.settings.generations
         generator = torch.Generator(problem.device).manual_seed(seeded(seed, 5))
-        self.train = Half(problem.images, 0, generator, augment=False)
-        self.valid = Half(problem.images, 1, generator, augment=False)
+        self.train = Loader(problem.images, 0, generator, augment=False)
+        self.valid = Loader(problem.images, 1, generator, augment=False)
         self.evolution = Evolution(self.settings, problem.space, np.random.default_rng(seeded(seed, 6)))
 
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         """One generation."""
         self.evolution.generation(self.accuracy)
         return {"valid_accuracy": float(self.evolution.scores[0])}
@@ -102,12 +118,26 @@ class SPOS(Search):
     def cell(self) -> Cell:
         return self.evolution.best()
 
-    def other_selection(self) -> tuple[str, Cell]:
+    def alternative_cell(self) -> tuple[str, Cell]:
         return "angle", self.by_angle
 
 
 class RLNASAccuracy(SPOS):
     """RLNAS with accuracy: single-path supernet on random labels, then evolution for validation accuracy"""
+
+    title = "RLNAS, accuracy"
+    year = 2021
+    published = reported(
+        f"{TABLE_1}, row C (random labels, validation accuracy)",
+        {
+            "cifar10_valid": 76.47,
+            "cifar10_test": 80.60,
+            "cifar100_valid": 52.48,
+            "cifar100_test": 52.84,
+            "imagenet16-120_valid": 29.58,
+            "imagenet16-120_test": 28.37,
+        },
+    )
 
     follows = "rlnas"
 
@@ -124,6 +154,10 @@ class SampleSettings(SinglePathSettings, AccuracySettings):
 class SPOSSample(Search):
     """SPOS' indicator as it trains: the accuracy of a random sample of cells, true labels (a measurement)"""
 
+    title = "SPOS, sample"
+    family = "measurement"
+    score_name = "accuracy (%), true labels"
+
     Settings: ClassVar[type] = SampleSettings
     saved = ("training", "accuracies")
     split = "cifar-split"
@@ -136,8 +170,8 @@ class SPOSSample(Search):
         self.epochs = self.settings.epochs
         self.training = SinglePathTraining(problem, self.settings, seed)  # the very supernet of `spos-angle`
         generator = torch.Generator(problem.device).manual_seed(seeded(seed, 5))
-        self.train = Half(problem.images, 0, generator, augment=False)
-        self.valid = Half(problem.images, 1, generator, augment=False)
+        self.train = Loader(problem.images, 0, generator, augment=False)
+        self.valid = Loader(problem.images, 1, generator, augment=False)
         drawn = np.random.default_rng(seeded(seed, 6)).choice(
             len(self.space), min(self.settings.sample, len(self.space)), replace=False
         )
@@ -145,7 +179,7 @@ class SPOSSample(Search):
         self.accuracies = [math.nan] * len(self.sample)
         """Of the sample, as last measured."""
 
-    def epoch(self) -> Measurements:
+    def epoch(self) -> EpochLog:
         measured = self.training.epoch()
         done = self.training.epochs_done
         if done in (1, self.epochs) or done % self.settings.interval == 0:
@@ -173,6 +207,9 @@ class RandomLabelSampleSettings(SampleSettings):
 
 class RLNASSample(SPOSSample):
     """SPOS' indicator as it trains: the accuracy of a random sample of cells, random labels (a measurement)"""
+
+    title = "RLNAS, sample"
+    score_name = "accuracy (%), random labels"
 
     Settings: ClassVar[type] = RandomLabelSampleSettings
     split_source = "as for rlnas, whose supernet it measures"

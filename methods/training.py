@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.batches import Batch
-from methods.search import Measurements
+from methods.search import EpochLog
 from methods.settings import Count, NotNegative, Rate
 
 
@@ -39,7 +39,7 @@ class WeightSettings:
 
 
 @contextmanager
-def held(weights: Iterable[nn.Parameter]) -> Iterator[None]:
+def frozen(weights: Iterable[nn.Parameter]) -> Iterator[None]:
     """Within it the weights are constants, whose gradients are never computed: what a step of α alone needs."""
     weights = list(weights)
     for weight in weights:
@@ -61,7 +61,21 @@ def descend(
     loss: Tensor, parameters: Sequence[Tensor], optimiser: torch.optim.Optimizer, clip: float | Literal["off"]
 ) -> None:
     """A step of the optimiser down the loss, the gradient of all `parameters` together scaled down to norm `clip`."""
-    gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+    step_down(gradients_of(loss, parameters), parameters, optimiser, clip)
+
+
+def gradients_of(loss: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """∇ of the loss by each of the parameters; zeros by one that it does not depend on."""
+    return torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+
+
+def step_down(
+    gradients: Iterable[Tensor],
+    parameters: Sequence[Tensor],
+    optimiser: torch.optim.Optimizer,
+    clip: float | Literal["off"],
+) -> None:
+    """A step of the optimiser down these gradients of `parameters`, all together scaled down to norm `clip`."""
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient
     if clip != "off":
@@ -89,7 +103,7 @@ class Tally:
     def reset(self) -> None:
         self.sums.zero_()
 
-    def measured(self, part: str) -> Measurements:
+    def measured(self, part: str) -> EpochLog:
         """`PART_loss`, and `PART_accuracy` in percent; nothing where no batch was seen."""
         loss, right, images = self.sums.tolist()
         if not images:

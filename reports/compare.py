@@ -11,7 +11,8 @@ import pandas as pd
 from data.folder import as_text
 from reports import RowsError, columns
 from reports.columns import Column
-from reports.results import Results, method_name, metric_name, read_results
+from reports.method_facts import Describe
+from reports.results import Results, metric_name, read_results
 from reports.rows import csv_bytes, readable
 from reports.statistics import spread
 from reports.tables import improvement_columns, paired_columns, plus_minus
@@ -37,13 +38,13 @@ COMPARE_COLUMNS = (
 the same cell and `same_settings` ran with the same settings. A side that lacks the method has no seeds of it."""
 
 
-def compare_folders(folders: Sequence[Path]) -> tuple[pd.DataFrame, str]:
+def compare_folders(folders: Sequence[Path], describe: Describe | None = None) -> tuple[pd.DataFrame, str]:
     """The table of the folders A and B, one row a method, and the page about it.
 
     Raises:
         RowsError: where a folder's rows can't be read, or nothing in the two can be compared.
     """
-    a, b = (read_results(folder) for folder in folders)
+    a, b = (read_results(folder, describe=describe) for folder in folders)
     truths = [f"{results.truth} with checksum {_values(results, 'truth_checksum')}" for results in (a, b)]
     for what, (one, other) in (("truth table", truths), ("main metric", (a.metric, b.metric))):
         if one != other:
@@ -109,7 +110,7 @@ def compare_markdown(a: Results, b: Results, table: pd.DataFrame, folders: Seque
     )
     shown = table[table["n"] > 0]
     sides = [
-        Column("Method", lambda row: method_name(row["method"])),
+        Column("Method", lambda row: a.title(row["method"])),
         *(columns.mean(f"{name} (%)", side) for name, side in zip("AB", SIDES, strict=True)),
     ]
     same = Column("Same cell", lambda row: f"{row['same_cell']} of {row['n']}")
@@ -140,7 +141,7 @@ def _settings(a: Results, b: Results, shown: pd.DataFrame) -> str:
             f"images {row[f'{side}_images']}, split {row[f'{side}_split']})"
             for name, side, results in zip("AB", SIDES, (a, b), strict=True)
         ]
-        lines.append(f"> - {method_name(row['method'])}: {', '.join(sides)}")
+        lines.append(f"> - {a.title(row['method'])}: {', '.join(sides)}")
     return "> **Not the same settings on both sides**, so a difference is also theirs:\n>\n" + "\n".join(lines)
 
 
@@ -155,7 +156,9 @@ def _unpaired(a: Results, b: Results, table: pd.DataFrame) -> list[str]:
                 seeds = f"seed{'s' * (len(alone) > 1)} {', '.join(map(str, alone['seed']))}"
                 lacks = f"; {other} has no run of this method" * there.empty
                 found = plus_minus(spread(alone[a.metric])).removesuffix(" ± –")
-                lines.append(f"{method_name(method)}, {seeds} ({found} %): only in {name}{lacks}")
+                lines.append(
+                    f"{(a if method in a.methods else b).title(method)}, {seeds} ({found} %): only in {name}{lacks}"
+                )
     return lines
 
 

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from reports import replication
 from reports.paragraph import methods_paragraph
 from reports.provenance import FACTS, Entry, Provenance, Setting
-from reports.results import Results, method_name, metric_name, seeds_text
+from reports.results import Results, metric_name, seeds_text
 from reports.section import Section
 from reports.summary import Tables, facts, summary_sections, warnings
 from reports.tables import chosen_cells, count, number
@@ -87,7 +87,7 @@ def report_html(
     contents = {"results": "Results", "published": "Published numbers"}
     contents |= {f"table-{place}": section.title for place, section in enumerate(others, 1)}
     contents |= {"cells": "Chosen cells", "plots": "Plots", "methods": "Methods paragraph", "provenance": "Provenance"}
-    names = ", ".join(method_name(method) for method in results.methods)
+    names = ", ".join(results.title(method) for method in results.methods)
     counts = [len(results.of(method)) for method in results.methods]
     searches = tables.replications[tables.replications["method"] != "optimal"]
     # One symbol a cell, which all its rows share.
@@ -116,7 +116,7 @@ def report_html(
         drawings={name: _strokes(results.cells, results.cells.parse(genotype)) for genotype, name in symbols.items()},
         cells=_cells(results, symbols),
         paragraph=methods_paragraph(results, tables.comparisons, provenance),
-        commands=_commands(provenance) if provenance and commands else None,
+        commands=_commands(results, provenance) if provenance and commands else None,
         together=_conditions(results, provenance),
         settings=_settings(provenance.settings) if provenance else {},
     )
@@ -200,7 +200,7 @@ def _conditions(results: Results, provenance: Provenance | None) -> dict[str, st
     return told | searched
 
 
-def _commands(provenance: Provenance) -> Section:
+def _commands(results: Results, provenance: Provenance) -> Section:
     header = ["Started (UTC)", "Command", "Wall time", "Runs to do", "Methods", "Seeds"]
     rows = [
         [
@@ -208,7 +208,7 @@ def _commands(provenance: Provenance) -> Section:
             entry.command,
             "stopped" if entry.wall_seconds is None else duration(entry.wall_seconds),
             f"{entry.to_do} of {entry.runs}",
-            ", ".join(map(method_name, entry.methods)),
+            ", ".join(map(results.title, entry.methods)),
             ", ".join(map(str, entry.seeds)),
         ]
         for entry in provenance.commands

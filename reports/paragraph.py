@@ -6,7 +6,7 @@ import pandas as pd
 
 from reports.inference import EXACT_PAIRS, RESAMPLES
 from reports.provenance import Provenance
-from reports.results import Results, listed, method_name, metric_name, seeds_text
+from reports.results import Results, listed, metric_name, seeds_text
 from reports.tables import number
 
 
@@ -17,13 +17,13 @@ def methods_paragraph(results: Results, comparisons: pd.DataFrame, provenance: P
 
 
 def _searches(results: Results) -> str:
-    names = listed([method_name(method) for method in results.methods])
+    names = listed([results.title(method) for method in results.methods])
     seeds = {method: _ranges([int(seed) for seed in results.of(method)["seed"]]) for method in results.methods}
     counts = [len(results.of(method)) for method in results.methods]
     if len(set(seeds.values())) == 1:
         which = f"with {seeds_text(counts)}{' each' * (len(counts) > 1)} ({next(iter(seeds.values()))})"
     else:
-        which = "with the seeds " + listed([f"{text} ({method_name(method)})" for method, text in seeds.items()])
+        which = "with the seeds " + listed([f"{text} ({results.title(method)})" for method, text in seeds.items()])
     return f"We ran {names} on the search space of {results.cells.title} ({len(results.cells):,} cells), {which}."
 
 
@@ -85,7 +85,7 @@ def _statistics(results: Results, comparisons: pd.DataFrame) -> str:
 def _effort(results: Results, provenance: Provenance | None) -> str:
     seconds = listed(
         [
-            f"{number(mean, 0 if mean >= 10 else 1)} s ({method_name(method)})"
+            f"{number(mean, 0 if mean >= 10 else 1)} s ({results.title(method)})"
             for method in results.methods
             for mean in [float(results.of(method)["search_seconds"].mean())]
         ]

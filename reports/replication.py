@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data.published import Published, of_the_best_cell
 from reports.inference import Interval, mean_interval, normality_p, prediction_interval, share_interval
-from reports.published import CELLS, PUBLISHED, Published
-from reports.results import DATA_SETS, Results, method_name, metric_name
+from reports.results import DATA_SETS, Results, metric_name
 from reports.rows import BETWEEN_CHANGES
 from reports.section import Section
 from reports.statistics import Spread, spread
@@ -78,16 +78,14 @@ COLUMNS = {
 
 def replications(results: Results) -> pd.DataFrame:
     """One row for each published number of a method and metric that the results have, and of the space's best cell."""
-    rows = []
-    for fact in PUBLISHED:
-        if fact.metric not in results.metrics:
-            continue
-        if fact.method == "optimal":
-            rows.append(_of_optimum(results, fact))
-        elif fact.method in results.methods:
-            rows.append(_of_method(results, fact))
-    order = {method: place for place, method in enumerate(("optimal", *results.methods))}
-    rows.sort(key=lambda row: (results.metrics.index(str(row["metric"])), order[str(row["method"])]))
+    rows = [_of_optimum(results, fact) for fact in of_the_best_cell() if fact.metric in results.metrics]
+    for method in results.methods:
+        rows += [
+            _of_method(results, method, fact)
+            for fact in results.about(method).published
+            if fact.metric in results.metrics
+        ]
+    rows.sort(key=lambda row: results.metrics.index(str(row["metric"])))
     whole = dict.fromkeys(("n", "published_runs", "cell_seeds"), "Int64")
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(whole)
 
@@ -96,18 +94,18 @@ def _of_optimum(results: Results, fact: Published) -> dict[str, object]:
     best = results.best(fact.metric)
     against = _other_truth(results)
     agrees = abs(best - fact.mean) <= ROUNDING
-    return _row(results, fact, None, Spread(best, np.nan)) | {
+    return _row(results, "optimal", fact, None, Spread(best, np.nan)) | {
         "verdict": NOT_COMPARABLE if against else AGREES if agrees else DIFFERS,
         "reason": "; ".join(against),
     }
 
 
-def _of_method(results: Results, fact: Published) -> dict[str, object]:
-    runs = results.of(fact.method)
-    tests = _tests(runs, fact)
+def _of_method(results: Results, method: str, fact: Published) -> dict[str, object]:
+    runs = results.of(method)
+    tests = _tests(runs, fact, results.about(method).published_cell)
     ours = spread(runs[fact.metric])
-    row = _row(results, fact, len(runs), ours) | tests | {"ours_normality_p": normality_p(runs[fact.metric])}
-    if against := _against(results, fact.method):
+    row = _row(results, method, fact, len(runs), ours) | tests | {"ours_normality_p": normality_p(runs[fact.metric])}
+    if against := _against(results, method):
         return row | {"verdict": NOT_COMPARABLE, "reason": "; ".join(against)}
     # A share of 1, as the published runs had it, lies in the exact interval (c) only where all seeds ended in the cell.
     in_cell = None if tests["cell_seeds"] is None else tests["cell_seeds"] == len(runs)
@@ -128,7 +126,7 @@ def _of_method(results: Results, fact: Published) -> dict[str, object]:
 NO_INTERVAL = Interval(float("nan"), float("nan"))
 
 
-def _tests(runs: pd.DataFrame, fact: Published) -> dict[str, Any]:
+def _tests(runs: pd.DataFrame, fact: Published, cell: str | None) -> dict[str, Any]:
     """Whether seeds replicate a published number, by the columns of `COLUMNS`; None where a test does not apply.
 
     (a) needs two seeds, (b) the spread of the published runs and their number, (c) a number that is one cell's, ± 0.00.
@@ -140,8 +138,8 @@ def _tests(runs: pd.DataFrame, fact: Published) -> dict[str, Any]:
     if fact.std and fact.runs:
         prediction = prediction_interval(fact.mean, fact.std, fact.runs, n)
         predicted = within(prediction, float(values.mean()))
-    if fact.std == 0 and (cell := CELLS.get(fact.method)) is not None:
-        hits = sum(Cell.parse(genotype) == cell for genotype in runs["genotype"])
+    if fact.std == 0 and cell is not None:
+        hits = sum(Cell.parse(genotype) == Cell.parse(cell) for genotype in runs["genotype"])
         share = share_interval(hits, n)
     return {
         **{"ours_low": ours.low, "ours_high": ours.high, "inside": inside},
@@ -182,10 +180,10 @@ def _other_truth(results: Results) -> list[str]:
     return [] if results.truth == TRUTH else [f"truth {results.truth}"]
 
 
-def _row(results: Results, fact: Published, n: int | None, ours: Spread) -> dict[str, object]:
-    of_method = fact.method if n else None
+def _row(results: Results, method: str, fact: Published, n: int | None, ours: Spread) -> dict[str, object]:
+    of_method = method if n else None
     return {
-        "method": fact.method,
+        "method": method,
         "metric": fact.metric,
         "published_mean": fact.mean,
         "published_std": np.nan if fact.std is None else fact.std,
@@ -289,7 +287,7 @@ def replication_section(results: Results, table: pd.DataFrame) -> Section:
         as_printed = plus_minus(published) if np.isfinite(published.std) else number(published.mean)
         rows.append(
             [
-                REFERENCES["optimal"] if optimum else method_name(row["method"]),
+                REFERENCES["optimal"] if optimum else results.title(row["method"]),
                 metric_name(row["metric"]),
                 f"{row['verdict']}{_stated(table.iloc[[place]])}",
                 f"{as_printed} [{sources.index(_source_text(row)) + 1}]",
@@ -348,12 +346,13 @@ def published_cells(results: Results) -> list[str]:
     found = []
     for method in results.methods:
         runs = results.of(method)
-        if (cell := CELLS.get(method)) is None or runs.empty:
+        if (cell := results.about(method).published_cell) is None or runs.empty:
             continue
-        edges = [sum(map(int.__ne__, Cell.parse(text).operations, cell.operations)) for text in runs["genotype"]]
+        wanted = Cell.parse(cell).operations
+        edges = [sum(map(int.__ne__, Cell.parse(text).operations, wanted)) for text in runs["genotype"]]
         ours = ", ".join(f"{apart} (seed {seed})" for apart, seed in zip(edges, runs["seed"], strict=True))
         found.append(
-            f"What is published of {method_name(method)} is one cell of NAS-Bench-201, and no other there agrees: "
+            f"What is published of {results.title(method)} is one cell of NAS-Bench-201, and no other there agrees: "
             f"`{cell}`. Edges on which the cells found here differ from it: {ours}."
         )
     return found
@@ -362,10 +361,10 @@ def published_cells(results: Results) -> list[str]:
 def left_out(results: Results) -> list[str]:
     """The methods without a published number, and the published metrics that the truth table lacks."""
     found = []
-    unknown = [method_name(method) for method in results.methods if method not in {fact.method for fact in PUBLISHED}]
+    unknown = [results.title(method) for method in results.methods if not results.about(method).published]
     if unknown:
         found.append(f"No published number is known of: {', '.join(unknown)}.")
-    lacking = [fact.metric for fact in PUBLISHED if fact.method in results.methods]
+    lacking = [fact.metric for method in results.methods for fact in results.about(method).published]
     lacking = [metric_name(metric) for metric in dict.fromkeys(lacking) if metric not in results.metrics]
     if lacking:
         found.append(f"Published too, but not in this truth table: {', '.join(lacking)}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from reports import RowsError, run_name
+from reports.method_facts import Describe, MethodFacts, read_method_facts, title
 from reports.rows import (
     FAILURE_COLUMNS,
     HISTORY_COLUMNS,
@@ -24,42 +25,6 @@ from reports.rows import (
 )
 from reports.statistics import Floats
 from spaces import CellError, Space, SpaceError, named
-
-METHODS = {
-    "darts": "DARTS",
-    "darts2": "DARTS, 2nd order",
-    "bdarts": "β-DARTS",
-    "sdarts-rs": "SDARTS-RS",
-    "sgas": "SGAS",
-    "gdas": "GDAS",
-    "pc-darts": "PC-DARTS",
-    "darts-minus": "DARTS-",
-    "pt": "DARTS-PT",
-    "pt-fixed": "DARTS-PT, fixed α",
-    "rlnas": "RLNAS",
-    "rlnas-accuracy": "RLNAS, accuracy",
-    "spos": "SPOS",
-    "spos-angle": "SPOS, angle",
-    "rlnas-sample": "RLNAS, sample",
-    "spos-sample": "SPOS, sample",
-    "random": "Random cell",
-    "random-search": "Random search",
-    "evolution": "Regularised evolution",
-    "discretisation": "Discretisation accuracy",
-}
-"""The names that the papers use; a method that is not listed keeps its own."""
-
-LOG_WEIGHTS = "Σ log weight of α"
-"""The score of the gradient methods: over the edges, the log softmax weight of α of the cell's operation."""
-
-SCORES = {
-    **dict.fromkeys(("darts", "darts2", "bdarts", "sdarts-rs", "sgas", "gdas", "pc-darts", "darts-minus"), LOG_WEIGHTS),
-    "rlnas": "angle, random labels",
-    "spos-angle": "angle, true labels",
-    "rlnas-sample": "accuracy, random labels",
-    "spos-sample": "accuracy, true labels",
-}
-"""What each method that scores cells ranks them by; one that is not listed has `its own`."""
 
 DATA_SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
 """The names that papers use for data sets; one that is not listed keeps its own."""
@@ -92,6 +57,7 @@ class Results:
     """What was searched."""
     methods: tuple[str, ...]
     metrics: tuple[str, ...]  # the main metric first
+    facts: Mapping[str, MethodFacts]  # what the methods say of themselves
 
     @property
     def metric(self) -> str:
@@ -140,9 +106,21 @@ class Results:
         """Whether the method searched on the table by a test accuracy, which flatters it."""
         return bool(self.of(method)["asks"].str.endswith("_test").any())
 
+    def title(self, method: str) -> str:
+        """The name a method has in the tables and plots."""
+        return title(self.facts, method)
+
     def name(self, method: str) -> str:
-        """`method_name`, with `FLATTERED` where that is so."""
-        return f"{method_name(method)} {FLATTERED}" if self.asked_test(method) else method_name(method)
+        """`title`, with `FLATTERED` where that is so."""
+        return f"{self.title(method)} {FLATTERED}" if self.asked_test(method) else self.title(method)
+
+    def about(self, method: str) -> MethodFacts:
+        """What a method says of itself; nothing of one that the folder does not describe."""
+        return self.facts.get(method, MethodFacts())
+
+    def score_name(self, method: str) -> str:
+        """What a method ranks the cells by."""
+        return self.about(method).score_name or "its own score"
 
     @property
     def flattered(self) -> str:
@@ -182,8 +160,11 @@ class Results:
         return levels[order], rows["accuracy"].to_numpy(dtype=np.float64)[order]
 
 
-def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
+def read_results(folder: Path, methods: Sequence[str] | None = None, describe: Describe | None = None) -> Results:
     """The rows of `folder`. The methods come in the given order, else in that of their first appearance.
+
+    Args:
+        describe: what is known here of a method by its name, which goes before what the folder says of it.
 
     Raises:
         RowsError: where a file is missing or wrong, or its rows can't stand in one table.
@@ -194,9 +175,14 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     failures = read_rows(folder, "failures.csv", FAILURE_COLUMNS, optional=True)  # nor have those without a failure
     second = read_rows(folder, SECOND_FILE, SECOND_COLUMNS, optional=True)
     space = read_rows(folder, "space.csv", SPACE_COLUMNS)
+    facts = read_method_facts(folder)
     for rows in (runs, history, scores, failures, second):
         rows["method"] = rows["method"].astype(str)
     space["statistic"] = space["statistic"].astype(str)
+    if describe is not None:
+        texts = {str(text) for rows, column in ((runs, "method"), (history, "phase")) for text in rows[column].unique()}
+        parts = sorted({name for text in texts for name in text.split("+")})
+        facts |= {name: known for name in parts if (known := describe(name))}
     for column in ONE_A_FOLDER:
         found = runs[column].unique()
         if len(found) > 1:
@@ -244,20 +230,9 @@ def read_results(folder: Path, methods: Sequence[str] | None = None) -> Results:
     history, scores, second = (rows.merge(runs[key], on=key) for rows in (history, scores, second))
     history = history.sort_values(["method", "seed", "epoch"])
     finished = failures.merge(runs[key], on=key, how="left", indicator=True)["_merge"].to_numpy() == "both"
-    return Results(runs, history, scores, failures[~finished], second, space, cells, tuple(order), tuple(metrics))
-
-
-def method_name(method: str) -> str:
-    """The name a method has in the tables and plots; a selection over another's supernet as `β-DARTS + PT`."""
-    start, plus, selection = method.rpartition("+")
-    if plus:
-        return f"{method_name(start)} + {method_name(selection).removeprefix('DARTS-')}"
-    return METHODS.get(method, method)
-
-
-def score_name(method: str) -> str:
-    """What a method ranks the cells by."""
-    return SCORES.get(method, "its own")
+    return Results(
+        runs, history, scores, failures[~finished], second, space, cells, tuple(order), tuple(metrics), facts
+    )
 
 
 def metric_name(metric: str) -> str:

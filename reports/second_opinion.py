@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from reports.results import Results, method_name, metric_name
+from reports.results import Results, metric_name
 from reports.rows import SECOND_METRIC
 from reports.section import Section
 from reports.statistics import Floats
 from reports.tables import number
 
 
-class Pair(NamedTuple):
+class MethodPair(NamedTuple):
     """Two methods on their common seeds, the better one by the truth of the runs first: first − second, points."""
 
     first: str
@@ -48,7 +48,7 @@ def orders(cells: pd.DataFrame) -> tuple[list[str], list[str]]:
     return [str(method) for method in here.index], [str(method) for method in there.index]
 
 
-def pairs(cells: pd.DataFrame) -> list[Pair]:
+def pairs(cells: pd.DataFrame) -> list[MethodPair]:
     """Every two methods with common seeds."""
     found = []
     for one, other in combinations(cells["method"].unique(), 2):
@@ -56,7 +56,7 @@ def pairs(cells: pd.DataFrame) -> list[Pair]:
         if both.empty:
             continue
         here, there = ((both[f"{side}_1"] - both[f"{side}_2"]).to_numpy(dtype=np.float64) for side in ("here", "there"))
-        found.append(Pair(one, other, here, there) if here.mean() >= 0 else Pair(other, one, -here, -there))
+        found.append(MethodPair(one, other, here, there) if here.mean() >= 0 else MethodPair(other, one, -here, -there))
     return found
 
 
@@ -70,11 +70,11 @@ def second_opinion_section(results: Results, many: int) -> list[Section]:
     checksum = " / ".join(str(name) for name in results.second["truth_checksum"].unique())
     here, there = orders(cells)
     turned = [(one, other) for one, other in combinations(here, 2) if there.index(other) < there.index(one)]
-    rows = [_order_row(here, there, turned, many)]
+    rows = [_order_row(results, here, there, turned, many)]
     for pair in pairs(cells):
         if len(results.methods) <= many or results.methods[0] in (pair.first, pair.second):
             verb = "beats" if pair.here.mean() > 0 else "equals"
-            claim = f"{method_name(pair.first)} {verb} {method_name(pair.second)}"
+            claim = f"{results.title(pair.first)} {verb} {results.title(pair.second)}"
             rows.append([claim, _yes(pair.holds), _ahead(pair.here), _ahead(pair.there)])
     note = (
         f"{metric_name(SECOND_METRIC)} of the very same cells in two tables: {results.truth}, from which every other "
@@ -84,17 +84,19 @@ def second_opinion_section(results: Results, many: int) -> list[Section]:
         "tests above say."
     )
     if len(here) > many and turned:
-        named = "; ".join(f"{method_name(one)} > {method_name(other)}" for one, other in turned)
+        named = "; ".join(f"{results.title(one)} > {results.title(other)}" for one, other in turned)
         note += f" Means in this order here, and the other way round there: {named}."
     if results.metric != SECOND_METRIC:
         note += f" Those tests are of {metric_name(results.metric)}, which {name} does not have."
     return [Section("A second opinion", ("Conclusion", "Holds", results.truth, name), rows, note, left=4)]
 
 
-def _order_row(here: list[str], there: list[str], turned: list[tuple[str, str]], many: int) -> list[str]:
+def _order_row(
+    results: Results, here: list[str], there: list[str], turned: list[tuple[str, str]], many: int
+) -> list[str]:
     """The two orders or, of more than `many` methods, how many pairs stand in the same."""
     if len(here) <= many:
-        order, other = (" > ".join(map(method_name, methods)) for methods in (here, there))
+        order, other = (" > ".join(map(results.title, methods)) for methods in (here, there))
         return ["Order of the means", _yes(not turned), order, other if turned else "the same"]
     count = len(here) * (len(here) - 1) // 2
     return [f"Order of {len(here)} means", _yes(not turned), f"{count} pairs", f"{count - len(turned)} in this order"]

@@ -91,6 +91,19 @@ class StudyResults:
         """The methods of all variants, in order of appearance."""
         return list(dict.fromkeys(method for _, method in self.each()))
 
+    def title(self, method: str) -> str:
+        """The name a method has in the table and the picture."""
+        return next(variant.results.title(method) for variant, found in self.each() if found == method)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Of all methods."""
+        return {method: self.title(method) for method in self.methods}
+
+    def score_name(self, method: str) -> str:
+        """What a method ranks the cells by."""
+        return next(variant.results.score_name(method) for variant, found in self.each() if found == method)
+
     def where(self, **factors: str) -> VariantResults | None:
         """The first variant with these factors."""
         wanted = factors.items()

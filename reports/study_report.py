@@ -10,6 +10,7 @@ import pandas as pd
 from data.folder import make_folder, refuse_link
 from reports import RowsError, studies
 from reports.child import any_backend
+from reports.method_facts import Describe
 from reports.results import read_results
 from reports.rows import csv_bytes, read_rows
 from reports.study import StudyResults, VariantResults
@@ -21,7 +22,7 @@ VARIANT_COLUMNS = {"study": "name of the study", "variant": "name of the variant
 """Columns of `variants.csv`. The others say what the variants differ in; they are the `factors` of the study."""
 
 
-def read_study(folder: Path) -> StudyResults:
+def read_study(folder: Path, describe: Describe | None = None) -> StudyResults:
     """The rows of the study in `folder`.
 
     Raises:
@@ -37,7 +38,7 @@ def read_study(folder: Path) -> StudyResults:
         VariantResults(
             str(row["variant"]),
             {str(key): str(value) for key, value in row.items() if key not in VARIANT_COLUMNS},
-            read_results(folder / str(row["variant"])),
+            read_results(folder / str(row["variant"]), describe=describe),
             folder / str(row["variant"]),
         )
         for _, row in rows.iterrows()
@@ -62,7 +63,7 @@ def _check_factors(path: Path, name: str, rows: pd.DataFrame) -> None:
         raise RowsError(f"{path} names the variant {twice.iloc[0]} twice: remove all but one")
 
 
-def write_study(folder: Path) -> list[Path]:
+def write_study(folder: Path, describe: Describe | None = None) -> list[Path]:
     """Writes study.md, study.csv and plots/study.png and .svg into `folder`; returns the written files.
 
     Raises:
@@ -71,7 +72,7 @@ def write_study(folder: Path) -> list[Path]:
     with any_backend():  # matplotlib is slow to import
         from reports.plots import style
 
-    results = read_study(folder)
+    results = read_study(folder, describe)
     study = studies.load(results.name)
     refuse_link(folder / "plots")
     make_folder(folder / "plots")

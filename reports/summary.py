@@ -11,7 +11,7 @@ from reports import columns
 from reports.columns import Column
 from reports.inference import RESAMPLES
 from reports.replication import verdicts_line
-from reports.results import Results, listed, method_name, metric_name
+from reports.results import Results, listed, metric_name
 from reports.second_opinion import second_opinion_section
 from reports.section import Section
 from reports.tables import (
@@ -81,11 +81,11 @@ def facts(results: Results) -> dict[str, str]:
         "Images searched on": results.images,
         "Preset": results.made_with(),
         "Training and validation images": _by_method(
-            {method: split_text(" / ".join(results.values("split", method))) for method in results.methods}
+            results, {method: split_text(" / ".join(results.values("split", method))) for method in results.methods}
         ),
         "Device": " / ".join(results.values("device")),
-        "Seeds": _by_method(seeds),
-        "Settings": _by_method({method: f"`{text}`" for method, text in settings.items()}),
+        "Seeds": _by_method(results, seeds),
+        "Settings": _by_method(results, {method: f"`{text}`" for method, text in settings.items()}),
         "Version": " / ".join(results.values("version")),
     }
 
@@ -98,7 +98,7 @@ def split_text(split: str) -> str:
 def warnings(results: Results) -> list[Warning]:
     """Why not to read too much into these rows."""
     found = failures_warning(results) + digits_warning([results])
-    flattered = [method_name(method) for method in results.methods if results.asked_test(method)]
+    flattered = [results.title(method) for method in results.methods if results.asked_test(method)]
     if flattered:
         found.append(
             (
@@ -112,8 +112,8 @@ def warnings(results: Results) -> list[Warning]:
         found.append(
             (
                 "Few seeds prove little.",
-                f"n = {_by_method(few)}: below {FEW_SEEDS} seeds a mean and its spread can turn with the next seed. "
-                "Read the single cells, and claim no difference between methods.",
+                f"n = {_by_method(results, few)}: below {FEW_SEEDS} seeds a mean and its spread can turn with the next "
+                "seed. Read the single cells, and claim no difference between methods.",
             )
         )
     mixed = [method for method in results.methods if len(results.values("settings", method)) > 1]
@@ -121,7 +121,7 @@ def warnings(results: Results) -> list[Warning]:
     devices = {device for devices in results.values("device") for device in devices.split(" / ")}  # a run may have two
     mixed += ["device"] * (len(devices) > 1)
     if mixed:
-        names = ", ".join(method_name(name) for name in mixed)
+        names = ", ".join(results.title(name) for name in mixed)
         found.append(("Not all rows were made alike", f"({names}): see the list above before comparing them."))
     return found
 
@@ -229,7 +229,7 @@ def _selection_section(results: Results) -> list[Section]:
     if table.empty:
         return []
     rules = [
-        Column("Method", lambda row: method_name(row["method"])),
+        Column("Method", lambda row: results.title(row["method"])),
         columns.plain("Other rule", "other_selection"),
         columns.mean("Other rule (%)", "other"),
         columns.mean("Method's own rule (%)", "own"),
@@ -267,11 +267,11 @@ def _cells_part(results: Results) -> str:
     return "```text\n" + "\n".join(lines) + "\n```"
 
 
-def _by_method(values: Mapping[str, str]) -> str:
+def _by_method(results: Results, values: Mapping[str, str]) -> str:
     """One text where all methods share it, else each with its methods in brackets."""
     users: dict[str, list[str]] = {}
     for method, value in values.items():
-        users.setdefault(value, []).append(method_name(method))
+        users.setdefault(value, []).append(results.title(method))
     if len(users) == 1:
         return next(iter(users))
     return "; ".join(f"{value} ({', '.join(names)})" for value, names in users.items())

@@ -15,6 +15,7 @@ from data.folder import make_folder, refuse_link, write_atomically
 from reports import RowsError
 from reports.child import any_backend, follow_parent
 from reports.latex import summary_latex
+from reports.method_facts import Describe
 from reports.page import Figure, report_html
 from reports.plots import PLOTS
 from reports.provenance import read_provenance
@@ -25,7 +26,7 @@ from reports.summary import Tables, summary_markdown
 from reports.tables import comparisons, summary
 
 
-class Drawn(NamedTuple):
+class PlotFiles(NamedTuple):
     """A plot as files."""
 
     caption: str
@@ -33,7 +34,9 @@ class Drawn(NamedTuple):
     """By suffix."""
 
 
-def write_report(folder: Path, methods: Sequence[str] | None = None, jobs: int = 1) -> list[Path]:
+def write_report(
+    folder: Path, methods: Sequence[str] | None = None, jobs: int = 1, describe: Describe | None = None
+) -> list[Path]:
     """Writes report.html, summary.md, .csv and .tex, comparisons.csv, paper-vs-ours.md and .csv, and plots/ into
     `folder`; returns the written files.
 
@@ -43,11 +46,12 @@ def write_report(folder: Path, methods: Sequence[str] | None = None, jobs: int =
     Args:
         jobs: processes that draw the plots, which are the same by however many. With more than one, a script that
             calls this must be safe to import, as for every use of `multiprocessing`.
+        describe: as for `read_results`.
 
     Raises:
         RowsError: where the rows are missing or wrong, or the provenance is damaged.
     """
-    results = read_results(folder, methods)
+    results = read_results(folder, methods, describe)
     provenance = read_provenance(folder)
     refuse_link(folder / "plots")
     make_folder(folder / "plots")
@@ -84,7 +88,7 @@ def write_report(folder: Path, methods: Sequence[str] | None = None, jobs: int =
     return written
 
 
-def _drawings(results: Results, jobs: int, stack: ExitStack) -> Iterator[Drawn | str]:
+def _drawings(results: Results, jobs: int, stack: ExitStack) -> Iterator[PlotFiles | str]:
     """The plots in their order, drawn side by side where that is asked for and the system has room for it."""
     if jobs > 1:
         with suppress(OSError, ImportError, NotImplementedError):  # as where /dev/shm cannot be written to
@@ -92,7 +96,7 @@ def _drawings(results: Results, jobs: int, stack: ExitStack) -> Iterator[Drawn |
     return map(partial(draw, results), PLOTS)  # each when it is asked for
 
 
-def draw(results: Results, name: str) -> Drawn | str:
+def draw(results: Results, name: str) -> PlotFiles | str:
     """The plot in the house style, or why there is none."""
     with any_backend():  # matplotlib is slow to import
         from reports import plots
@@ -103,10 +107,10 @@ def draw(results: Results, name: str) -> Drawn | str:
             plot = plots.draw(name, results)
         except marks.NotDrawn as reason:
             return str(reason)
-        return Drawn(plot.caption, style.images_of(plot))
+        return PlotFiles(plot.caption, style.images_of(plot))
 
 
-def _all_of(drawings: Iterator[Drawn | str]) -> Iterator[Drawn | str]:
+def _all_of(drawings: Iterator[PlotFiles | str]) -> Iterator[PlotFiles | str]:
     """The drawings, as they come.
 
     Raises:

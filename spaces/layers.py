@@ -36,11 +36,11 @@ def convolve(x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
     return F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2)
 
 
-def normalise(x: Tensor, scale: Tensor | None = None) -> Tensor:
-    """Batch normalisation by the batch's own statistics, times `scale` (one factor a channel)."""
+def normalise(x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
+    """Batch normalisation by the batch's own statistics, times `scale` plus `shift` (a number a channel each)."""
     if native.is_batch_last(x):
-        return native.normalise(x, scale)
-    return F.batch_norm(x, None, None, scale, None, training=True)
+        return native.normalise(x, scale, shift)
+    return F.batch_norm(x, None, None, scale, shift, training=True)
 
 
 class Convolution(nn.Conv2d):
@@ -54,9 +54,10 @@ class Convolution(nn.Conv2d):
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch normalisation by batch statistics; with `track`, in evaluation by their mean over all training batches.
+    """Batch normalisation by batch statistics; with `track`, in evaluation by their mean over all training batches or,
+    where `momentum` is set, by their moving average, in which each new batch has that share.
 
-    A supernet does not track: its statistics would belong to no cell in particular.
+    A supernet's cells do not track: their statistics would belong to no cell in particular.
     """
 
     def __init__(self, channels: int, track: bool = False, affine: bool = True) -> None:
@@ -79,12 +80,12 @@ class BatchNorm(nn.BatchNorm2d):
 
     @torch.no_grad()
     def update_statistics(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Take one more batch, of `count` numbers a channel, into the means of the statistics."""
+        """Take one more batch, of `count` numbers a channel, into the averages of the statistics."""
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
         self.num_batches_tracked += 1
-        share = 1 / float(self.num_batches_tracked)
+        share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
         self.running_mean += share * (mean - self.running_mean)
         self.running_var += share * (variance * (count / (count - 1)) - self.running_var)
 

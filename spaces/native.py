@@ -162,10 +162,10 @@ def normalise_with_statistics(x: Tensor, scale: Tensor, shift: Tensor) -> tuple[
     return y, mean, variance
 
 
-def normalise(x: Tensor, scale: Tensor | None = None) -> Tensor:
-    """Batch normalisation of x (B, C, H, W) by the batch's own statistics, times `scale` (C,)."""
+def normalise(x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
+    """Batch normalisation of x (B, C, H, W) by the batch's own statistics, times `scale` plus `shift`, (C,) each."""
     ones = x.new_ones(x.shape[1]) if scale is None else scale
-    return normalise_with_statistics(x, ones, torch.zeros_like(ones))[0]
+    return normalise_with_statistics(x, ones, torch.zeros_like(ones) if shift is None else shift)[0]
 
 
 class _NormalisedConvolution(torch.autograd.Function):

@@ -107,12 +107,17 @@ class Space(ABC):
         generator: torch.Generator,
         precision: Precision = "fp32",
         part: int | None = None,
+        moving: float | None = None,
+        affine: bool = False,
     ) -> Supernet:
         """A new supernet of all cells, its weights drawn from the CPU generator.
 
         Args:
             part: K of PC-DARTS: 1/K of a node's channels goes through the operations, and the edges' own weights are a
                 last column beside the operations'; None is a plain supernet.
+            moving: the share of a batch in the moving statistics of the layers outside the search cells, by which these
+                normalise in evaluation; None: batch statistics everywhere and always.
+            affine: whether the normalisations of the search cells have scales and shifts; not with a part.
         """
 
     @abstractmethod

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
@@ -36,6 +37,20 @@ class MixedCell(nn.Module, ABC):
     @abstractmethod
     def place(self, edge: int, operation: int) -> Place | None:
         """Where the weights of the space's operation of that number are on an edge; None where it has none."""
+
+    def widen(self, part: int, generator: torch.Generator) -> Iterator[tuple[nn.Parameter, Callable[[Tensor], Tensor]]]:
+        """Of a cell that mixes 1/K of the channels: mix as many as K = `part` says from now on, no fewer than before.
+
+        Args:
+            generator: from which the channels that are copied are drawn.
+
+        Returns:
+            Each parameter with what makes such a tensor, as itself or its momentum, a wider one.
+
+        Raises:
+            TypeError: for a cell that mixes all its channels.
+        """
+        raise TypeError(f"a {type(self).__name__} has all its channels mixed: make the supernet with a `part`")
 
 
 class Supernet(nn.Module, ABC):

@@ -95,8 +95,8 @@ class Told(Search):
     def scores(self) -> Any:
         return self.told("scores", None)
 
-    def other_selection(self) -> Any:
-        return self.told("other_selection", None)
+    def alternative_cell(self) -> Any:
+        return self.told("alternative_cell", None)
 
     def state(self) -> Any:
         return self.told("state", {"done": self.done})

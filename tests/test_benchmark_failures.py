@@ -170,7 +170,7 @@ def test_generators_of_the_process_are_seeded_and_gone_on_with(tmp_path, monkeyp
     monkeypatch.setattr(Darts, "epoch", draw)
     monkeypatch.setattr(Darts, "cell", lambda search: search.cells)
     monkeypatch.setattr(Darts, "scores", lambda search: None)
-    monkeypatch.setattr(Darts, "other_selection", lambda search: None)
+    monkeypatch.setattr(Darts, "alternative_cell", lambda search: None)
     monkeypatch.setattr(Darts, "state", lambda search: {})
     monkeypatch.setattr(Darts, "load", lambda search, state: None)
     given = [*SMOKE, "--methods", "darts", "--out"]

@@ -406,7 +406,21 @@ def test_other_commands_refuse_in_one_sentence(arguments, complaint, capsys):
 def test_methods_lists_them_all(capsys):
     assert main(["methods"]) == 0
     printed = capsys.readouterr().out
-    assert all(name in printed for name in ("darts", "bdarts", "rlnas", "pt"))
+    families: dict[str, list[str]] = {}
+    for line in printed.splitlines():
+        if line and not line.startswith(" "):
+            families[line] = []
+        elif line.startswith("  ") and line[2] != " ":
+            *_, of_family = families.values()
+            of_family.append(line.split()[0])
+    assert list(families)[:4] == ["gradient", "one-shot", "selection", "table"]
+    assert {"darts", "bdarts", "setn"} <= set(families["gradient"])
+    assert {"rlnas", "rsps", "enas"} <= set(families["one-shot"])
+    assert {"pt", "pt-fixed"} == set(families["selection"])
+    assert {"random", "reinforce", "bohb", "local-search"} <= set(families["table"])
+    assert all(methods == sorted(methods) for methods in families.values())
+    assert "2022  β-DARTS: DARTS with β-decay" in printed
+    assert 'Ye et al., "β-DARTS", CVPR 2022; program: Beta-DARTS' in printed
     assert main(["methods", "bdarts"]) == 0
     printed = capsys.readouterr().out
     assert "bdarts.strength" in printed

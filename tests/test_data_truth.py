@@ -15,7 +15,7 @@ from data.columns import Floats, content_checksum
 from data.folder import DataError
 from data.measurements import Measurements
 from data.metrics import IMAGES, METRICS, accuracy_column
-from data.nasbench201 import Provenance, import_truth, read_table, write_table
+from data.nasbench201 import TableProvenance, import_truth, read_table, write_table
 from data.truth import TruthTable, open_truth
 from spaces import Cell
 from spaces.nasbench201.cell import NUM_CELLS
@@ -210,7 +210,7 @@ def test_a_lost_spoilt_or_stale_copy_is_made_anew(own):
         with safetensors.safe_open(copy, "numpy") as file:
             np.testing.assert_array_equal(file.get_tensor("cifar10_test_200"), columns["cifar10_test_200"])
     other = {name: np.zeros(NUM_CELLS) for name in columns}
-    write_table(parquet, other, Provenance("x", "x", "", content_checksum(other)))
+    write_table(parquet, other, TableProvenance("x", "x", "", content_checksum(other)))
     assert not read_table(parquet)[0]["cifar10_test_200"].any()
 
 

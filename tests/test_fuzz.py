@@ -122,7 +122,7 @@ plausible = {
     "scores": st.sampled_from(
         (None, np.arange(float(NUM_CELLS)), np.full(NUM_CELLS, np.nan), np.full(NUM_CELLS, np.inf))
     ),
-    "other_selection": st.none() | st.tuples(texts, cells),
+    "alternative_cell": st.none() | st.tuples(texts, cells),
     "state": st.dictionaries(st.sampled_from(("done", "x")), anything, max_size=2),
     "epochs": st.integers(1, 4),
     "asks": st.sampled_from((None, "cifar10_test", "cifar10_valid")),

@@ -18,7 +18,7 @@ from pyarrow import parquet
 from data import IMPORTED
 from data.columns import content_checksum
 from data.metrics import METRICS, accuracy_column
-from data.nasbench201 import Provenance, read_table, write_table
+from data.nasbench201 import TableProvenance, read_table, write_table
 from spaces import Cell
 from spaces.nasbench201.cell import NUM_CELLS
 
@@ -40,7 +40,7 @@ def columns():
 def good(columns, tmp_path_factory):
     """A data folder with a good table in it."""
     folder = tmp_path_factory.mktemp("good")
-    write_table(folder / IMPORTED, columns, Provenance("x", "x", "", content_checksum(columns)))
+    write_table(folder / IMPORTED, columns, TableProvenance("x", "x", "", content_checksum(columns)))
     read_table(folder / IMPORTED)
     assert len(contents(folder)) == 2
     return folder
@@ -91,7 +91,7 @@ def test_a_damaged_csv_of_all_cells_is_imported_or_refused(columns, good, tmp_pa
     ]
     refused = 0
     for content in spoilt:
-        write_table(folder / IMPORTED, columns, Provenance("x", "x", "", content_checksum(columns)))
+        write_table(folder / IMPORTED, columns, TableProvenance("x", "x", "", content_checksum(columns)))
         before = contents(folder)
         path.write_bytes(content)
         code, _ = answer("data", "import", str(path), "--data-dir", str(folder))
@@ -212,7 +212,7 @@ def test_parquet_files_of_another_content_are_refused(own, columns):
 
     path = own / IMPORTED
     (own / IMPORTED.replace(".parquet", ".safetensors")).unlink()
-    good = Provenance("x", "x", "", content_checksum(columns))
+    good = TableProvenance("x", "x", "", content_checksum(columns))
 
     def save(columns, metadata, **options):
         table = pyarrow.table(columns).replace_schema_metadata(metadata)

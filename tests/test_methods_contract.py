@@ -20,19 +20,34 @@ from spaces import Cell
 
 METHODS = [
     "bdarts",
+    "bohb",
     "darts",
     "darts-minus",
     "darts2",
     "discretisation",
+    "drnas",
+    "drnas-progressive",
+    "enas",
     "evolution",
+    "fairdarts",
+    "gaea",
     "gdas",
+    "lambda-darts",
+    "local-search",
+    "oles",
     "pc-darts",
     "pt",
     "pt-fixed",
     "random-search",
+    "reinforce",
+    "rf-darts",
     "rlnas",
+    "rsps",
+    "sdarts-adv",
     "sdarts-rs",
+    "setn",
     "sgas",
+    "snas",
     "spos",
     "spos-sample",
 ]
@@ -135,7 +150,7 @@ def history(search, epochs):
 def test_the_same_seed_gives_the_same_search_bit_for_bit(build, method):
     first, second = build(method, seed=3), build(method, seed=3)
     assert history(first, 2) == history(second, 2)
-    assert first.other_selection() == second.other_selection()
+    assert first.alternative_cell() == second.alternative_cell()
 
 
 @pytest.mark.parametrize("method", ["darts", "gdas", "pc-darts", "spos"])
@@ -159,7 +174,7 @@ def test_a_search_goes_on_from_its_checkpoint_to_the_identical_result(build, met
     assert saved is not None
     resumed.load(saved.state)
     assert begun + history(resumed, 2) == expected
-    assert resumed.other_selection() == whole.other_selection()
+    assert resumed.alternative_cell() == whole.alternative_cell()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -168,7 +183,7 @@ def test_asking_for_the_cell_changes_nothing(build, method):
     for _ in range(2):
         assert asked.epoch() == silent.epoch()
         assert isinstance(asked.cell(), Cell)
-        asked.other_selection()
+        asked.alternative_cell()
     assert asked.cell() == asked.cell() == silent.cell()
 
 
@@ -192,7 +207,7 @@ def test_the_truth_is_given_to_searches_on_the_table_alone(tmp_path):
     runner = Runner(RunContext(tmp_path, tmp_path, "cpu", open_truth(None, tmp_path)), run.problem)
     problems = {name: runner.problem_of(registry.load(name), run.split) for name in registry.names()}
     given = {name for name, problem in problems.items() if problem.truth is not None}
-    assert given == {"random", "random-search", "evolution"}
+    assert given == {"random", "random-search", "evolution", "reinforce", "bohb", "local-search"}
 
 
 @pytest.mark.parametrize(

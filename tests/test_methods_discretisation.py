@@ -46,7 +46,7 @@ def test_masking_a_dead_operation_costs_nothing(build):
 
 def test_the_cell_is_of_the_best_accuracy_where_measured_and_of_alpha_elsewhere(build):
     search = build("discretisation")
-    magnitude = search.other_selection()[1]
+    magnitude = search.alternative_cell()[1]
     assert search.cell() == magnitude
     search.accuracies = [1.0, 9.0, 2.0, 3.0, 9.0, 50.0, 60.0]
     assert search.cell() == Cell((SKIP, *magnitude.operations[1:]))

@@ -230,9 +230,9 @@ def test_pt_remembers_the_magnitude_selection_of_the_supernet_it_started_from(bu
     darts, pt = build("darts"), build("pt")
     for _ in range(darts.epochs):
         darts.epoch()
-    assert pt.other_selection() == ("magnitude", darts.cell())
+    assert pt.alternative_cell() == ("magnitude", darts.cell())
     pt.epoch()
-    assert pt.other_selection() == ("magnitude", darts.cell())
+    assert pt.alternative_cell() == ("magnitude", darts.cell())
 
 
 def test_a_cells_score_is_the_log_of_the_product_of_its_weights(build):

@@ -13,7 +13,7 @@ from methods.gradient import GradientSearch
 from methods.recording import Recorded
 
 GRADIENT_METHODS = sorted(
-    name for name in registry.names() if issubclass(registry.load(name), GradientSearch) and name != "gdas"
+    name for name in registry.names() if issubclass(found := registry.load(name), GradientSearch) and found.recordable
 )
 
 

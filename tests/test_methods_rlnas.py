@@ -183,7 +183,7 @@ def test_the_exhaustive_ranking_is_never_beaten_by_evolution(build):
     search = build("rlnas")
     search.epoch()
     values = search.angles
-    name, best = search.other_selection()
+    name, best = search.alternative_cell()
     assert name == "exhaustive"
     assert values[best.position] == values.max() >= values[search.cell().position]
 
@@ -193,7 +193,7 @@ def test_where_evolution_found_the_largest_angle_both_rules_name_one_cell(build)
     search.epoch()
     best = np.flatnonzero(search.angles == search.angles.max())
     search.chosen = Cell.at(int(best[-1]))
-    assert search.other_selection() == ("exhaustive", search.chosen)
+    assert search.alternative_cell() == ("exhaustive", search.chosen)
 
 
 HAND = {"lr": 0.1, "momentum": 0.5, "nesterov": False, "weight_decay": 0.01}

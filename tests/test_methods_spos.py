@@ -7,10 +7,13 @@ import torch
 from benchmark.errors import SettingsError
 from benchmark.plan import plan
 from benchmark.settings import override, read_preset
+from methods.batches import Loader
 from methods.evolution import Evolution, EvolutionSettings
 from methods.spos import accuracy_of
 from spaces import NASBENCH201, Cell
+from spaces.layers import BatchNorm
 from spaces.nasbench201.cell import CONV3, EDGES, NONE, NUM_CELLS, SKIP
+from spaces.nasbench201.network import subnetwork
 
 BUDGET = EvolutionSettings(
     population=40, parents=10, generations=5, mutations=20, crossovers=10, mutation_probability=0.2
@@ -88,6 +91,41 @@ def test_accuracy_is_that_of_the_recalibrated_subnetwork(build):
     assert search.accuracy(cell) == search.accuracy(cell)
 
 
+@pytest.mark.parametrize("batches", [0, 1, 3])
+def test_statistics_are_those_of_so_many_batches_of_training_images(build, batches):
+    """By hand, with PyTorch's layers: each normalisation has the means, over the batches, of what the batches' images
+    come to before it. Without recalibration, or with another number of batches, the accuracies are others."""
+    search = build("spos", recalibration_batches=batches or 2, batch_size=20, validation_images=60)
+    supernet = search.start.training.supernet
+    cells = [Cell.at(position) for position in np.random.default_rng(0).integers(NUM_CELLS, size=40).tolist()]
+    by_hand = []
+    for cell in cells:
+        network = subnetwork(supernet, cell)
+        norms = [layer for layer in network.modules() if isinstance(layer, BatchNorm)]
+        given = {norm: [] for norm in norms}
+        for norm in norms:
+            norm.register_forward_hook(lambda layer, images, _, given=given: given[layer].append(images[0]))
+        half = Loader(search.problem.images, 0, torch.Generator(), augment=False)
+        with torch.no_grad():
+            for images, _ in half.in_order(20, 20 * batches):
+                network(images)
+            for norm, seen in given.items():
+                if seen:
+                    norm.running_mean.copy_(torch.stack([x.mean((0, 2, 3)) for x in seen]).mean(0))
+                    norm.running_var.copy_(torch.stack([x.var((0, 2, 3)) for x in seen]).mean(0))
+            images, labels = next(
+                iter(Loader(search.problem.images, 1, torch.Generator(), None, False).in_order(60, 60))
+            )
+            by_hand.append(100 * (network.eval()(images).argmax(1) == labels).sum().item() / 60)
+    measured = [search.accuracy(cell) for cell in cells]
+    # An image between two classes may fall to either by rounding.
+    differences = np.abs(np.array(measured) - by_hand)
+    if batches:
+        assert differences.max() < 100 / 60 + 1e-9 and (differences > 0).mean() < 0.1
+    else:
+        assert (differences > 100 / 60 + 1e-9).mean() > 0.3
+
+
 def test_accuracy_is_measured_whatever_the_random_classes(build):
     search = build("rlnas-sample", sample=2, random_classes=3)
     search.epoch()
@@ -106,7 +144,7 @@ def test_spos_chooses_the_best_cell_its_evolution_measured(build, monkeypatch):
     for _ in range(search.epochs):
         row = search.epoch()
         assert row["valid_accuracy"] == max(measured.values()) == measured[search.cell()]
-    assert search.other_selection() == ("angle", search.by_angle)
+    assert search.alternative_cell() == ("angle", search.by_angle)
 
 
 def test_an_evolution_goes_on_from_its_state():

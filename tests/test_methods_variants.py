@@ -87,7 +87,7 @@ def test_smoothing_noise_lies_within_epsilon_which_grows_linearly(build):
 def test_smoothed_weights_are_proportions_and_leave_decided_edges_alone(build):
     search = build("sdarts-rs", epsilon_first=2.0)
     search.decided[2] = CONV3
-    weights = torch.stack([search.training_weights() for _ in range(20)])
+    weights = torch.stack([search.training_weights(None) for _ in range(20)])
     assert (weights >= 0).all()
     assert_close(weights.sum(2), torch.ones(20, 6))
     assert torch.equal(weights[:, 2], torch.eye(5)[CONV3].expand(20, 5))
@@ -226,17 +226,17 @@ def test_pt_takes_the_place_of_sgas_before_its_first_decision(build):
     for _ in range(sgas.epochs):
         sgas.epoch()
     until_then.epoch()
-    until_then.reopen()
+    until_then.undo_decisions()
     pt = build("sgas+pt")
     assert (pt.trained.decided < 0).all()
     assert torch.equal(pt.trained.alpha, until_then.alpha)
     for one, other in zip(pt.trained.parameters, until_then.parameters, strict=True):
         assert torch.equal(one, other)
     # Magnitude chooses from the very supernet that PT starts from, not from SGAS's last.
-    assert pt.other_selection() == ("magnitude", until_then.cell())
+    assert pt.alternative_cell() == ("magnitude", until_then.cell())
     loaded = build("sgas")
     loaded.load(sgas.state())
-    loaded.reopen()
+    loaded.undo_decisions()
     assert torch.equal(loaded.alpha, until_then.alpha)
 
 

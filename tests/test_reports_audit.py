@@ -9,16 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from honest_tables import NAMES, false_alarms, honest_table
+from honest_tables import KNOWN, NAMES, false_alarms, honest_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_reports_html import Page
 
+from benchmark.method_facts import published_numbers
 from data.metrics import METRICS, accuracy_column
+from data.published import literature
 from data.truth import open_truth
 from reports.audit import TableError
 from reports.audit.audit import audit
-from reports.audit.few_cells import Split
+from reports.audit.few_cells import CellCounts
 from reports.audit.finding import KINDS
 from reports.audit.heads import title
 from reports.audit.impossible import mean_possible, still_possible, widest
@@ -26,19 +28,18 @@ from reports.audit.latex import plain
 from reports.audit.misquoted import differing
 from reports.audit.numbers import Printed, read_number
 from reports.audit.page import audit_html
-from reports.audit.quotes import known_method, quotes
+from reports.audit.quotes import known_method
 from reports.audit.report import audit_csv, audit_markdown
 from reports.audit.space import Space
 from reports.audit.table import read_table
 from reports.audit.two_runs import pairs
 from reports.latex import escaped
-from reports.published import CELLS, PUBLISHED
 from spaces import Cell
-from spaces.nasbench201.cell import CONV3
+from spaces.nasbench201.cell import CONV3, SKIP
 
 SKIPS = Cell((1,) * 6)
 CONVOLUTIONS = Cell((CONV3,) * 6)
-BEST_CIFAR100 = CELLS["bdarts"]
+BEST_CIFAR100 = Cell((CONV3, CONV3, CONV3, SKIP, CONV3, CONV3))
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def found(space, tmp_path):
         path.write_text("\n".join([",".join(names), *rows]), encoding="utf-8")
         table = read_table(path)
         assert len(table.rows) == len(rows)
-        return audit(table, space)
+        return audit(table, space, KNOWN)
 
     return found
 
@@ -436,8 +437,8 @@ def test_pairs_are_met_in_the_middle_as_by_hand(space):
 def test_the_deviation_of_a_split():
     for n, m in ((2, 1), (3, 1), (10, 4)):
         values = np.array([0.0] * (n - m) + [1.0] * m)
-        assert Split(n, m, "n").factor == pytest.approx(values.std())
-        assert Split(n, m, "n − 1").factor == pytest.approx(values.std(ddof=1))
+        assert CellCounts(n, m, "n").factor == pytest.approx(values.std())
+        assert CellCounts(n, m, "n − 1").factor == pytest.approx(values.std(ddof=1))
 
 
 @pytest.mark.parametrize("position", [1234, 9876])
@@ -565,15 +566,18 @@ def test_a_planted_fault_is_found_among_honest_rows(space):
         numbers = {metric: Printed("94.90", None) for metric in table.metrics if metric == "cifar10_test"}
         row = table.rows[1]
         table.rows[1] = type(row)(row.name, row.line, row.numbers | numbers, row.runs, row.texts)
-        assert {(one.row, one.kind) for one in audit(table, space) if one.kind == "impossible"} == {(1, "impossible")}
-        assert {one.row for one in audit(table, space)} == {1}
+        assert {(one.row, one.kind) for one in audit(table, space, KNOWN) if one.kind == "impossible"} == {
+            (1, "impossible")
+        }
+        assert {one.row for one in audit(table, space, KNOWN)} == {1}
 
 
 def test_every_published_fact_is_quoted_right():
-    of_darts = [quote for quote in quotes() if quote.method == "darts"]
+    of_darts = [quote for quote in KNOWN if quote.method == "darts"]
     assert of_darts[0].numbers["cifar10_test"] == Printed("54.30", "0.00")
-    assert sum(len(quote.numbers) for quote in quotes()) > len(PUBLISHED)
-    assert all(known_method(quote.method) == quote.method for quote in quotes())
+    count = len(literature()) + sum(map(len, published_numbers().values()))
+    assert sum(len(quote.numbers) for quote in KNOWN) == count == 210
+    assert all(known_method(quote.method) == quote.method for quote in KNOWN)
 
 
 @pytest.mark.parametrize(
@@ -608,7 +612,7 @@ def example(space, tmp_path):
         encoding="utf-8",
     )
     table = read_table(path)
-    return table, audit(table, space)
+    return table, audit(table, space, KNOWN)
 
 
 def test_audit_csv_has_a_row_a_finding(example):
@@ -642,7 +646,7 @@ def test_the_markdown_says_the_same(example):
 def test_a_clean_table_says_so(space, tmp_path):
     (tmp_path / "t.csv").write_text("Method,C10 test\nA,93.10 ± 0.30\n")
     table = read_table(tmp_path / "t.csv")
-    assert audit(table, space) == []
+    assert audit(table, space, KNOWN) == []
     assert "No findings in 1 row." in audit_markdown(table, [], "x") and "None" in audit_html(table, [], "x")
 
 

@@ -59,10 +59,13 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     example.write(Path("B"), runs.assign(settings="1e5", changes="darts.alpha_lr=0.1"))
 
 
+FILES = ("runs.csv", "history.csv", "scores.csv", "space.csv", "methods.json")
+
+
 def test_a_comparison_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "A", "B"]) == 0
     assert capsys.readouterr().out == GOLDEN
-    assert {path.name for path in Path().rglob("*")} == {"A", "B", "runs.csv", "history.csv", "scores.csv", "space.csv"}
+    assert {path.name for path in Path().rglob("*")} == {"A", "B", *FILES}
 
 
 def test_what_is_printed_is_written_too_with_its_numbers(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.method_facts import write_method_facts
+from methods import registry
 from reports.rows import HISTORY_COLUMNS, RUN_COLUMNS, SCORE_COLUMNS, SPACE_COLUMNS, read_rows
 
 SKIPS = "|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|skip_connect~1|skip_connect~2|"
@@ -103,7 +105,8 @@ def write(
     space_: pd.DataFrame | None = None,
     scores_: pd.DataFrame | None = None,
 ) -> Path:
-    """The example in `folder`, with the given tables in place of its own."""
+    """The example in `folder`, with the given tables in place of its own, and what the methods of all ours say."""
+    write_method_facts(folder, [*registry.names(), "bdarts+pt"])
     (runs() if runs_ is None else runs_).to_csv(folder / "runs.csv", index=False)
     (history(runs_) if history_ is None else history_).to_csv(folder / "history.csv", index=False)
     (scores(runs_) if scores_ is None else scores_).to_csv(folder / "scores.csv", index=False)

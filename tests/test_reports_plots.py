@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 from reports import RowsError, plots
 from reports.plots import layout, style
 from reports.plots.layout import spaced, swarm
-from reports.plots.scale import Scale
+from reports.plots.scale import AccuracyScale
 from reports.results import read_results
 from reports.write import write_report
 
@@ -145,14 +145,14 @@ def test_a_grid_has_as_many_panels_as_are_asked_for(count: int, columns: int, ro
 
 
 def test_scale_gives_each_doubling_of_the_distance_the_same_length() -> None:
-    scale = Scale(94.0, softening=0.5)
+    scale = AccuracyScale(94.0, softening=0.5)
     assert scale.place([94.0, 93.5, 92.5, 90.5]).tolist() == [1, 0, -1, -2]
     assert scale.accuracy([1, 0, -1, -2]).tolist() == [94.0, 93.5, 92.5, 90.5]
 
 
 def test_ticks_are_round_and_apart() -> None:
-    assert Scale(94.37).ticks(10, 94.4, 0.045) == [10, 30, 50, 60, 70, 80, 85, 90, 92, 93, 93.5, 94]
-    assert Scale(94.37).ticks(94.0, 94.4, 0.1) == [94.0, 94.1, 94.2, 94.3]
+    assert AccuracyScale(94.37).ticks(10, 94.4, 0.045) == [10, 30, 50, 60, 70, 80, 85, 90, 92, 93, 93.5, 94]
+    assert AccuracyScale(94.37).ticks(94.0, 94.4, 0.1) == [94.0, 94.1, 94.2, 94.3]
 
 
 def test_a_legend_of_several_lines_is_read_line_by_line_and_stays_inside() -> None:
@@ -205,6 +205,6 @@ def test_labels_move_as_little_as_it_takes() -> None:
 
 
 def test_an_accuracy_axis_never_goes_below_zero():
-    scale = Scale(best=94.4)
+    scale = AccuracyScale(best=94.4)
     assert scale.limits([10.0, 93.0])[0] >= 0
     assert min(scale.ticks(*scale.limits([10.0, 93.0]), gap=0.07)) >= 0

@@ -20,7 +20,7 @@ from data.truth import open_truth
 from methods import registry
 from spaces import NASBENCH201, Cell, CellError, SpaceError, named, native
 from spaces.nasbench201.cell import OPERATIONS
-from spaces.supernet import Supernet
+from spaces.nasbench201.supernet import Supernet
 
 subsets = st.lists(st.sampled_from(OPERATIONS), min_size=2, max_size=4, unique=True)
 S2 = NASBENCH201.restricted(["nor_conv_3x3", "skip_connect"])

@@ -133,8 +133,8 @@ def test_numbers_and_texts_are_read_back_as_they_were_told(carried_out, tmp_path
         *({"epoch": value} for value in (None, [], 1.0, "x")),
         *({"cell": value} for value in (None, "x", str(Cell.at(0)), (0, 0, 0, 0, 0, 0), 7, object())),
         *({"scores": value} for value in (1.0, [1.0], np.ones(3), np.ones((NUM_CELLS, 1)), np.full(NUM_CELLS, "x"))),
-        *({"other_selection": value} for value in (1, "x", ("x",), ("x", "y"), (lambda: 1, Cell.at(0)), lambda: 1)),
-        *({"other_selection": (name, Cell.at(0))} for name in ("", "a\nb", "7", "nan", 3)),
+        *({"alternative_cell": value} for value in (1, "x", ("x",), ("x", "y"), (lambda: 1, Cell.at(0)), lambda: 1)),
+        *({"alternative_cell": (name, Cell.at(0))} for name in ("", "a\nb", "7", "nan", 3)),
         *({"state": value} for value in (None, [], {"x": object()}, {"x": lambda: 1}, {(1, 2): 3}, {"x": np.ones(3)})),
         *({"state": {"x": value}} for value in (10**5000, {1}, b"x", 1j, torch.ones(2).to_sparse(), range(3))),
         *({"epochs": value} for value in (0, -1, 1.5, "2", None, True, 10**9, math.inf)),
@@ -147,7 +147,7 @@ def test_what_a_method_may_not_tell_is_its_runs_failure(carried_out, tmp_path, a
     failed(last, "MethodFailed: ")
     assert not last.transient
     assert not (tmp_path / "runs.csv").exists()
-    if not {"other_selection", "asks"} & set(answers):  # asked for when all epochs are done
+    if not {"alternative_cell", "asks"} & set(answers):  # asked for when all epochs are done
         nothing_written(tmp_path)
     assert isinstance(carried_out(), Finished), "mended, it goes on"
 
@@ -175,7 +175,7 @@ class TwoArguments(Exception):
         super().__init__(one)
 
 
-@pytest.mark.parametrize("part", ["__init__", "epoch", "cell", "scores", "state", "other_selection"])
+@pytest.mark.parametrize("part", ["__init__", "epoch", "cell", "scores", "state", "alternative_cell"])
 @pytest.mark.parametrize(
     "error",
     [
@@ -350,7 +350,7 @@ class Opening(Honest):
 class Telling(Honest):
     """Telling: a function instead of a name"""
 
-    def other_selection(self):
+    def alternative_cell(self):
         return lambda: 1
 
 
@@ -375,7 +375,7 @@ SAID = {
     "ending": "ended with exit code 0, 3 times without finishing an epoch",
     "killing": "ended by signal SIGKILL, 3 times without finishing an epoch",
     "opening": "FileNotFoundError: ",
-    "telling": "MethodFailed: other_selection() returned something of type function",
+    "telling": "MethodFailed: alternative_cell() returned something of type function",
     "interrupting": "KeyboardInterrupt",
     "raising": "Local: ",
 }

@@ -56,8 +56,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Audit the table; the exit code is 1 where that is asked for and something is impossible."""
+    from benchmark.method_facts import published_numbers
     from data.truth import open_truth
     from reports.audit.audit import audit
+    from reports.audit.quotes import quotes
     from reports.audit.space import Space
     from reports.audit.table import read_table
     from reports.audit.write import write_audit
@@ -66,7 +68,7 @@ def execute(options: argparse.Namespace) -> int:
         make_out_folder(options.out)
     table = read_table(options.table, options.columns, options.errors)
     truth = open_truth(None, data_folder(options.data_dir))
-    findings = audit(table, Space(truth))
+    findings = audit(table, Space(truth), quotes(published_numbers()))
     if options.out is not None:
         write_audit(table, findings, truth.label, options.out)
     show(table, findings, terminal())

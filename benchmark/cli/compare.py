@@ -24,9 +24,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Carry the command out; returns the exit code."""
+    from benchmark.method_facts import installed
     from reports.compare import compare_folders, write_comparison
 
-    table, text = compare_folders((options.A, options.B))
+    table, text = compare_folders((options.A, options.B), installed)
     if options.out is not None:
         make_out_folder(options.out)
         write_comparison(table, text, options.out)

@@ -18,15 +18,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Carry the command out; returns the exit code."""
+    from benchmark.method_facts import installed
+
     if is_there(options.folder / "variants.csv"):
         from reports.study_report import write_study
 
-        written = write_study(options.folder)
+        written = write_study(options.folder, installed)
     else:
         from benchmark.settings import cores
         from reports.write import write_report
 
-        written = write_report(options.folder, jobs=cores())
+        written = write_report(options.folder, jobs=cores(), describe=installed)
     for path in written:
         print(path)
     return 0

@@ -7,7 +7,7 @@ normalisation, and other papers searched on each data set anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,8 @@ from reports.audit.finding import Finding, Severity
 from reports.audit.heads import title
 from reports.audit.impossible import edition_of_fewer_runs
 from reports.audit.misquoted import as_quoted
-from reports.audit.quotes import REFERENCES, SAME_ON_CIFAR10, Quote, known_method, quotes
-from reports.audit.space import Space, Variant
+from reports.audit.quotes import REFERENCES, SAME_ON_CIFAR10, Quote, known_method
+from reports.audit.space import OtherNumbers, Space
 from reports.audit.table import Row, Table
 from reports.audit.words import cells_named, listed, named, odds, said
 from spaces import NASBENCH201, Cell
@@ -29,7 +29,7 @@ NEAR = 1.0
 """Percentage points that a test accuracy may be away from its cell's mean where single runs of it are not known."""
 
 
-def edition(place: int, row: Row, space: Space) -> Iterator[Finding]:
+def edition(place: int, row: Row, space: Space, known: Sequence[Quote]) -> Iterator[Finding]:
     """Findings about one row: numbers of fewer runs, other numbers of a cell, columns of several sources."""
     for metric, number in row.numbers.items():
         if edition_of_fewer_runs(metric, number, space):
@@ -44,7 +44,7 @@ def edition(place: int, row: Row, space: Space) -> Iterator[Finding]:
             yield Finding(place, "edition", "note", (metric,), evidence, sentence)
     if found := other_numbers(place, row, space):
         yield found
-    yield from _mixed(place, row)
+    yield from _mixed(place, row, known)
 
 
 def other_numbers(place: int, row: Row, space: Space) -> Finding | None:
@@ -81,7 +81,7 @@ def other_numbers(place: int, row: Row, space: Space) -> Finding | None:
     return None
 
 
-def _matches(row: Row, variant: Variant, space: Space) -> NDArray[np.intp]:
+def _matches(row: Row, variant: OtherNumbers, space: Space) -> NDArray[np.intp]:
     """The cells whose numbers by the variant are those of the row; the columns that it lacks must be as usual, or near
     to it where a single run of them may be any."""
     fits = np.ones(len(NASBENCH201), bool)
@@ -91,15 +91,15 @@ def _matches(row: Row, variant: Variant, space: Space) -> NDArray[np.intp]:
     return np.flatnonzero(fits)
 
 
-def _is_exact(metric: str, variant: Variant) -> bool:
+def _is_exact(metric: str, variant: OtherNumbers) -> bool:
     """Whether a number is to be the variant's, or, beside `ori-test`, as usual; not one of an unknown run."""
     return metric in variant.values or "ori-test" in variant.name
 
 
-def _mixed(place: int, row: Row) -> Iterator[Finding]:
+def _mixed(place: int, row: Row, known: Sequence[Quote]) -> Iterator[Finding]:
     """Columns of a known method that come from several editions of its numbers."""
     method = known_method(row.name)
-    of_method = [quote for quote in quotes() if quote.method == method]
+    of_method = [quote for quote in known if quote.method == method]
     sources = {
         metric: [quote for quote in of_method if metric in quote.numbers and as_quoted(number, quote.numbers[metric])]
         for metric, number in row.numbers.items()
@@ -139,13 +139,13 @@ def _on_each_data_set(editions: dict[str, set[str]]) -> bool:
     ) and any(not metric.startswith("cifar10_") for metric in editions)
 
 
-def mixed_table(table: Table) -> Iterator[Finding]:
+def mixed_table(table: Table, known: Sequence[Quote]) -> Iterator[Finding]:
     """Rows that quote another edition of NAS-Bench-201's table than most of the others do."""
     of_rows: dict[int, tuple[str, Quote]] = {}
     for place, row in enumerate(table.rows):
         fitting = [
             quote
-            for quote in quotes()
+            for quote in known
             if quote.method == known_method(row.name) and _all_quoted(row, quote) and not row.source
         ]
         names = {quote.edition for quote in fitting}

@@ -29,7 +29,7 @@ MOST_PAIRS = 5_000
 """Of more candidates no pair is singled out."""
 
 
-class Split(NamedTuple):
+class CellCounts(NamedTuple):
     """m of n runs end in the second cell; deviations are divided by n − 1 or n."""
 
     n: int
@@ -46,10 +46,10 @@ class Split(NamedTuple):
         return math.sqrt(self.m * (self.n - self.m) / (self.n * (self.n - (self.divisor == "n − 1"))))
 
 
-class Pair(NamedTuple):
+class CellPair(NamedTuple):
     first: int
     second: int
-    split: Split
+    split: CellCounts
 
 
 def few_cells(place: int, row: Row, space: Space) -> Iterator[Finding]:
@@ -58,7 +58,7 @@ def few_cells(place: int, row: Row, space: Space) -> Iterator[Finding]:
     if len(numbers) < 2 or not any(number.spread for number in numbers.values()) or row.runs == 1:
         return
     targets = [_Target(numbers, split) for split in splits(row.runs)]
-    pairs: list[Pair] = []
+    pairs: list[CellPair] = []
     for target in targets:
         found = target.pairs(space)
         if found is None:
@@ -88,22 +88,22 @@ def few_cells(place: int, row: Row, space: Space) -> Iterator[Finding]:
     yield Finding(place, "few-cells", "note", columns, evidence, sentence, (Cell.at(best.first), Cell.at(best.second)))
 
 
-def splits(runs: int | None) -> Iterator[Split]:
+def splits(runs: int | None) -> Iterator[CellCounts]:
     """All ways that n runs fall on two cells, n being known or 2 to `FEW_RUNS`; two runs in two cells are no finding
     where n is known to be 2."""
     for n in [runs] if runs else range(2, FEW_RUNS + 1):
         if n > FEW_RUNS or runs == 2:
             continue
         for m in range(1, n // 2 + 1):
-            yield Split(n, m, "n − 1")
+            yield CellCounts(n, m, "n − 1")
             if math.gcd(n, m) == 1 or runs:  # divided by n, two of four runs are as one of two
-                yield Split(n, m, "n")
+                yield CellCounts(n, m, "n")
 
 
 class _Target:
     """Where two cells must lie to print a row's numbers when runs fall on them so."""
 
-    def __init__(self, numbers: Mapping[str, Printed], split: Split) -> None:
+    def __init__(self, numbers: Mapping[str, Printed], split: CellCounts) -> None:
         self.split = split
         self.metrics = list(numbers)
         self.mean = np.array([number.accuracy for number in numbers.values()])
@@ -116,17 +116,17 @@ class _Target:
             (share * apart, self.half + share * apart_half + EPSILON) for share in (split.share, 1 - split.share)
         ]
 
-    def pairs(self, space: Space) -> list[Pair] | None:
+    def pairs(self, space: Space) -> list[CellPair] | None:
         """The pairs of cells that print the numbers; None where there are too many candidates to single one out."""
         (firsts, sides), (seconds, other_sides) = (self._candidates(space, *place) for place in self.places)
         if len(firsts) * len(seconds) > MOST_PAIRS:
             return None
-        found: dict[frozenset[int], Pair] = {}
+        found: dict[frozenset[int], CellPair] = {}
         for first, side in zip(firsts.tolist(), sides, strict=True):
             opposite = np.all((side == 3) | (other_sides == 3) | (side != other_sides), axis=1)
             for second in seconds[opposite].tolist():
                 if second != first and self._prints(first, second, space):
-                    found.setdefault(frozenset((first, second)), Pair(first, second, self.split))
+                    found.setdefault(frozenset((first, second)), CellPair(first, second, self.split))
         return list(found.values())
 
     def _candidates(self, space: Space, near: Floats, half: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -23,7 +23,7 @@ _ERRORS = r"\berr(?:or)?s?\b"
 _RUNS = r"(?:#|no\.?|number)?\s*(?:of\s*)?(?:runs|seeds|n)"
 
 
-class Head(NamedTuple):
+class ColumnHead(NamedTuple):
     """A column whose numbers are audited."""
 
     metric: str
@@ -36,7 +36,7 @@ def title(metric: str) -> str:
     return f"{DATA_SETS[data_set]} {split}"
 
 
-def read_heads(heads: Sequence[str], given: Sequence[str], errors: bool, where: str) -> list[Head | None]:
+def read_heads(heads: Sequence[str], given: Sequence[str], errors: bool, where: str) -> list[ColumnHead | None]:
     """The meaning of each column; None for one that is no metric.
 
     Args:
@@ -49,11 +49,11 @@ def read_heads(heads: Sequence[str], given: Sequence[str], errors: bool, where: 
         TableError: where a head can't be told, two mean the same, or none is a metric.
     """
     chosen = _given(heads, given, where)
-    found: list[Head | None] = [None]
+    found: list[ColumnHead | None] = [None]
     for place, head in enumerate(heads[1:], start=1):
         of_errors = errors or re.search(_ERRORS, head.casefold()) is not None
         metric = chosen[place] if place in chosen else _metric(head, where)
-        found.append(None if metric in (None, IGNORED) else Head(str(metric), of_errors))
+        found.append(None if metric in (None, IGNORED) else ColumnHead(str(metric), of_errors))
     metrics = [head.metric for head in found if head]
     if not metrics:
         raise TableError(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 from reports.audit.finding import Finding
 from reports.audit.heads import title
 from reports.audit.numbers import Printed
-from reports.audit.quotes import Quote, known_method, quotes
+from reports.audit.quotes import Quote, known_method
 from reports.audit.space import Space
 from reports.audit.table import Row
 from reports.audit.words import listed, named, odds
@@ -35,10 +35,10 @@ class Likeness(NamedTuple):
     chance: float
 
 
-def misquoted(place: int, row: Row, space: Space) -> Iterator[Finding]:
+def misquoted(place: int, row: Row, space: Space, known: Sequence[Quote]) -> Iterator[Finding]:
     """One finding at most, against the source that the row is most like."""
     method = known_method(row.name)
-    of_method = [quote for quote in quotes() if quote.method == method]
+    of_method = [quote for quote in known if quote.method == method]
     anywhere = {
         metric
         for metric, number in row.numbers.items()

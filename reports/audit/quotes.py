@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 
+from data.published import Published, literature
 from reports.audit.numbers import Printed
-from reports.published import PUBLISHED
 
 REFERENCES = ("optimal", "resnet")
 """Rows that are no searches."""
@@ -71,9 +69,8 @@ class Quote:
     """By metric."""
 
 
-@cache
-def quotes() -> tuple[Quote, ...]:
-    """All of them, the method's own paper first."""
+def quotes(published: Mapping[str, Sequence[Published]]) -> tuple[Quote, ...]:
+    """All that is known: what each method's own paper reports, then the literature."""
     found: dict[tuple[str, str, str], dict[str, Printed]] = {}
 
     def add(method: str, metric: str, number: Printed, source: str, note: str) -> None:
@@ -84,18 +81,18 @@ def quotes() -> tuple[Quote, ...]:
         editions[key] = _edition(source, note)
 
     editions: dict[tuple[str, str, str], str] = {}
-    for fact in PUBLISHED:
-        std = None if fact.std is None else f"{fact.std:.2f}"
-        add(fact.method, fact.metric, Printed(f"{fact.mean:.2f}", std), fact.source, "")
-    text = (files("reports") / "published-more.csv").read_text(encoding="utf-8")
-    for row in csv.DictReader(text.splitlines()):
+    for method, facts in published.items():
+        for fact in facts:
+            std = None if fact.std is None else f"{fact.std:.2f}"
+            add(method, fact.metric, Printed(f"{fact.mean:.2f}", std), fact.source, fact.note)
+    for row in literature():
         number = Printed(row["mean"], row["std"] or None)
         add(row["method"], f"{row['dataset']}_{row['split']}", number, row["source"], row["note"])
     return tuple(Quote(key[0], key[1], editions[key], numbers) for key, numbers in found.items())
 
 
 def known_method(name: str) -> str | None:
-    """The method that a row's name means, by the names of `reports.published`; None where it is none of them."""
+    """The method that a row's name means, as it is registered or published; None where it is none of them."""
     bare = re.sub(r"\[[^\]]*\]", " ", name.casefold())
     bare = re.sub(r"\((?![^)]*(?:order|1st|2nd|first|second|v1|v2|fixed|angle|accuracy))[^)]*\)", " ", bare)
     bare = " ".join(re.sub(r"[()†‡*]", " ", bare).split()).strip(" ,:;")

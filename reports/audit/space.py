@@ -30,7 +30,7 @@ FEW_RUNS = 10
 """Up to so many searches a statement goes that depends on their number, where a table doesn't say it."""
 
 
-class Variant(NamedTuple):
+class OtherNumbers(NamedTuple):
     """Other numbers of the same cells, which are easily taken for the mean of 200 epochs."""
 
     name: str
@@ -68,22 +68,22 @@ class Space:
         return best
 
     @cached_property
-    def variants(self) -> list[Variant]:
+    def variants(self) -> list[OtherNumbers]:
         """What is mistaken for the mean of 200 epochs: one run of it, 12 epochs, and `ori-test` for a half of it."""
         variants = []
         few = next(epochs for epochs in EPOCHS if epochs != PUBLISHED)
         twelve = {metric: self._column(accuracy_column(metric, few)) for metric in METRICS}
-        variants.append(Variant(f"after {few} epochs", _known(twelve)))
+        variants.append(OtherNumbers(f"after {few} epochs", _known(twelve)))
         for seed in SEEDS:
             runs = {metric: self._column(accuracy_column(metric, PUBLISHED, seed)) for metric in METRICS}
-            variants.append(Variant(f"in the single run of seed {seed}", _known(runs)))
+            variants.append(OtherNumbers(f"in the single run of seed {seed}", _known(runs)))
             runs = {metric: self._column(accuracy_column(metric, few, seed)) for metric in METRICS}
             if known := _known(runs):
-                variants.append(Variant(f"after {few} epochs in the single run of seed {seed}", known))
+                variants.append(OtherNumbers(f"after {few} epochs in the single run of seed {seed}", known))
         whole = {f"{name}_valid": self._whole_test(name) for name in ("cifar10", "cifar100", "imagenet16-120")}
-        variants.append(Variant("by “ori-test”, the whole test set, where it says valid", whole))
+        variants.append(OtherNumbers("by “ori-test”, the whole test set, where it says valid", whole))
         both = whole | {f"{name}_test": self._whole_test(name) for name in ("cifar100", "imagenet16-120")}
-        variants.append(Variant("by “ori-test”, the whole test set, in place of its two halves", both))
+        variants.append(OtherNumbers("by “ori-test”, the whole test set, in place of its two halves", both))
         return variants
 
     def matches(self, numbers: Numbers, values: Mapping[str, Floats] | None = None) -> NDArray[np.intp]:

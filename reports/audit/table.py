@@ -9,7 +9,7 @@ from pathlib import Path
 from data.metrics import METRICS
 from reports.audit import TableError
 from reports.audit.grids import MOST_BYTES, Grid, Line, read_grids
-from reports.audit.heads import Head, read_heads, runs_column, title
+from reports.audit.heads import ColumnHead, read_heads, runs_column, title
 from reports.audit.latex import MOST_ROWS
 from reports.audit.numbers import Printed, looks_like_number, read_number
 
@@ -118,7 +118,7 @@ def _wide(grid: Grid, file: str, columns: Sequence[str], errors: bool) -> Table:
     return Table(file, heads, [head.metric if head else None for head in meanings], rows)
 
 
-def _row(line: Line, meanings: Sequence[Head | None], runs: int | None, file: str) -> Row | None:
+def _row(line: Line, meanings: Sequence[ColumnHead | None], runs: int | None, file: str) -> Row | None:
     """The row in a line; None where the line holds words only, as one that names a group of methods does."""
     audited = {place: head for place, head in enumerate(meanings) if head}
     words = {line.cells[place] for place in audited} - {""}

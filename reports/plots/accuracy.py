@@ -19,7 +19,7 @@ def draw(results: Results) -> Plot:
     marks.accuracy_axes(panels, results, np.concatenate([curves[method].ravel() for method in drawn]))
     for axes, method in zip(panels, drawn, strict=True):
         axes.set_xlabel(marks.epochs_label(axes, results, method))
-        marks.method_title(axes, method, 16)
+        marks.method_title(axes, results.title(method), 16)
         marks.band(axes, curves[method], looks(results.methods)[method].colour)
     keys = marks.band_keys(map(len, curves.values())) + marks.level_keys()
     frame(figure, "True accuracy of the current cell", keys, marks.source(results, marks.SCALE_NOTE))

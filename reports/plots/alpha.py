@@ -34,7 +34,7 @@ def draw(results: Results) -> Plot:
     norm = TwoSlopeNorm(equal, 0, most)  # as many shades below equal weights as above, however large one grows
     rows = edges * operations
     for axes, method in zip(panels, drawn, strict=True):
-        method_title(axes, method, 16)
+        method_title(axes, results.title(method), 16)
         image = weights[method].T
         axes.imshow(
             image,

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from reports.plots.layout import frame
 from reports.plots.marks import key, source
 from reports.plots.style import Plot
-from reports.results import Results, method_name, metric_name
+from reports.results import Results, metric_name
 from spaces.drawing import draw_cell
 
 MOST = 5
@@ -31,7 +31,7 @@ def draw(results: Results) -> Plot:
             listed = f"{len(of_seeds)} seeds" if len(listed) > 14 else f"seed{'s' * (len(of_seeds) > 1)} {listed}"
             axes.set_title(f"{value:.2f} %  {listed}", fontsize=7, pad=1.5, loc="left", fontweight="normal")
         rest = len(found) - columns
-        name = method_name(method) + (f"   (and {rest} more)" if rest > 0 else "")
+        name = results.title(method) + (f"   (and {rest} more)" if rest > 0 else "")
         row[0].annotate(name, (0, 1.17), xycoords="axes fraction", fontsize=8, fontweight="bold")
     keys = [
         key(operation, color=stroke.colour, linewidth=stroke.width, linestyle=stroke.dashes)

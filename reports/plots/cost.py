@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from reports.plots import marks
 from reports.plots.layout import frame
 from reports.plots.style import INK, WIDTH, Plot, looks
-from reports.results import Results, method_name
+from reports.results import Results
 
 TICKS = ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1,))
 """The labelled multiples of each power of ten, on axes of few, some and many."""
@@ -38,7 +38,7 @@ def draw(results: Results) -> Plot:
             axes.plot(seconds, runs[results.metric], **plain, markersize=3.2, alpha=0.5, markeredgewidth=0)
         edge: dict[str, Any] = {"markersize": 7.5, "markeredgecolor": INK, "markeredgewidth": 0.8}
         axes.plot(seconds.mean(), runs[results.metric].mean(), **plain, **edge)
-        keys.append(marks.key(method_name(method), **plain, markersize=5))
+        keys.append(marks.key(results.title(method), **plain, markersize=5))
     axes.set_xscale("log")
     start, end = axes.get_xlim()
     axes.xaxis.set_major_locator(LogLocator(subs=TICKS[int(end > 10 * start) + int(end > 300 * start)]))

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from reports.plots import marks
 from reports.plots.layout import frame
 from reports.plots.style import GREY, WIDTH, Plot, looks
-from reports.results import Results, method_name
+from reports.results import Results
 
 PAIR = ("darts", "bdarts")
 
@@ -16,7 +16,7 @@ PAIR = ("darts", "bdarts")
 def draw(results: Results) -> Plot:
     for method in PAIR:
         if method not in results.methods or not results.curves(method, results.metric).size:
-            raise marks.NotDrawn(f"this folder has no finished run of {method_name(method)}")
+            raise marks.NotDrawn(f"this folder has no finished run of {results.title(method)}")
     labels = {
         results.metric: marks.accuracy_label(results).replace(" accuracy", "\naccuracy"),
         "skip_connects": "edges with skip",
@@ -32,7 +32,7 @@ def draw(results: Results) -> Plot:
             marks.accuracy_axes(row, results, np.concatenate([one.ravel() for one in both]), gap=0.1)
         for axes, method, values in zip(row, PAIR, both, strict=True):
             if column == results.metric:
-                axes.set_title(method_name(method), loc="left")
+                axes.set_title(results.title(method), loc="left")
             elif column == "skip_connects":
                 marks.skips_axis(axes)
             else:

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from reports.plots import marks
 from reports.plots.layout import frame, spaced
-from reports.plots.scale import Scale, histogram
+from reports.plots.scale import AccuracyScale, histogram
 from reports.plots.style import FAINT, INK, WIDTH, Plot
-from reports.results import Results, method_name
+from reports.results import Results
 from reports.statistics import paired
 from spaces.drawing import Dashes
 
@@ -39,13 +39,13 @@ def draw(results: Results) -> Plot:
     *panels, strip = figure.subplots(1, len(pairs) + 1, sharey=True, width_ratios=[3.2] * len(pairs) + [1])
     values = pd.concat(pairs.values())[[other, results.metric]].to_numpy(dtype=np.float64)
     low, high = marks.accuracy_axes([*panels, strip], results, values)
-    scale = Scale(results.best(results.metric))
+    scale = AccuracyScale(results.best(results.metric))
     for axes, (method, runs) in zip(panels, pairs.items(), strict=True):
         _slopes(axes, scale, height - 0.5, runs, other, results.metric)
         both = paired(runs[other], runs[results.metric])
-        title = f"{method_name(method)}: better {both.won}, worse {both.lost}, equal {both.tied}"
+        title = f"{results.title(method)}: better {both.won}, worse {both.lost}, equal {both.tied}"
         axes.set_title(title, loc="left", fontsize=8.5 * min(1, 36 / len(title)))
-        axes.set_xticks([0, 1], ["magnitude (argmax α)", method_name(method)])
+        axes.set_xticks([0, 1], ["magnitude (argmax α)", results.title(method)])
     panels[0].set_ylabel(marks.accuracy_label(results))
     below = histogram(strip, scale, *results.quantiles(results.metric), low, high, vertical=True)
     strip.set_title("all cells", loc="left", fontweight="normal", fontsize=7.5)
@@ -60,7 +60,7 @@ def draw(results: Results) -> Plot:
     return Plot(figure, caption)
 
 
-def _slopes(axes: Axes, scale: Scale, inches: float, runs: pd.DataFrame, left: str, right: str) -> None:
+def _slopes(axes: Axes, scale: AccuracyScale, inches: float, runs: pd.DataFrame, left: str, right: str) -> None:
     """One line a seed; seeds whose ends coincide share one label that names them all."""
     low, high = (float(place) for place in scale.place(axes.get_ylim()))
     for before, after in zip(runs[left], runs[right], strict=True):

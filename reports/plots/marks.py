@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from reports.plots.scale import Scale
+from reports.plots.scale import AccuracyScale
 from reports.plots.style import GREY, INK, Look, looks
-from reports.results import Results, method_name, metric_name, seeds_text
+from reports.results import Results, metric_name, seeds_text
 from reports.statistics import Floats, seed_band
 from spaces.drawing import Dashes
 
@@ -63,7 +63,7 @@ def accuracy_axes(
     Args:
         gap: the least distance of two ticks, as a share of the axis.
     """
-    scale = Scale(results.best(metric or results.metric))
+    scale = AccuracyScale(results.best(metric or results.metric))
     low, high = scale.limits([float(np.nanmin(shown)), results.mean(metric or results.metric)])
     for axes in panels:
         scale.apply(axes, "y", low, high, gap)
@@ -91,9 +91,8 @@ def epoch_axis(axes: Axes, results: Results, method: str, epochs: int) -> None:
     axes.set_xlabel(epochs_label(axes, results, method))
 
 
-def method_title(axes: Axes, method: str, letters: int, **style: Any) -> None:
-    """The method's name above its panel, smaller where it has more `letters` than fit."""
-    name = method_name(method)
+def method_title(axes: Axes, name: str, letters: int, **style: Any) -> None:
+    """A method's name above its panel, smaller where it has more `letters` than fit."""
     axes.set_title(name, loc="left", fontsize=8.5 * min(1, letters / len(name)), **style)
 
 
@@ -167,10 +166,11 @@ def strips(axes: Axes, places: Floats, values: Sequence[Floats], look: Look) -> 
         )
 
 
-def method_keys(methods: Sequence[str]) -> list[Key]:
+def method_keys(titles: Mapping[str, str]) -> list[Key]:
+    """A key a method, of its title."""
     return [
-        key(method_name(method), color=look.colour, linewidth=1.4, marker=look.marker, markersize=4)
-        for method, look in looks(methods).items()
+        key(titles[method], color=look.colour, linewidth=1.4, marker=look.marker, markersize=4)
+        for method, look in looks(list(titles)).items()
     ]
 
 
@@ -182,7 +182,7 @@ def epochs_label(axes: Axes, results: Results, method: str) -> str:
         return "epoch"
     for epoch in first["epoch"].iloc[1:]:
         rule(axes, epoch - 0.5, DOTTED, "x")
-    return "epoch\n" + ", then ".join(method_name(str(phase)) for phase in first["phase"])
+    return "epoch\n" + ", then ".join(results.title(str(phase)) for phase in first["phase"])
 
 
 def source(results: Results, note: str, methods: Sequence[str] = ()) -> str:

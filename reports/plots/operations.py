@@ -26,7 +26,7 @@ def draw(results: Results) -> Plot:
     order += [operation for operation in space.operations if operation not in order]
     numbers = [space.operations.index(operation) for operation in order]
     for axes, method in zip(panels, drawn, strict=True):
-        method_title(axes, method, 16)
+        method_title(axes, results.title(method), 16)
         mean = counts[method].mean(axis=0)
         mean = mean[np.isfinite(mean).all(axis=1)]  # as far as all seeds came
         ends = np.arange(len(mean) + 1) + 0.5

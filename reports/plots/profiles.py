@@ -8,9 +8,9 @@ from matplotlib.patches import Patch
 
 from reports.plots.layout import frame
 from reports.plots.marks import SCALE_NOTE, Key, NotDrawn, accuracy_label, key, level_keys, rule, source
-from reports.plots.scale import Scale
+from reports.plots.scale import AccuracyScale
 from reports.plots.style import INK, WIDTH, Plot, looks
-from reports.results import Results, method_name
+from reports.results import Results
 from reports.statistics import share_at_or_below
 from spaces.drawing import Dashes
 
@@ -20,7 +20,7 @@ DASHES: tuple[Dashes, ...] = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.2, 
 def draw(results: Results) -> Plot:
     if max(len(results.of(method)) for method in results.methods) < 2:
         raise NotDrawn("a share of the seeds needs more than one seed")
-    scale = Scale(results.best(results.metric))
+    scale = AccuracyScale(results.best(results.metric))
     lowest = float(results.runs[results.metric].min())
     low, high = scale.limits([lowest, results.mean(results.metric)])
     figure = Figure(figsize=(WIDTH, 2.3))
@@ -37,7 +37,7 @@ def draw(results: Results) -> Plot:
         dashes = DASHES[index % len(DASHES)]
         colour = looks(results.methods)[method].colour
         axes.step([low, *values], share, where="post", color=colour, linestyle=dashes, linewidth=1.5)
-        keys.append(key(method_name(method), color=colour, linestyle=dashes, linewidth=1.5))
+        keys.append(key(results.title(method), color=colour, linestyle=dashes, linewidth=1.5))
     rule(axes, results.best(results.metric), "solid", "x", INK)
     axes.set_ylim(-2, 103)
     axes.set_ylabel("seeds that reach it (%)")

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from reports.statistics import Floats, share_at_or_below
 
 
-class Scale(NamedTuple):
+class AccuracyScale(NamedTuple):
     """An axis of accuracies, by the logarithm of their distance to the best cell's.
 
     The space's accuracies have a long tail to chance level, and the interesting ones differ by tenths of a point just
@@ -73,7 +73,7 @@ class Scale(NamedTuple):
 
 
 def histogram(
-    axes: Axes, scale: Scale, levels: Floats, values: Floats, low: float, high: float, vertical: bool
+    axes: Axes, scale: AccuracyScale, levels: Floats, values: Floats, low: float, high: float, vertical: bool
 ) -> float:
     """The share of cells in bins of equal length on the axis, from the quantiles of the space, both of shape (q,);
     returns the share that lies below `low`."""

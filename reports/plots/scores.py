@@ -10,10 +10,13 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from reports.plots import marks
 from reports.plots.layout import frame, panel_grid
 from reports.plots.style import GREY, Plot, looks
-from reports.results import LOG_WEIGHTS, Results, score_name, seeds_text
+from reports.results import Results, seeds_text
 from reports.rows import SCORED_CELLS
 from reports.statistics import Floats, finite_spread, last
 from reports.tables import number, plus_minus
+
+LOG_WEIGHTS = "Σ log weight of α"
+"""The score of the gradient methods: over the edges, the log weight of the cell's operation."""
 
 LEAST_LOG_WEIGHTS = -5000.0
 """No sum of six logarithms of numbers is as low, the least positive one's being −708: below it are the cells that SGAS
@@ -38,7 +41,7 @@ def draw(results: Results) -> Plot:
     beyond = False
     for axes, method in zip(panels, drawn, strict=True):
         score, accuracy = shown[method][["score", "accuracy"]].to_numpy(dtype=np.float64).T
-        span = span_of(score, score_name(method))
+        span = span_of(score, results.score_name(method))
         outside = (score < span.low) | (score > span.high)
         beyond |= bool(outside.any())
         colour = looks(results.methods)[method].colour
@@ -53,8 +56,8 @@ def draw(results: Results) -> Plot:
         axes.xaxis.set_major_locator(MaxNLocator(4 if columns == 3 else 5, steps=[1, 2, 2.5, 5, 10]))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
         axes.grid(True, axis="x")
-        axes.set_xlabel(axis_label(method))
-        marks.method_title(axes, method, 22, pad=13)
+        axes.set_xlabel(results.score_name(method))
+        marks.method_title(axes, results.title(method), 22, pad=13)
         axes.annotate(
             tau_text(results, method), (0, 1), (0, 3.5), "axes fraction", "offset points", fontsize=6.8, color=GREY
         )
@@ -87,14 +90,6 @@ def span_of(score: Floats, name: str) -> Span:
     low, high = max(float(score.min()), low - reach), min(float(score.max()), high + reach)
     room = 0.06 * (high - low) or 0.5
     return Span(low - room, high + room)
-
-
-def axis_label(method: str) -> str:
-    """What the method ranks the cells by, with its unit."""
-    name = score_name(method)
-    kind, _, labels = name.partition(", ")
-    unit = {"angle": "radians", "accuracy": "%"}.get(kind)
-    return f"{kind} ({unit}), {labels}" if unit else "its own score" if name == "its own" else name
 
 
 def tau_text(results: Results, method: str) -> str:

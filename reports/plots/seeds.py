@@ -8,14 +8,14 @@ from matplotlib.figure import Figure
 
 from reports.plots.layout import frame, swarm
 from reports.plots.marks import DOTTED, SCALE_NOTE, accuracy_label, key, level_keys, levels, source
-from reports.plots.scale import Scale, histogram
+from reports.plots.scale import AccuracyScale, histogram
 from reports.plots.style import GREY, INK, WIDTH, Plot, looks
-from reports.results import Results, method_name
+from reports.results import Results
 from reports.statistics import spread
 
 
 def draw(results: Results) -> Plot:
-    scale = Scale(results.best(results.metric))
+    scale = AccuracyScale(results.best(results.metric))
     low, high = scale.limits(results.quantiles(results.metric)[1], margin=0.025)
     start, end = scale.place([low, high])
     length = WIDTH - 2.1  # inches of the accuracy axis, beside the names and numbers
@@ -62,7 +62,7 @@ def draw(results: Results) -> Plot:
         if method != results.methods[-1]:
             strips.axhline(middle, color="#e6e6e6", linewidth=0.5, zorder=0)
     centres = -np.cumsum(heights) + np.array(heights) / 2
-    strips.set_yticks(centres, [method_name(method) for method in results.methods])
+    strips.set_yticks(centres, [results.title(method) for method in results.methods])
     strips.tick_params(axis="y", length=0)
     strips.set_ylim(middle, 0)
     strips.grid(False)

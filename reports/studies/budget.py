@@ -15,7 +15,7 @@ from reports.columns import Column
 from reports.plots.layout import frame, panel_grid
 from reports.plots.marks import accuracy_axes, accuracy_label, level_keys, method_keys, strips
 from reports.plots.style import Plot, looks
-from reports.results import Results, method_name
+from reports.results import Results
 from reports.statistics import finite_spread
 from reports.study import Inputs, Study, StudyResults, Variant, even_count
 
@@ -58,7 +58,7 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
 
     found = study_table.rows_of(study, more)
     shown = [
-        Column("Method", lambda row: method_name(row["method"])),
+        Column("Method", lambda row: study.title(row["method"])),
         columns.plain("Epochs", "epochs_share"),
         columns.plain("Images", "images_share"),
         Column("Epochs run", lambda row: f"{row['epochs']:.0f}"),
@@ -95,11 +95,11 @@ def picture(study: StudyResults) -> Plot:
         axes.set_xticks(range(len(variants)), [variant.factors[varied] for variant in variants])
         axes.set_xlim(-0.4, len(variants) - 0.6)
         axes.set_xlabel(label)
-    keys = [*method_keys(methods), *level_keys()]
+    keys = [*method_keys(study.titles), *level_keys()]
     note = "Small: one seed; line: mean. Accuracy axis: log distance to the best."
     frame(figure, "Less search: fewer epochs, fewer images", keys, study.source(note))
     caption = (
-        f"True accuracy ({study.truth_name}) of the cells that {' and '.join(map(method_name, methods))} find with a "
+        f"True accuracy ({study.truth_name}) of the cells that {' and '.join(map(study.title, methods))} find with a "
         f"share of the epochs (left) or of the training images (right): every seed and their mean "
         f"({study.seeds} each)."
     )

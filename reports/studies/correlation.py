@@ -10,7 +10,7 @@ from reports.columns import Column
 from reports.plots.layout import frame, panel_grid
 from reports.plots.marks import band, band_keys, rule, rule_key
 from reports.plots.style import WIDTH, Plot, looks
-from reports.results import Results, method_name, score_name
+from reports.results import Results
 from reports.statistics import last
 from reports.study import Inputs, Study, StudyResults, Variant
 
@@ -28,8 +28,8 @@ def taus(results: Results, method: str) -> dict[str, float]:
 def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
     found = study_table.rows_of(study, taus)
     shown = [
-        Column("Method", lambda row: method_name(row["method"])),
-        Column("Score", lambda row: score_name(row["method"])),
+        Column("Method", lambda row: study.title(row["method"])),
+        Column("Score", lambda row: study.score_name(row["method"])),
         columns.plain("n", "n"),
         columns.mean("τ at the end", "tau_last", 3),
         columns.mean("highest τ", "tau_highest", 3),
@@ -54,7 +54,7 @@ def picture(study: StudyResults) -> Plot:
     for axes, (method, values) in zip(panels, curves.items(), strict=True):
         band(axes, values, looks(results.methods)[method].colour)
         rule(axes, 0)
-        axes.set_title(method_name(method), loc="left")
+        axes.set_title(study.title(method), loc="left")
         axes.set_xlabel("epoch")
     shown = np.concatenate([values[np.isfinite(values)] for values in curves.values()])
     room = 0.06 * max(float(np.ptp([0.0, *shown])), 0.05)

@@ -12,7 +12,7 @@ from reports.columns import Column
 from reports.plots.layout import frame, panel_grid
 from reports.plots.marks import accuracy_axes, accuracy_label, level_keys, strips
 from reports.plots.style import Plot, looks
-from reports.results import Results, method_name
+from reports.results import Results
 from reports.study import Inputs, Study, StudyResults, Variant
 from spaces import Precision
 
@@ -33,7 +33,7 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
 
     found = study_table.rows_of(study, more)
     shown = [
-        Column("Method", lambda row: method_name(row["method"])),
+        Column("Method", lambda row: study.title(row["method"])),
         columns.plain("Format", "precision"),
         columns.plain("n", "n"),
         columns.mean(f"{study.metrics} (%)", study.metric),
@@ -63,11 +63,11 @@ def picture(study: StudyResults) -> Plot:
         strips(axes, np.arange(len(names), dtype=np.float64), list(lines.T), look)
         axes.set_xticks(range(len(names)), names)
         axes.set_xlim(-0.4, len(names) - 0.6)
-        axes.set_title(method_name(method), loc="left")
+        axes.set_title(study.title(method), loc="left")
     note = "A line: one seed. Accuracy axis: log distance to the best."
     frame(figure, "The same searches in other number formats", level_keys(), study.source(note))
     caption = (
-        f"True accuracy ({study.truth_name}) of the cells that {' and '.join(map(method_name, methods))} find in each "
+        f"True accuracy ({study.truth_name}) of the cells that {' and '.join(map(study.title, methods))} find in each "
         f"number format, a line for each seed ({study.seeds} each)."
     )
     return Plot(figure, caption)

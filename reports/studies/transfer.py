@@ -10,7 +10,7 @@ from reports.columns import Column
 from reports.plots.layout import frame, panel_grid
 from reports.plots.marks import accuracy_axes, key, level_keys, method_keys, strips
 from reports.plots.style import INK, Plot, looks
-from reports.results import DATA_SETS, method_name, metric_name
+from reports.results import DATA_SETS, metric_name
 from reports.statistics import finite_spread
 from reports.study import Inputs, Study, StudyResults, Variant, even_count
 from reports.tables import markdown_table, number
@@ -31,7 +31,7 @@ def table(study: StudyResults) -> tuple[pd.DataFrame, str]:
     found = study_table.rows_of(study)
     metrics = tests_of(study)
     shown = [
-        Column("Method", lambda row: method_name(row["method"])),
+        Column("Method", lambda row: study.title(row["method"])),
         Column("Searched on", lambda row: image_set_name(row["searched_on"])),
         columns.plain("n", "n"),
         *(columns.mean(f"{metric_name(metric)} (%)", metric) for metric in metrics),
@@ -99,7 +99,7 @@ def picture(study: StudyResults) -> Plot:
     lacks = "One data set of truth only. " * (len(metrics) == 1) + "One image set only. " * (count == 1)
     mean_key = key("mean of seeds", color=INK, linewidth=1.4, linestyle="none", marker="_", markersize=8)
     note = f"{lacks}Accuracy axes: log distance to the best."
-    keys = [*method_keys(methods), mean_key, *level_keys()]
+    keys = [*method_keys(study.titles), mean_key, *level_keys()]
     frame(figure, "Cells searched on one data set, true accuracy on others", keys, study.source(note))
     caption = (
         f"True accuracy ({study.values('truth')}) on each data set that the table has, of cells searched on each image "

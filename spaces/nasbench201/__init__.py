@@ -82,16 +82,22 @@ class NASBench201(Space):
         generator: torch.Generator,
         precision: Precision = "fp32",
         part: int | None = None,
+        moving: float | None = None,
+        affine: bool = False,
     ) -> Supernet:
+        from spaces.nasbench201.affine import AffineSearchCell
         from spaces.nasbench201.partial import PartialSearchCell
         from spaces.nasbench201.supernet import SearchCell, Supernet
 
+        if affine and part is not None:
+            raise ValueError("there is no supernet with a part of the channels and scales and shifts as well")
+
         def search_cell(width: int) -> SearchCell:
             if part is None:
-                return SearchCell(width, self.numbers)
+                return (AffineSearchCell if affine else SearchCell)(width, self.numbers)
             return PartialSearchCell(width, part, self.numbers)
 
-        return Supernet(channels, cells_per_stage, classes, generator, search_cell, precision, self.numbers)
+        return Supernet(channels, cells_per_stage, classes, generator, search_cell, precision, self.numbers, moving)
 
     def subnetwork(self, supernet: Supernet, cell: Cell) -> CellNetwork:
         from spaces.nasbench201.network import subnetwork

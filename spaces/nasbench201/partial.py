@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spaces import native
 from spaces.nasbench201.cell import EDGES
@@ -23,8 +24,20 @@ class PartialSearchCell(SearchCell):
     """
 
     def __init__(self, width: int, part: int, numbers: tuple[int, ...] = ALL) -> None:
-        self.part = max(divisor for divisor in range(1, part + 1) if width % divisor == 0)
+        self.part = divisor(width, part)
         super().__init__(width // self.part, numbers)
+
+    def widen(self, part: int, generator: torch.Generator) -> Iterator[tuple[nn.Parameter, Callable[[Tensor], Tensor]]]:
+        """Each convolution reads and writes all its channels and, to make up the number, some of them again (DrNAS,
+        net2wider.py)."""
+        width, before = self.channels * self.part, self.channels
+        self.part = divisor(width, part)
+        self.channels = width // self.part
+        for of_nodes in (self.conv1, self.conv3):
+            for edges, weight in zip(LEAVING, of_nodes, strict=False):  # there is none of an operation left out
+                more = (len(edges), 2, self.channels - before)
+                again = torch.randint(before, more, generator=generator, device=generator.device)
+                yield weight, partial(_widened, before, again)
 
     def forward(self, x: Tensor, mixture: Mixture) -> Tensor:
         """Each node is Σ over its incoming edges of shuffle(mixed channels, bypass weight × other channels)."""
@@ -45,6 +58,20 @@ class PartialSearchCell(SearchCell):
         output = nodes[3]
         assert output is not None
         return output
+
+
+def divisor(width: int, part: int) -> int:
+    """The largest divisor of the width up to `part`."""
+    return max(number for number in range(1, part + 1) if width % number == 0)
+
+
+def _widened(before: int, again: Tensor, of_node: Tensor) -> Tensor:
+    """Of convolutions (edges · C, C, k, k) those that read and write the channels `again`, (edges, 2, more), twice."""
+    kept = torch.arange(before, device=again.device)
+    wider = []
+    for weight, (read, written) in zip(of_node.chunk(len(again)), again, strict=True):
+        wider.append(weight[:, torch.cat([kept, read])][torch.cat([kept, written])])
+    return torch.cat(wider)
 
 
 def shuffled(parts: Sequence[Tensor], groups: int) -> Tensor:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spaces import native
-from spaces.layers import Head, ReductionBlock, Stem, average_pool, convolve, initialise, normalise
+from spaces.layers import BatchNorm, Head, ReductionBlock, Stem, average_pool, convolve, initialise, normalise
 from spaces.nasbench201 import compiled_cell
 from spaces.nasbench201.cell import CONV1, CONV3, EDGES, NONE, OPERATIONS, POOL, SKIP, Cell
 from spaces.space import Precision
@@ -119,6 +119,10 @@ class SearchCell(MixedCell):
         """Each node is Σ over its incoming edges and their operations of weight × operation(source)."""
         if native.is_batch_last(x):
             return compiled_cell.search_cell(x, mixture.weights, self.conv1, self.conv3, self.numbers)
+        return self.node_by_node(x, mixture)
+
+    def node_by_node(self, x: Tensor, mixture: Mixture) -> Tensor:
+        """The same, of what leaves each node in turn."""
         nodes: list[Tensor | None] = [x, None, None, None]
         for node, edges in enumerate(LEAVING):
             source = nodes[node]
@@ -139,7 +143,7 @@ class SearchCell(MixedCell):
         """
         edges, active = LEAVING[node], F.relu(source)
         convolved = [
-            normalise(convolve(active, kernels[node]), factors[node])
+            self.normalised(convolve(active, kernels[node]), factors[node], operation, node)
             for operation, kernels, factors in ((CONV3, self.conv3, mixture.conv3), (CONV1, self.conv1, mixture.conv1))
             if operation in self.numbers
         ]
@@ -151,6 +155,10 @@ class SearchCell(MixedCell):
         terms = [term for _, term in others]
         for edge, total in zip(edges, mixed, strict=True):
             yield add_scaled(total, [factors[edge] for factors, _ in others], terms, source)
+
+    def normalised(self, convolved: Tensor, factors: Tensor, operation: int, node: int) -> Tensor:
+        """What the merged convolutions of a node gave, normalised and times the factors of their channels."""
+        return normalise(convolved, factors)
 
     def forward_path(self, x: Tensor, cell: Cell) -> Tensor:
         """The same sum for a discrete cell, of which only the chosen operations are computed."""
@@ -198,6 +206,7 @@ class Supernet(AnySupernet):
         search_cell: what makes a search cell of so many channels.
         precision: "bf16" computes feature maps in bfloat16 (weights, statistics and logits stay in float32).
         numbers: of the operations that its cells have, ascending.
+        moving: as of `Space.supernet`.
     """
 
     def __init__(
@@ -209,16 +218,21 @@ class Supernet(AnySupernet):
         search_cell: Callable[[int], SearchCell] = SearchCell,
         precision: Precision = "fp32",
         numbers: tuple[int, ...] = ALL,
+        moving: float | None = None,
     ) -> None:
         super().__init__()
         self.precision, self.numbers = precision, numbers
-        self.stem = Stem(channels)
+        track = moving is not None
+        self.stem = Stem(channels, track)
         self.body = nn.ModuleList()
         for width in (channels, 2 * channels, 4 * channels):
             if width > channels:
-                self.body.append(ReductionBlock(width // 2))
+                self.body.append(ReductionBlock(width // 2, track))
             self.body.extend(search_cell(width) for _ in range(cells_per_stage))
-        self.head = Head(4 * channels, classes)
+        self.head = Head(4 * channels, classes, track)
+        for layer in self.modules():
+            if isinstance(layer, BatchNorm):
+                layer.momentum = moving
         initialise(self, generator)
 
     @property

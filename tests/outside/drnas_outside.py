@@ -39,4 +39,4 @@ class DrNAS(GradientSearch):
 
     def sample(self):
         gammas = torch._standard_gamma(F.elu(self.alpha) + 1, generator=self.draws)
-        return gammas / gammas.sum(1, keepdim=True)
+        return self.where_undecided(gammas / gammas.sum(1, keepdim=True))
