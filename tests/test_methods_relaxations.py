@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from benchmark import checkpoint
+from benchmark.errors import SettingsError
 from benchmark.plan import plan
-from benchmark.settings import SettingsError, read_preset
+from benchmark.settings import read_preset
 from benchmark.testing import by_hand
 from methods import registry
 from methods.drnas import _Dirichlet, concentration

@@ -11,8 +11,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmark.errors import SettingsError
 from benchmark.plan import plan
-from benchmark.settings import SettingsError, override, read_preset
+from benchmark.settings import override, read_preset
 from data.columns import Floats
 from data.truth import TruthTable, open_truth
 from methods import registry
