@@ -80,12 +80,12 @@ class Choice(Stateful):
         half: the validation images, with a generator that is nobody else's.
     """
 
-    saved = ("indices", "accuracies", "generator")
+    saved = ("positions", "accuracies", "generator")
 
     def __init__(self, space: Space, half: Loader, batch_size: int) -> None:
         self.space, self.half, self.batch_size = space, half, batch_size
         self.generator = half.generator
-        self.indices: list[int] = []
+        self.positions: list[int] = []
         """Of the cells, in the order in which they were measured."""
         self.accuracies: list[float] = []
         """Of the cells, in percent."""
@@ -95,16 +95,16 @@ class Choice(Stateful):
         if seed is not None:
             self.generator.manual_seed(seed)
         cells = list(cells)
-        self.indices = [self.space.index(cell) for cell in cells]
+        self.positions = [self.space.index(cell) for cell in cells]
         self.accuracies = accuracies_of(cells, supernet, endless(self.half, self.batch_size))
 
     def cell(self) -> Cell:
         """The most accurate, of equals the first."""
-        return self.space.at(self.indices[self.accuracies.index(max(self.accuracies))])
+        return self.space.at(self.positions[self.accuracies.index(max(self.accuracies))])
 
     def scores(self) -> NDArray[np.float64]:
         """(cells,): their accuracies, of a cell that was measured twice the better; NaN for all others."""
         scores = np.full(len(self.space), np.nan)
-        for index, accuracy in zip(self.indices, self.accuracies, strict=True):
+        for index, accuracy in zip(self.positions, self.accuracies, strict=True):
             scores[index] = np.fmax(scores[index], accuracy)
         return scores

@@ -70,7 +70,7 @@ def positions(search, images):
 
 def test_a_cell_measured_twice_has_the_better_of_its_scores(digits):
     choice = Choice(NASBENCH201, Loader(digits, 1, torch.Generator(), augment=False), 10)
-    choice.indices, choice.accuracies = [5, 7, 5], [20.0, 40.0, 30.0]
+    choice.positions, choice.accuracies = [5, 7, 5], [20.0, 40.0, 30.0]
     assert choice.cell() == Cell.at(7)
     assert [choice.scores()[5], choice.scores()[7]] == [30, 40]
     assert np.isfinite(choice.scores()).sum() == 2
@@ -367,7 +367,7 @@ def test_more_cells_are_measured_after_the_last_epoch(build):
     counts = []
     for _ in range(2):
         search.epoch()
-        counts.append(len(search.choice.indices))
+        counts.append(len(search.choice.positions))
     assert counts == [3, 8]
     assert search.choice.half.augment  # as all batches of its program are
 
